@@ -1,0 +1,156 @@
+"""The plugin interface: all that an adapter sees of the bridge, and all that the bridge sees of an adapter.
+
+An adapter is found by the entry-point group `bridge.adapters`, the entry point's name being the `type` in the
+configuration; ours are registered the same way as a stranger's. It holds no retry, no timer, no queue and no diff:
+it raises `SourceError` and the supervisor does the rest.
+"""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Annotated, Protocol, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName
+
+T = TypeVar("T")
+ConfigT_contra = TypeVar("ConfigT_contra", bound="AdapterConfig", contravariant=True)
+
+DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(value: object) -> object:
+    """Turn the text of a duration, such as `250ms`, into seconds; anything but text passes for pydantic to judge.
+
+    Raises:
+        ValueError: the text is not a number with a unit.
+    """
+    if not isinstance(value, str):
+        raise ValueError("a duration is a number with a unit, such as 250ms, 30s, 5m or 1h")  # noqa: TRY004 (pydantic reports ValueError alone)
+    if not re.match(DURATION_PATTERN, value):
+        raise ValueError(f"{value!r} is not a duration; write a number and a unit, such as 250ms, 30s, 5m or 1h")
+    number, unit = re.fullmatch(r"([0-9.]+)([a-z]+)", value).groups()  # type: ignore[union-attr]  # matched above
+    return float(number) * _UNITS[unit]
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(seconds, json_schema_input_type=Annotated[str, Field(pattern=DURATION_PATTERN)]),
+]
+"""Seconds, written in the configuration as `250ms`, `30s`, `5m` or `1h`."""
+
+
+class AdapterConfig(BaseModel):
+    """What every adapter's own configuration model has in common: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Sink(Protocol):
+    """Where one source puts what it has read. Synchronous; cannot fail and cannot block.
+
+    The registry replaces by scope, never by source: a read of one scope says nothing about another.
+    """
+
+    def replace(
+        self,
+        scope: Scope,
+        services: Mapping[ServiceName, frozenset[Entry]],
+        *,
+        complete: bool = True,
+        removed: frozenset[InstanceId] = frozenset(),
+    ) -> None:
+        """Hand over one read of a scope.
+
+        Args:
+            scope: what was read.
+            services: every service seen in it; one with no entries exists and is empty.
+            complete: False for a read that may have missed something: it adds and changes, and removes nothing
+                but what `removed` names.
+            removed: instances that the source itself reported as ended (positive evidence).
+        """
+
+    def update(self, scope: Scope, service: ServiceName, entries: frozenset[Entry]) -> None:
+        """Hand over all entries of one service of a scope, from a complete read. None left is `frozenset()`."""
+
+    def remove(self, scope: Scope, service: ServiceName) -> None:
+        """Say that a service no longer exists in a scope. Not the same as a service without endpoints."""
+
+
+class AdapterContext(Protocol):
+    """What the bridge gives to a running adapter."""
+
+    @property
+    def source(self) -> SourceName:
+        """The name of the source in the configuration."""
+
+    @property
+    def allow_empty(self) -> bool:
+        """Whether the operator said that finding nothing at all is to be believed (`allow_empty: true`)."""
+
+    @property
+    def sink(self) -> Sink:
+        """Where to put what was read."""
+
+    def ticks(self, interval: float) -> AsyncIterator[None]:
+        """Yield now and then once every `interval` seconds; late ticks coalesce and never overlap."""
+
+    async def supervise(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` until it returns; on `SourceError` wait with a jittered back-off and run it again.
+
+        Args:
+            name: what is being read, for the log (`service "web"`).
+            work: one attempt; when it has read something it says so by `succeeded`, which resets the back-off.
+        """
+
+    def succeeded(self, name: str = "") -> None:
+        """Say that a read succeeded, also when nothing had changed. Counts as the source's freshness.
+
+        Args:
+            name: the `supervise` name it belongs to; empty for the adapter's own `run`.
+        """
+
+    def requested(self, operation: str, code: str, duration: float) -> None:
+        """Count one API call: a bounded operation name, the status or error code, and how many seconds it took."""
+
+    def noticed(self, event: str, **fields: object) -> None:
+        """Log something that needs an operator's eye and is no failure of a read (`consul.connections_limited`).
+
+        Args:
+            event: a constant in the past tense, not a sentence.
+            fields: what it is about; the source's name is added.
+        """
+
+    def shared(self, key: str, make: Callable[[], T]) -> T:
+        """The process-wide object of this key, made on first use.
+
+        For what all sources of a process share, such as the connections to one Consul agent. Two adapters that use
+        the same key must mean the same thing; begin it with the adapter's type.
+        """
+
+
+class Adapter(Protocol):
+    """Reads one source for as long as it runs."""
+
+    async def run(self, context: AdapterContext) -> None:
+        """Report full state first (`replace`), then changes; end only when cancelled, within a second.
+
+        Raises:
+            SourceError: the source cannot be read now. The supervisor counts it, backs off and calls `run` again.
+        """
+
+
+class AdapterType(Protocol[ConfigT_contra]):
+    """What an entry point names: the adapter's class, with its `Config` as an attribute."""
+
+    @property
+    def Config(self) -> type[AdapterConfig]:  # noqa: N802 (a class, read as an attribute)
+        """The model of the adapter's own configuration keys."""
+
+    def __call__(self, config: ConfigT_contra) -> Adapter:
+        """Build the adapter; does no I/O.
+
+        Raises:
+            ConfigError: the configuration cannot work, such as a certificate that cannot be read.
+        """
