@@ -1,0 +1,81 @@
+"""What holds for every test: no blocking call on the event loop, no process left behind, one Hypothesis profile."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import hypothesis
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+from hypothesis.database import DirectoryBasedExampleDatabase
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SCANNED = ["bridge", "adapters", "xds"]
+"""A blocking call counts when it comes from one of our functions; what a test itself does on the loop hurts nobody."""
+
+MAY_BLOCK: Final[Mapping[str, list[tuple[str, str]]]] = {}
+"""Where blocking is allowed, each with its reason: function → (end of the file's path, caller) pairs."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Every run in CI draws the same examples; a run by hand draws new ones and remembers what failed."""
+    hypothesis.settings.register_profile(
+        "house",
+        deadline=None,
+        derandomize="CI" in os.environ,
+        database=None if "CI" in os.environ else DirectoryBasedExampleDatabase(ROOT / ".cache" / "hypothesis"),
+        print_blob=True,
+    )
+    hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the working copy."""
+    return ROOT
+
+
+@pytest.fixture(autouse=True)
+def blockbuster() -> Iterator[BlockBuster]:
+    """Make a blocking call of ours on the event loop raise `BlockingError`."""
+    with blockbuster_ctx(SCANNED) as detector:
+        for function, places in MAY_BLOCK.items():
+            for place in places:
+                detector.functions[function].can_block_in(*place)
+        yield detector
+
+
+@pytest.fixture(autouse=True)
+def no_process_left() -> Iterator[None]:
+    """Fail a test that leaves a process of its own running, and end that process.
+
+    Processes of fixtures with a wider scope are there before the test begins, and stay.
+    """
+    before = _children()
+
+    yield
+
+    left = {pid: command for pid, command in _children().items() if pid not in before}
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    assert not left, f"left running: {', '.join(left.values())}"
+
+
+def _children() -> dict[int, str]:
+    """Command lines of our running children, by process id; what has ended and waits to be reaped is left out."""
+    pids = [
+        int(pid)
+        for task in Path("/proc/self/task").iterdir()
+        for pid in (task / "children").read_text(encoding="ascii").split()
+    ]
+    commands = {}
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            if command := Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace"):
+                commands[pid] = command.replace("\0", " ").strip()
+    return commands
