@@ -1,0 +1,95 @@
+"""When the bridge may answer Envoys for the first time.
+
+An empty or partial first answer would delete clusters that a running Envoy still uses, so nothing is answered until
+every required source has spoken, and every optional one has spoken or had its grace.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bridge.model import SourceName
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """How a source is waited for."""
+
+    source: SourceName
+    required: bool
+    """Waited for without end; an optional source is waited for through the grace alone."""
+    allow_empty: bool
+    """A first pass that found no endpoint counts as having spoken."""
+
+
+class Readiness:
+    """Knows which sources have spoken: finished a first complete pass that found an endpoint, or may find none.
+
+    Once ready it stays ready: a source that fails later is served from what it last said.
+    """
+
+    def __init__(
+        self, expectations: Sequence[Expectation], endpoints: Callable[[SourceName], int], startup_grace: float
+    ) -> None:
+        """Wait for everybody.
+
+        Args:
+            expectations: one for each source.
+            endpoints: how many endpoints a source contributes now.
+            startup_grace: seconds that optional sources get, and after which silent required ones are named in the log.
+        """
+        self._expectations = expectations
+        self._endpoints = endpoints
+        self._grace = startup_grace
+        self._passed: set[SourceName] = set()
+        self._excused: frozenset[SourceName] = frozenset()
+        self._wake = asyncio.Event()
+        self.ready = False
+        """Whether Envoys are answered."""
+
+    def succeeded(self, source: SourceName, name: str) -> None:
+        """Take note of a successful read; the one of the adapter itself (no name) ends its first complete pass."""
+        if not name:
+            self._passed.add(source)
+        self._wake.set()
+
+    def waiting(self) -> Mapping[SourceName, str]:
+        """The sources that have not spoken, each with what it is waited for."""
+        if self.ready:
+            return {}
+        reasons = {each.source: self._missing(each) for each in self._expectations}
+        return {source: reason for source, reason in reasons.items() if reason and source not in self._excused}
+
+    async def wait(self) -> None:
+        """Return when Envoys may be answered; called once, before the first snapshot."""
+        try:
+            async with asyncio.timeout(self._grace):
+                await self._everybody()
+        except TimeoutError:
+            self._end_grace()
+            await self._everybody()
+        self.ready = True
+        log.info("bridge.ready", extra={"sources": len(self._expectations), "excused": sorted(self._excused)})
+
+    async def _everybody(self) -> None:
+        while self.waiting():
+            await self._wake.wait()
+            self._wake.clear()
+
+    def _end_grace(self) -> None:
+        silent = self.waiting()
+        required = {each.source for each in self._expectations if each.required}
+        self._excused = frozenset(silent.keys() - required)
+        for source, reason in sorted(silent.items()):
+            consequence = "no Envoy is answered" if source in required else "served without it"
+            log.warning("source.silent", extra={"source": source, "waiting_for": reason, "consequence": consequence})
+
+    def _missing(self, expected: Expectation) -> str:
+        if expected.source not in self._passed:
+            return "its first complete read"
+        if not expected.allow_empty and not self._endpoints(expected.source):
+            return "a first endpoint (if finding none is right, set allow_empty: true on this source)"
+        return ""

@@ -1,0 +1,169 @@
+"""The one loop: registry changes, settled for a moment, become the next snapshot that Envoys are served from."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge.diff import Diff, between
+from bridge.merge import Service
+from bridge.model import Endpoint, EndpointKey, ServiceName
+from bridge.registry import Registry
+from xds import Snapshot, SnapshotCache
+
+log = logging.getLogger(__name__)
+
+CHUNK = 200
+"""Services merged and encoded before other work on the event loop gets its turn."""
+
+NAMED_SERVICES = 20
+"""Above this many changed services in one publication they are counted in the log, not named one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Debounce:
+    """How long a change may wait for its neighbours; the first after a quiet time never waits."""
+
+    quiet: float
+    """Seconds without a further change after which the collected ones are published."""
+    limit: float
+    """Seconds after which they are published although changes go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What one new snapshot changed, for metrics."""
+
+    services: int
+    endpoints_added: int
+    endpoints_changed: int
+    endpoints_removed: int
+    waited: float
+    """Seconds from the first change to its publication."""
+
+
+class Builder(Protocol):
+    """Turns changed services into resources."""
+
+    def apply(self, snapshot: Snapshot, diff: Diff[ServiceName, Service]) -> Snapshot:
+        """The snapshot with the changes of `diff`; the same object when no byte differs."""
+
+
+class PublicationObserver(Protocol):
+    """Is told about every publication."""
+
+    def published(self, publication: Publication) -> None:
+        """A new snapshot is being served."""
+
+
+class FirstAnswer(Protocol):
+    """Holds the first publication back."""
+
+    async def wait(self) -> None:
+        """Return when Envoys may be answered."""
+
+
+class Reconciler:
+    """Waits for changes, lets bursts settle, merges and encodes what changed, and hands over the snapshot."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        builder: Builder,
+        cache: SnapshotCache,
+        debounce: Debounce,
+        observer: PublicationObserver,
+    ) -> None:
+        self._registry = registry
+        self._builder = builder
+        self._cache = cache
+        self._debounce = debounce
+        self._observer = observer
+        self._published: dict[ServiceName, Service] = {}
+
+    async def run(self, first_answer: FirstAnswer) -> None:
+        """Publish the first snapshot when `first_answer` allows it, then every change; ends by cancellation only."""
+        loop = asyncio.get_running_loop()
+        await first_answer.wait()
+        published = await self._publish(loop.time())
+        while True:
+            await self._registry.changed()
+            first_change = loop.time()
+            if first_change - published < self._debounce.quiet:
+                await self._settle(first_change + self._debounce.limit)
+            published = await self._publish(first_change)
+
+    async def _settle(self, deadline: float) -> None:
+        loop = asyncio.get_running_loop()
+        while (remaining := deadline - loop.time()) > 0:
+            try:
+                async with asyncio.timeout(min(self._debounce.quiet, remaining)):
+                    await self._registry.changed()
+            except TimeoutError:
+                return
+
+    async def _publish(self, first_change: float) -> float:
+        """Serve what the registry knows now; returns the loop's time."""
+        loop = asyncio.get_running_loop()
+        snapshot = self._cache.snapshot or Snapshot()
+        changes: dict[ServiceName, Diff[EndpointKey, Endpoint]] = {}
+        for _ in range(0, max(1, self._registry.dirty), CHUNK):
+            diff = self._registry.drain(CHUNK)
+            snapshot = self._builder.apply(snapshot, diff)
+            changes.update(self._endpoint_changes(diff))
+            await asyncio.sleep(0)
+        if snapshot is not self._cache.snapshot:
+            self._cache.set(snapshot)
+        if changes:
+            self._tell(changes, loop.time() - first_change)
+        return loop.time()
+
+    def _endpoint_changes(self, diff: Diff[ServiceName, Service]) -> Mapping[ServiceName, Diff[EndpointKey, Endpoint]]:
+        new = {**diff.added, **diff.changed}
+        changes = {}
+        for name in (*new, *diff.removed):
+            changes[name] = between(_endpoints(self._published.pop(name, None)), _endpoints(new.get(name)))
+        self._published.update(new)
+        return changes
+
+    def _tell(self, changes: Mapping[ServiceName, Diff[EndpointKey, Endpoint]], waited: float) -> None:
+        publication = Publication(
+            services=len(changes),
+            endpoints_added=sum(len(diff.added) for diff in changes.values()),
+            endpoints_changed=sum(len(diff.changed) for diff in changes.values()),
+            endpoints_removed=sum(len(diff.removed) for diff in changes.values()),
+            waited=waited,
+        )
+        self._observer.published(publication)
+        if len(changes) <= NAMED_SERVICES:
+            for name, diff in sorted(changes.items()):
+                log.info("service.changed", extra={"service": name, **_described(diff)})
+            return
+        log.info(
+            "services.changed",
+            extra={
+                "services": publication.services,
+                "added": publication.endpoints_added,
+                "changed": publication.endpoints_changed,
+                "removed": publication.endpoints_removed,
+            },
+        )
+
+
+def _endpoints(service: Service | None) -> dict[EndpointKey, Endpoint]:
+    return {served.endpoint.key: served.endpoint for served in service.endpoints} if service else {}
+
+
+def _described(diff: Diff[EndpointKey, Endpoint]) -> dict[str, list[str]]:
+    return {
+        "added": _texts(diff.added),
+        "changed": [f"{key} {endpoint.health.value}" for key, endpoint in sorted(diff.changed.items())][
+            :NAMED_SERVICES
+        ],
+        "removed": _texts(diff.removed),
+    }
+
+
+def _texts(keys: Mapping[EndpointKey, Endpoint] | frozenset[EndpointKey]) -> list[str]:
+    return [str(key) for key in sorted(keys)][:NAMED_SERVICES]

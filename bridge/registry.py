@@ -1,0 +1,262 @@
+"""Everything the sources have said, by (source, scope, service), and what it amounts to.
+
+The one place where knowledge is kept. It changes only through a `Sink`, so an error, which reaches no sink, cannot
+shrink it. Touched on the event loop only.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bridge.adapter import Sink
+from bridge.diff import Diff
+from bridge.merge import MergePolicy, Origin, Report, Service
+from bridge.model import (
+    Endpoint,
+    EndpointKey,
+    Entry,
+    Health,
+    InstanceId,
+    Scope,
+    ServiceName,
+    SetAside,
+    SourceName,
+    UpstreamProtocol,
+)
+
+_NOTHING: frozenset[Entry] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatistics:
+    """What one source contributes, before sources are merged."""
+
+    services: int
+    endpoints: Mapping[Health, int]
+    set_aside: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedSetAside:
+    """An entry that cannot be served, and who reported it."""
+
+    source: SourceName
+    scope: Scope
+    entry: SetAside
+
+
+@dataclass(slots=True)
+class _Part:
+    """What one scope of one source says about one service."""
+
+    entries: frozenset[Entry] = _NOTHING
+    since: dict[tuple[EndpointKey, InstanceId], float] = field(default_factory=dict)
+
+
+_Place = tuple[SourceName, Scope]
+
+
+class Registry:
+    """Keeps what each scope of each source last said; `drain` tells what that changed, merged by service."""
+
+    def __init__(
+        self,
+        sources: Sequence[SourceName],
+        policy: Callable[[ServiceName], MergePolicy],
+        clock: Callable[[], float],
+    ) -> None:
+        """Start empty.
+
+        Args:
+            sources: in the order of the configuration, which is their precedence.
+            policy: the merge policy of a service.
+            clock: Unix time; used for provenance only, never to decide.
+        """
+        self._rank = {source: rank for rank, source in enumerate(sources)}
+        self._policy = policy
+        self._clock = clock
+        self._scopes: dict[SourceName, dict[Scope, set[ServiceName]]] = {source: {} for source in sources}
+        self._parts: dict[ServiceName, dict[_Place, _Part]] = {}
+        self._services: dict[ServiceName, Service] = {}
+        self._dirty: dict[ServiceName, None] = {}
+        self._wake = asyncio.Event()
+
+    def sink(self, source: SourceName) -> Sink:
+        """Where `source` puts what it reads."""
+        return _SourceSink(self, source)
+
+    async def changed(self) -> None:
+        """Wait until something was reported that differs, since this was last awaited."""
+        await self._wake.wait()
+        self._wake.clear()
+
+    @property
+    def dirty(self) -> int:
+        """Number of services that `drain` has yet to merge."""
+        return len(self._dirty)
+
+    def drain(self, limit: int | None = None) -> Diff[ServiceName, Service]:
+        """Merge the services that were touched and tell what is now different, oldest first.
+
+        Args:
+            limit: how many services to take; None takes all. A service is always taken whole.
+        """
+        added: dict[ServiceName, Service] = {}
+        changed: dict[ServiceName, Service] = {}
+        removed: set[ServiceName] = set()
+        for name in list(self._dirty)[:limit]:
+            del self._dirty[name]
+            old = self._services.get(name)
+            if name not in self._parts:
+                if old is not None:
+                    del self._services[name]
+                    removed.add(name)
+                continue
+            new = self._merge(name, old)
+            if new != old:
+                self._services[name] = new
+                (added if old is None else changed)[name] = new
+        return Diff(added, changed, frozenset(removed))
+
+    def services(self) -> Mapping[ServiceName, Service]:
+        """All services as last drained."""
+        return self._services
+
+    def set_aside(self, service: ServiceName) -> tuple[ReportedSetAside, ...]:
+        """The entries of a service that cannot be served, with who reported them and why."""
+        found = [
+            ReportedSetAside(source, scope, entry)
+            for (source, scope), part in self._parts.get(service, {}).items()
+            for entry in part.entries
+            if isinstance(entry, SetAside)
+        ]
+        return tuple(sorted(found, key=lambda each: (each.source, each.scope, each.entry.instance, each.entry.reason)))
+
+    def statistics(self, source: SourceName) -> SourceStatistics:
+        """Counts of what a source contributes now."""
+        services: set[ServiceName] = set()
+        endpoints: Counter[Health] = Counter()
+        set_aside = 0
+        for scope, names in self._scopes[source].items():
+            services |= names
+            for name in names:
+                for entry in self._parts[name][source, scope].entries:
+                    if isinstance(entry, Endpoint):
+                        endpoints[entry.health] += 1
+                    else:
+                        set_aside += 1
+        return SourceStatistics(len(services), endpoints, set_aside)
+
+    def reported(self, source: SourceName, scope: Scope) -> Mapping[ServiceName, frozenset[Entry]]:
+        """What a scope of a source last said, service by service."""
+        names = self._scopes[source].get(scope, set())
+        return {name: self._parts[name][source, scope].entries for name in names}
+
+    def put(self, place: _Place, service: ServiceName, entries: frozenset[Entry]) -> None:
+        """Keep what a scope of a source says about a service."""
+        source, scope = place
+        part = self._parts.setdefault(service, {}).get(place)
+        if part is None:
+            part = self._parts[service][place] = _Part()
+            self._scopes[source].setdefault(scope, set()).add(service)
+        elif part.entries == entries:
+            return
+        part.since = self._since(part.since, entries)
+        part.entries = entries
+        self._touch(service)
+
+    def discard(self, place: _Place, service: ServiceName) -> None:
+        """Forget a service of a scope of a source; the service is gone when no place names it any more."""
+        source, scope = place
+        places = self._parts.get(service, {})
+        if places.pop(place, None) is None:
+            return
+        if not places:
+            del self._parts[service]
+        names = self._scopes[source][scope]
+        names.discard(service)
+        if not names:
+            del self._scopes[source][scope]
+        self._touch(service)
+
+    def _since(
+        self, known: Mapping[tuple[EndpointKey, InstanceId], float], entries: frozenset[Entry]
+    ) -> dict[tuple[EndpointKey, InstanceId], float]:
+        now = self._clock()
+        identities = ((entry.key, entry.instance) for entry in entries if isinstance(entry, Endpoint))
+        return {identity: known.get(identity, now) for identity in identities}
+
+    def _touch(self, service: ServiceName) -> None:
+        self._dirty[service] = None
+        self._wake.set()
+
+    def _merge(self, name: ServiceName, old: Service | None) -> Service:
+        reports = list(self._reports(name))
+        agreed = old.protocol if old else None
+        asked = {report.endpoint.protocol for report in reports} - {None}
+        if len(asked) == 1:
+            agreed = next(iter(asked))
+        disputed: frozenset[UpstreamProtocol] = frozenset()
+        if len(asked) > 1:
+            disputed = frozenset(protocol for protocol in asked if protocol)
+        return Service(name, self._policy(name)(reports), agreed, disputed)
+
+    def _reports(self, name: ServiceName) -> Iterator[Report]:
+        parts = self._parts[name]
+        for place in sorted(parts, key=lambda place: (self._rank[place[0]], place[1])):
+            part = parts[place]
+            for entry in part.entries:
+                if isinstance(entry, Endpoint):
+                    since = part.since[entry.key, entry.instance]
+                    yield Report(entry, Origin(*place, entry.instance, since))
+
+
+@dataclass(frozen=True, slots=True)
+class _SourceSink:
+    """The `Sink` of one source: turns its reads into what the registry keeps."""
+
+    registry: Registry
+    source: SourceName
+
+    def replace(
+        self,
+        scope: Scope,
+        services: Mapping[ServiceName, frozenset[Entry]],
+        *,
+        complete: bool = True,
+        removed: frozenset[InstanceId] = frozenset(),
+    ) -> None:
+        known = self.registry.reported(self.source, scope)
+        place = (self.source, scope)
+        if complete:
+            for name, entries in services.items():
+                self.registry.put(place, name, entries)
+            for name in known.keys() - services.keys():
+                self.registry.discard(place, name)
+            return
+        for name in known.keys() | services.keys():
+            self.registry.put(place, name, overlay(known.get(name, _NOTHING), services.get(name, _NOTHING), removed))
+
+    def update(self, scope: Scope, service: ServiceName, entries: frozenset[Entry]) -> None:
+        self.registry.put((self.source, scope), service, entries)
+
+    def remove(self, scope: Scope, service: ServiceName) -> None:
+        self.registry.discard((self.source, scope), service)
+
+
+def overlay(known: frozenset[Entry], read: frozenset[Entry], removed: frozenset[InstanceId]) -> frozenset[Entry]:
+    """What is known after a partial read: everything known, with what was read laid over it.
+
+    An endpoint that was read replaces the known one of the same instance, address and port; whatever was read of an
+    instance replaces its known set-aside entries. No endpoint goes but those of the instances that `removed` names.
+    """
+    read_instances = {entry.instance for entry in read}
+    read_endpoints = {(entry.instance, entry.key) for entry in read if isinstance(entry, Endpoint)}
+
+    def survives(entry: Entry) -> bool:
+        if isinstance(entry, SetAside):
+            return entry.instance not in read_instances
+        return (entry.instance, entry.key) not in read_endpoints
+
+    return frozenset(entry for entry in {*filter(survives, known), *read} if entry.instance not in removed)

@@ -1,0 +1,124 @@
+import asyncio
+import logging
+
+import pytest
+from support.waiting import eventually
+
+from bridge.model import SourceName
+from bridge.readiness import Expectation, Readiness
+
+REQUIRED, OPTIONAL = SourceName("dc1"), SourceName("local")
+
+
+class Endpoints(dict[SourceName, int]):
+    def __call__(self, source: SourceName) -> int:
+        return self.get(source, 0)
+
+
+@pytest.fixture
+def endpoints() -> Endpoints:
+    return Endpoints()
+
+
+def readiness(endpoints: Endpoints, *, grace: float = 60.0, allow_empty: bool = False) -> Readiness:
+    return Readiness(
+        [Expectation(REQUIRED, required=True, allow_empty=allow_empty), Expectation(OPTIONAL, False, False)],
+        endpoints,
+        grace,
+    )
+
+
+async def test_nothing_is_ready_before_every_source_has_spoken(endpoints: Endpoints) -> None:
+    endpoints.update({REQUIRED: 1, OPTIONAL: 1})
+    subject = readiness(endpoints)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(subject.wait())
+        subject.succeeded(REQUIRED, "")
+        await eventually(lambda: list(subject.waiting()) == [OPTIONAL])
+        assert not subject.ready
+
+        subject.succeeded(OPTIONAL, "")
+        await waiting
+
+    assert subject.ready
+    assert subject.waiting() == {}
+
+
+async def test_a_part_of_a_source_that_was_read_is_not_the_source(endpoints: Endpoints) -> None:
+    endpoints[REQUIRED] = 1
+    subject = readiness(endpoints)
+
+    subject.succeeded(REQUIRED, 'service "web"')
+
+    assert subject.waiting()[REQUIRED] == "its first complete read"
+
+
+async def test_a_first_read_without_endpoints_does_not_count_as_having_spoken(endpoints: Endpoints) -> None:
+    subject = readiness(endpoints)
+
+    subject.succeeded(REQUIRED, "")
+
+    assert "allow_empty: true" in subject.waiting()[REQUIRED]
+
+
+async def test_endpoints_that_come_after_an_empty_first_read_end_the_waiting(endpoints: Endpoints) -> None:
+    subject = readiness(endpoints, grace=0.0)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(subject.wait())
+        subject.succeeded(REQUIRED, "")
+
+        endpoints[REQUIRED] = 1
+        subject.succeeded(REQUIRED, 'service "web"')
+
+        await waiting
+
+
+async def test_finding_nothing_counts_where_the_operator_said_so(endpoints: Endpoints) -> None:
+    subject = readiness(endpoints, allow_empty=True)
+
+    subject.succeeded(REQUIRED, "")
+
+    assert REQUIRED not in subject.waiting()
+
+
+async def test_an_optional_source_is_waited_for_through_the_grace_and_then_named(
+    endpoints: Endpoints, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoints[REQUIRED] = 1
+    subject = readiness(endpoints, grace=0.01)
+    subject.succeeded(REQUIRED, "")
+
+    await subject.wait()
+
+    assert [(r.getMessage(), r.__dict__["source"]) for r in caplog.records if r.levelno == logging.WARNING] == [
+        ("source.silent", OPTIONAL)
+    ]
+
+
+async def test_a_required_source_is_waited_for_beyond_the_grace_and_named(
+    endpoints: Endpoints, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoints.update({REQUIRED: 1, OPTIONAL: 1})
+    subject = readiness(endpoints, grace=0.01)
+    subject.succeeded(OPTIONAL, "")
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(subject.wait())
+        await eventually(lambda: any(r.getMessage() == "source.silent" for r in caplog.records))
+        assert not waiting.done()
+        assert list(subject.waiting()) == [REQUIRED]
+
+        subject.succeeded(REQUIRED, "")
+        await waiting
+
+
+async def test_once_ready_always_ready(endpoints: Endpoints) -> None:
+    endpoints.update({REQUIRED: 1, OPTIONAL: 1})
+    subject = readiness(endpoints)
+    subject.succeeded(REQUIRED, "")
+    subject.succeeded(OPTIONAL, "")
+    await subject.wait()
+
+    endpoints.clear()
+
+    assert subject.ready
+    assert subject.waiting() == {}
