@@ -1,0 +1,49 @@
+#? xds-bridge: a control plane for Envoy without Kubernetes.
+#?
+#? Usage: make TARGET. Each target sets up what it needs into .cache/ first (Python packages by hash, Envoy, Consul).
+#?
+
+PYTHON ?= python3
+VENV := .cache/venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench build clean lock setup-run setup-test
+MAKEFLAGS += --no-print-directory
+
+help:
+	@sed -n 's/^#? \{0,1\}//p' Makefile
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{printf "  %s %-6s", $$1, $$2; $$1 = $$2 = ""; print}'
+
+run: setup-run ## start everything on this machine with a real Envoy; Ctrl-C ends it (ARGS=--once: a story that checks itself)
+	@$(VENV)/xds-bridge demo $(ARGS)
+
+test: check ## all tests, with a real Consul and a real Envoy
+	$(VENV)/pytest tests/integration tests/chaos
+
+check: setup-test ## formatting, lint, types, imports, and the tests that need nothing but Python: before each commit
+	$(VENV)/ruff format --check --quiet .
+	$(VENV)/ruff check --quiet .
+	$(VENV)/mypy --no-error-summary
+	$(VENV)/lint-imports --no-logo --cache-dir .cache/import-linter
+	$(VENV)/pytest tests/unit tests/property tests/conformance
+
+bench: setup-test ## measure; prints numbers, judges only those that have a budget
+	@set -e; for script in tests/benchmark/bench_*.py; do \
+		echo "== $$script"; PYTHONPATH=tests $(VENV)/python "$$script"; \
+	done
+
+build: setup-test ## the wheel and the source distribution in dist/, tried in a clean virtual environment
+	$(VENV)/python -m scripts.package
+
+clean: ## remove all that set-up, tools and builds made
+	rm -rf .cache build dist ./*.egg-info .coverage .hypothesis
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+lock: setup-test ## resolve the dependencies anew into requirements/ (needs uv, which it fetches)
+	$(VENV)/python -m scripts.lock
+
+setup-run:
+	@$(PYTHON) -m scripts.prepare run
+
+setup-test:
+	@$(PYTHON) -m scripts.prepare test

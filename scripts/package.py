@@ -1,0 +1,49 @@
+"""Builds the distributions into `dist/` and proves that the wheel alone, in a clean environment, gives the command."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from scripts.environment import LOCKS, PYTHON
+from scripts.step import ROOT, StepError, run, say
+
+DIST = ROOT / "dist"
+
+
+def main() -> None:
+    """Build, then try what was built.
+
+    Raises:
+        StepError: it does not build, install or start.
+    """
+    shutil.rmtree(DIST, ignore_errors=True)
+    say("building the wheel and the source distribution")
+    run([PYTHON, "-m", "build", "--no-isolation", "--outdir", DIST])
+    (wheel,) = DIST.glob("*.whl")
+    with tempfile.TemporaryDirectory() as clean:
+        _try_out(wheel, Path(clean))
+    for product in sorted(DIST.iterdir()):
+        say(f"built dist/{product.name}")
+
+
+def _try_out(wheel: Path, folder: Path) -> None:
+    say("installing the wheel into a clean environment")
+    # Without pip of its own, so that it works without python3-venv too; ours installs into it.
+    run([PYTHON, "-m", "venv", "--without-pip", folder])
+    install: list[str | Path] = [PYTHON, "-m", "pip", "--python", folder / "bin" / "python", "install", "--no-input"]
+    run([*install, "--require-hashes", "--requirement", LOCKS / "run.lock"], attempts=3)
+    run([*install, "--no-deps", wheel])
+    answer = subprocess.run(
+        [folder / "bin" / "xds-bridge", "--help"], cwd=folder, capture_output=True, check=False, text=True
+    )
+    if answer.returncode or "xds-bridge" not in answer.stdout:
+        raise StepError(f"the installed command does not work: {(answer.stderr or answer.stdout).strip()}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except StepError as failure:
+        sys.exit(f"build: {failure}")
