@@ -94,6 +94,7 @@ def _show(line: str) -> None:
 
 def _complaint(lines: Sequence[str]) -> str:
     """The line that says best what went wrong: the last that calls itself an error, else the last of all."""
-    spoken = [line.strip() for line in lines if line.strip() and not line.startswith(("WARNING", "[notice]"))]
+    noise = ("WARNING", "[notice]", "ERROR: Exception:")  # the last one heads a traceback, whose last line tells more
+    spoken = [line.strip() for line in lines if line.strip() and not line.startswith(noise)]
     errors = [line for line in spoken if line.upper().startswith(("ERROR", "E:", "ERR:"))]
     return (errors or spoken or ["it said nothing"])[-1]
