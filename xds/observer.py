@@ -1,0 +1,107 @@
+"""What the server tells the outside about its streams, for logs, metrics and the status page; it does not log itself."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from xds.node import Node
+
+
+class ObservedStream(Protocol):
+    """A stream as its observer sees it. The same object from `opened` to `closed`, hashable by identity."""
+
+    @property
+    def id(self) -> int:
+        """A number no other stream of this process has or had."""
+
+    @property
+    def node(self) -> Node | None:
+        """Who is on the other end; None until its first request."""
+
+    @property
+    def peer(self) -> str:
+        """The network address of the client, as gRPC writes it."""
+
+    @property
+    def transport(self) -> str:
+        """`sotw` or `delta`."""
+
+    @property
+    def aggregated(self) -> bool:
+        """Whether the stream carries all types (ADS)."""
+
+
+class StreamObserver(Protocol):
+    """Is told what happens. Called on the event loop: must neither block nor raise."""
+
+    def opened(self, stream: ObservedStream) -> None:
+        """A client opened a stream; its node is not known yet."""
+
+    def identified(self, stream: ObservedStream) -> None:
+        """The first request of a stream arrived: from now on `stream.node` is known."""
+
+    def closed(self, stream: ObservedStream) -> None:
+        """A stream ended, whoever ended it."""
+
+    def sent(self, stream: ObservedStream, type_url: str, resources: int, size: int) -> None:
+        """A response was written: so many resources (removals included), `size` in bytes."""
+
+    def acked(self, stream: ObservedStream, type_url: str, version: str, latency: float) -> None:
+        """The client accepted a response, `latency` seconds after it was written."""
+
+    def nacked(self, stream: ObservedStream, type_url: str, version: str, message: str) -> None:
+        """The client rejected a response and keeps its last good configuration; `message` is the client's, shortened."""
+
+    def settled(self, generation: int, latency: float) -> None:
+        """Every stream concerned by the content of a generation has answered it.
+
+        Args:
+            generation: number of the generation (`SnapshotCache.generation`).
+            latency: seconds from `SnapshotCache.set` to the last answer.
+        """
+
+    def unanswered(self, stream: ObservedStream, type_url: str) -> None:
+        """A response was neither accepted nor rejected in time; the stream goes on without waiting for it."""
+
+    def stalled(self, stream: ObservedStream) -> None:
+        """A client did not read for so long that its stream is ended."""
+
+    def unsupported(self, stream: ObservedStream, type_url: str) -> None:
+        """A stream asked for a type that is not served; told once per stream and type. It gets no answer."""
+
+    def refused(self, reason: str) -> None:
+        """A stream is ended because of what the client sent; `reason` is what it is told."""
+
+    def failed(self, stream: ObservedStream, error: BaseException) -> None:
+        """A bug: serving a stream raised. The stream is ended, so that its client comes back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeStatus:
+    """What one stream has of one resource type."""
+
+    type_url: str
+    names: int | None
+    """How many names the client asked for; None for everything (wildcard)."""
+    version_sent: str
+    """Empty before the first response."""
+    version_acked: str
+    """Empty before the first ACK."""
+    rejection: str | None
+    """Message of the last NACK; None since the client accepted something, or if it never rejected anything."""
+    since: float | None
+    """Seconds since the last response; None before the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStatus:
+    """One open stream, for people."""
+
+    id: int
+    node: Node | None
+    peer: str
+    transport: str
+    """`sotw` or `delta`."""
+    aggregated: bool
+    age: float
+    """Seconds since it was opened."""
+    types: tuple[TypeStatus, ...]
