@@ -1,0 +1,40 @@
+"""The configuration: one YAML file, read once at start into frozen values.
+
+Only this package and each adapter's own `Config` know the names of keys.
+"""
+
+from bridge.config.address import Address
+from bridge.config.loader import load
+from bridge.config.model import (
+    AdminConfig,
+    Config,
+    Debounce,
+    Expose,
+    LogConfig,
+    LogFormat,
+    LogLevel,
+    MergeConfig,
+    ServiceRule,
+    SourceConfig,
+    SourceKeys,
+    XdsConfig,
+)
+from bridge.config.schema import json_schema
+
+__all__ = [
+    "Address",
+    "AdminConfig",
+    "Config",
+    "Debounce",
+    "Expose",
+    "LogConfig",
+    "LogFormat",
+    "LogLevel",
+    "MergeConfig",
+    "ServiceRule",
+    "SourceConfig",
+    "SourceKeys",
+    "XdsConfig",
+    "json_schema",
+    "load",
+]

@@ -1,0 +1,141 @@
+"""From the file to a `Config`: reads it, checks it as a whole, and reports everything that is wrong at once."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path as FilePath
+from typing import Never
+
+from bridge.adapter import AdapterType
+from bridge.config.document import Document, parse
+from bridge.config.model import Config, SourceConfig, SourceKeys
+from bridge.config.problem import Path, Problem, nearest, path_text, validate
+from bridge.errors import ConfigError
+from bridge.model import SourceName
+
+Plugins = Mapping[str, AdapterType[Never]]
+
+
+def load(path: FilePath, environ: Mapping[str, str], plugins: Plugins) -> Config:
+    """Read and check a configuration file.
+
+    Args:
+        path: the file.
+        environ: what `${NAME}` stands for.
+        plugins: the adapters by the `type` that a source asks for.
+
+    Raises:
+        ConfigError: it cannot be read or is wrong; one line per problem, each with file, line and column.
+    """
+    document = parse(str(path), _text(path), environ)
+    top = _top(document)
+    sources, problems = _sources(top.get("sources"), plugins)
+    config, found = validate(Config, {**top, "sources": sources})
+    problems += [*found, *_duplicate_names(top.get("sources"))]
+    if config is not None:
+        problems += [*_cross_checks(config, document), *_templates(config, document)]
+    if config is None or problems or document.problems:
+        raise document.error(problems)
+    return config
+
+
+def _text(path: FilePath) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"cannot read the configuration {path}: {reason}") from error
+
+
+def _top(document: Document) -> Mapping[str, object]:
+    if document.value is None:
+        raise ConfigError(f"{document.name}: the configuration is empty; it needs at least `sources`")
+    if not isinstance(document.value, dict):
+        raise document.error([Problem((), "expected keys such as `sources` at the top of the file")])
+    return document.value
+
+
+def _sources(value: object, plugins: Plugins) -> tuple[list[SourceConfig], list[Problem]]:
+    if not isinstance(value, list) or not value:
+        return [], [Problem(("sources",), "expected a list with at least one source")]
+    sources, problems = [], []
+    for index, entry in enumerate(value):
+        source, found = _source(entry, ("sources", index), plugins)
+        sources += [source] if source else []
+        problems += found
+    return sources, problems
+
+
+def _source(entry: object, at: Path, plugins: Plugins) -> tuple[SourceConfig | None, list[Problem]]:
+    if not isinstance(entry, dict):
+        return None, [Problem(at, "expected a mapping with at least `name` and `type`")]
+    own = {key: value for key, value in entry.items() if key in SourceKeys.model_fields}
+    keys, problems = validate(SourceKeys, own, at)
+    adapter, found = _adapter(entry.get("type"), (*at, "type"), plugins)
+    problems += found
+    if adapter is None:
+        return None, problems
+    rest = {key: value for key, value in entry.items() if key not in own}
+    options, found = validate(adapter.Config, rest, at, also=tuple(SourceKeys.model_fields))
+    problems += found
+    if keys is None or options is None:
+        return None, problems
+    named = SourceName(keys.name)
+    return SourceConfig(**{**keys.model_dump(), "name": named}, adapter=adapter, options=options), problems
+
+
+def _adapter(name: object, at: Path, plugins: Plugins) -> tuple[AdapterType[Never] | None, list[Problem]]:
+    if not isinstance(name, str):
+        return None, []  # the model of the common keys has said so
+    if name not in plugins:
+        return None, [Problem(at, f"{name!r} is no known type of source{nearest(name, plugins)}")]
+    try:
+        return plugins[name], []
+    except ConfigError as error:
+        return None, [Problem(at, str(error))]
+
+
+def _duplicate_names(value: object) -> Iterator[Problem]:
+    entries = value if isinstance(value, list) else []
+    names = ((("sources", i, "name"), entry.get("name")) for i, entry in enumerate(entries) if isinstance(entry, dict))
+    yield from _repeated((path, name) for path, name in names if isinstance(name, str))
+
+
+def _repeated(values: Iterable[tuple[Path, str]]) -> Iterator[Problem]:
+    first: dict[str, Path] = {}
+    for path, value in values:
+        if value in first:
+            yield Problem(path, f"{value!r} is taken by {path_text(first[value])}")
+        first.setdefault(value, path)
+
+
+def _cross_checks(config: Config, document: Document) -> Iterator[Problem]:
+    port = config.xds.listen.port
+    if port == config.admin.listen.port != 0:
+        at = next((path for path in (("admin", "listen"), ("xds", "listen")) if path in document.keys), ())
+        yield Problem(at, f"xds and admin cannot both listen on port {port}")
+    yield from _repeated((("services", index, "match"), rule.match) for index, rule in enumerate(config.services))
+
+
+def _templates(config: Config, document: Document) -> Iterator[Problem]:
+    rules = [(rule.match, rule.cluster) for rule in config.services]
+    if not config.cluster_defaults and not any(cluster for _, cluster in rules):
+        return
+    # Here and not above: it imports the message classes of Envoy, which take longer than all other checks together.
+    from bridge.resources import ResourceBuilder  # noqa: PLC0415 (see above)
+
+    try:
+        ResourceBuilder(config.cluster_defaults, rules)
+    except ConfigError as error:
+        yield _located(str(error), document)
+
+
+def _located(message: str, document: Document) -> Problem:
+    """Find the key that a message begins with, so that it gets its line and column."""
+    known = {path_text(path): path for path in document.keys}
+    named = re.match(r"[^\s:]+", message)
+    text = named[0].rstrip(",;") if named else ""
+    if text not in known:
+        return Problem(("cluster_defaults",) if "services" not in text else ("services",), message, key=True)
+    return Problem(known[text], message.removeprefix(text).lstrip(": "), key=True)

@@ -1,0 +1,196 @@
+"""The shape of the configuration: every key with its type, its default and what it means."""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Never, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SkipValidation,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core.core_schema import ValidationInfo
+
+from bridge.adapter import Adapter, AdapterConfig, AdapterType, Duration
+from bridge.config.address import ADDRESS_PATTERN, Address, parse_address
+from bridge.merge import Policy
+from bridge.model import SourceName
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
+
+ListenAddress = Annotated[
+    Address,
+    BeforeValidator(parse_address),
+    WithJsonSchema({"type": "string", "pattern": ADDRESS_PATTERN}),
+]
+
+
+def _source_name(value: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, value):
+        raise ValueError(f"{value!r} is no name for a source; use 1 to 63 letters, digits, '-', '_' and '.'")
+    return value
+
+
+class Section(BaseModel):
+    """What every part of the configuration has in common: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Debounce(Section):
+    """How long changes are gathered before they are pushed. The first change after a pause is pushed at once."""
+
+    quiet: Duration = 0.025
+    """A push waits until nothing has changed for this long."""
+    max: Duration = 0.25
+    """A push waits no longer than this, however busy the sources are."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.max < self.quiet:
+            raise ValueError("max must not be shorter than quiet")
+        return self
+
+
+class XdsConfig(Section):
+    """The gRPC server that Envoys connect to."""
+
+    insecure: bool = False
+    """Allow plain text beyond this machine. Anyone who reaches the port can then read every endpoint."""
+    listen: ListenAddress = Address("127.0.0.1", 18000)
+    """Where Envoys connect, as host:port. Beyond loopback it needs `insecure: true`."""
+    debounce: Debounce = Debounce()
+    """How long changes are gathered before they are pushed."""
+
+    @field_validator("listen")
+    @classmethod
+    def _not_exposed_by_accident(cls, value: Address, info: ValidationInfo) -> Address:
+        # `insecure` is absent from `info.data` when it was itself wrong: one mistake, one message.
+        if not value.loopback and not info.data.get("insecure", True):
+            raise ValueError(
+                f"{value} is reachable from other machines in plain text; add `insecure: true` to allow it"
+            )
+        return value
+
+
+class Expose(StrEnum):
+    """What the admin server answers to other machines."""
+
+    PROBES = "probes"
+    ALL = "all"
+
+
+class AdminConfig(Section):
+    """The read-only HTTP server for operators and Prometheus."""
+
+    listen: ListenAddress = Address("127.0.0.1", 19000)
+    """Where it listens, as host:port."""
+    expose: Expose = Expose.PROBES
+    """What answers beyond loopback: `probes` is /metrics, /livez and /readyz alone; `all` is everything."""
+
+
+class LogFormat(StrEnum):
+    """How a record is written."""
+
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"
+    JOURNAL = "journal"
+
+
+class LogLevel(StrEnum):
+    """The least severe record that is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogConfig(Section):
+    """What is logged, to standard error."""
+
+    format: LogFormat = LogFormat.AUTO
+    """`json`, `console` or `journal`; `auto` is journal under systemd, console on a terminal and json elsewhere."""
+    level: LogLevel = LogLevel.INFO
+    """The least severe level that is logged."""
+
+
+class MergeConfig(Section):
+    """What happens when several sources report one service."""
+
+    policy: Policy = Policy.UNION
+    """`union`: every endpoint of every source; of one address and port the first source in the file wins."""
+
+
+class ServiceRule(Section):
+    """Settings for the services whose name matches; the first rule that matches a service is the one that counts."""
+
+    match: Annotated[str, Field(min_length=1)]
+    """Glob for the names of services, such as `api-*`."""
+    merge: MergeConfig = MergeConfig()
+    """What happens when several sources report one of these services."""
+    cluster: Mapping[str, object] = Field(default_factory=dict)
+    """Fields of Envoy's Cluster, laid over `cluster_defaults`."""
+
+
+class SourceKeys(Section):
+    """The keys that every source has; beside them stand those of its type."""
+
+    name: Annotated[str, AfterValidator(_source_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
+    """What the source is called in logs, metrics and commands. Unique."""
+    type: str
+    """Which adapter reads it."""
+    required: bool = True
+    """Answer no Envoy until this source has spoken. An optional source is waited for through `startup_grace` only."""
+    allow_empty: bool = False
+    """Believe a first read without any endpoint; otherwise such a read does not count as having spoken."""
+
+
+class SourceConfig(BaseModel):
+    """One source: the keys every source has, and those of its adapter, read by the adapter's own model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    name: SourceName
+    type: str
+    required: bool = True
+    allow_empty: bool = False
+    adapter: SkipValidation[AdapterType[Never]]
+    """The class to build; `Never` because each adapter takes its own `Config` and nothing else."""
+    options: SkipValidation[AdapterConfig]
+    """An instance of `adapter.Config`."""
+
+    def build(self) -> Adapter:
+        """The adapter of this source.
+
+        Raises:
+            ConfigError: the options cannot work, such as a certificate that cannot be read.
+        """
+        return self.adapter(self.options)  # type: ignore[arg-type]  # `options` is made by this adapter's `Config`
+
+
+class Config(Section):
+    """Everything there is to configure."""
+
+    xds: XdsConfig = XdsConfig()
+    """The gRPC server that Envoys connect to."""
+    admin: AdminConfig = AdminConfig()
+    """The read-only HTTP server for operators and Prometheus."""
+    startup_grace: Duration = 30.0
+    """How long an optional source may take to speak after the start before Envoys are answered without it."""
+    log: LogConfig = LogConfig()
+    """What is logged, to standard error."""
+    sources: Annotated[tuple[SourceConfig, ...], WithJsonSchema({"type": "array", "minItems": 1})]
+    """Where endpoints come from. The order matters: of one address and port the first source wins."""
+    cluster_defaults: Mapping[str, object] = Field(default_factory=dict)
+    """Fields of Envoy's Cluster for every service."""
+    services: tuple[ServiceRule, ...] = ()
+    """Settings for some services, by their name."""
