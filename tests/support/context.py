@@ -1,4 +1,4 @@
-"""Runs adapters as the bridge does, under the real Supervisor, with an in-memory sink or a real Registry behind them."""
+"""Runs adapters as the bridge does, under the real Supervisor, into memory or into a real Registry."""
 
 import asyncio
 import contextlib
