@@ -6,7 +6,6 @@ ticks and never overlaps itself.
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -49,8 +48,6 @@ class Scheduler:
     """Gives ticks for as long as its context lasts; entered on the event loop."""
 
     def __init__(self) -> None:
-        # It tells of each job that comes and goes at INFO; what it warns of is worth hearing.
-        logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._jobs = AsyncIOScheduler(
             timezone=UTC,
             executors={"default": _OnTheLoop()},
