@@ -21,6 +21,9 @@ InstanceId = NewType("InstanceId", str)
 MAX_WEIGHT = 128
 """Envoy accepts more, but its own documentation and the tag grammar stop here."""
 
+MAX_SERVICE_NAME = 255
+"""A cluster's name is part of each of its statistics' names in Envoy; longer ones are mistakes or malice."""
+
 
 class Health(Enum):
     """Health of an endpoint, with the meaning of Envoy's `core.v3.HealthStatus`."""
@@ -128,6 +131,17 @@ def canonical_address(text: str) -> str:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         return str(address.ipv4_mapped)
     return str(address)
+
+
+def require_service_name(name: str) -> None:
+    """Refuse what cannot name a cluster.
+
+    Raises:
+        ValueError: it is empty, longer than 255 characters, or holds a control character.
+    """
+    if not 1 <= len(name) <= MAX_SERVICE_NAME:
+        raise ValueError(f"service name {name[:100]!r} does not have 1 to {MAX_SERVICE_NAME} characters")
+    require_printable(name)
 
 
 def require_printable(text: str) -> None:

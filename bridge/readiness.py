@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.model import SourceName
+from bridge.observer import SourceObserver
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class Expectation:
     """A first pass that found no endpoint counts as having spoken."""
 
 
-class Readiness:
+class Readiness(SourceObserver):
     """Knows which sources have spoken: finished a first complete pass that found an endpoint, or may find none.
 
     Once ready it stays ready: a source that fails later is served from what it last said.
@@ -50,9 +51,9 @@ class Readiness:
         self.ready = False
         """Whether Envoys are answered."""
 
-    def succeeded(self, source: SourceName, name: str) -> None:
+    def succeeded(self, source: SourceName, reading: str) -> None:
         """Take note of a successful read; the one of the adapter itself (no name) ends its first complete pass."""
-        if not name:
+        if not reading:
             self._passed.add(source)
         self._wake.set()
 

@@ -41,6 +41,8 @@ class Publication:
     endpoints_removed: int
     waited: float
     """Seconds from the first change to its publication."""
+    generation: int
+    """Number of the cache's generation that carries the change (`SnapshotCache.generation`)."""
 
 
 class Builder(Protocol):
@@ -134,6 +136,7 @@ class Reconciler:
             endpoints_changed=sum(len(diff.changed) for diff in changes.values()),
             endpoints_removed=sum(len(diff.removed) for diff in changes.values()),
             waited=waited,
+            generation=self._cache.generation.number if self._cache.generation else 0,
         )
         self._observer.published(publication)
         if len(changes) <= NAMED_SERVICES:

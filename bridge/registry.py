@@ -5,6 +5,7 @@ shrink it. Touched on the event loop only.
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,10 @@ from bridge.model import (
     SetAside,
     SourceName,
     UpstreamProtocol,
+    require_service_name,
 )
+
+log = logging.getLogger(__name__)
 
 _NOTHING: frozenset[Entry] = frozenset()
 
@@ -77,8 +81,11 @@ class Registry:
         self._policy = policy
         self._clock = clock
         self._scopes: dict[SourceName, dict[Scope, set[ServiceName]]] = {source: {} for source in sources}
+        self._named: dict[SourceName, Counter[ServiceName]] = {source: Counter() for source in sources}
+        self._tallies: dict[SourceName, Counter[Health | None]] = {source: Counter() for source in sources}
         self._parts: dict[ServiceName, dict[_Place, _Part]] = {}
         self._services: dict[ServiceName, Service] = {}
+        self._refused: set[tuple[_Place, ServiceName]] = set()
         self._dirty: dict[ServiceName, None] = {}
         self._wake = asyncio.Event()
 
@@ -134,19 +141,10 @@ class Registry:
         return tuple(sorted(found, key=lambda each: (each.source, each.scope, each.entry.instance, each.entry.reason)))
 
     def statistics(self, source: SourceName) -> SourceStatistics:
-        """Counts of what a source contributes now."""
-        services: set[ServiceName] = set()
-        endpoints: Counter[Health] = Counter()
-        set_aside = 0
-        for scope, names in self._scopes[source].items():
-            services |= names
-            for name in names:
-                for entry in self._parts[name][source, scope].entries:
-                    if isinstance(entry, Endpoint):
-                        endpoints[entry.health] += 1
-                    else:
-                        set_aside += 1
-        return SourceStatistics(len(services), endpoints, set_aside)
+        """Counts of what a source contributes now; kept as it changes, so asking costs nothing."""
+        tally = self._tallies[source]
+        healths = {health: tally[health] for health in Health if tally[health]}
+        return SourceStatistics(len(self._named[source]), healths, tally[None])
 
     def reported(self, source: SourceName, scope: Scope) -> Mapping[ServiceName, frozenset[Entry]]:
         """What a scope of a source last said, service by service."""
@@ -154,14 +152,19 @@ class Registry:
         return {name: self._parts[name][source, scope].entries for name in names}
 
     def put(self, place: _Place, service: ServiceName, entries: frozenset[Entry]) -> None:
-        """Keep what a scope of a source says about a service."""
+        """Keep what a scope of a source says about a service; one with an impossible name is refused alone."""
         source, scope = place
+        if not self._acceptable(place, service):
+            return
         part = self._parts.setdefault(service, {}).get(place)
         if part is None:
             part = self._parts[service][place] = _Part()
             self._scopes[source].setdefault(scope, set()).add(service)
+            self._named[source][service] += 1
         elif part.entries == entries:
             return
+        self._tallies[source].subtract(map(_kind, part.entries))
+        self._tallies[source].update(map(_kind, entries))
         part.since = self._since(part.since, entries)
         part.entries = entries
         self._touch(service)
@@ -169,9 +172,13 @@ class Registry:
     def discard(self, place: _Place, service: ServiceName) -> None:
         """Forget a service of a scope of a source; the service is gone when no place names it any more."""
         source, scope = place
+        self._refused.discard((place, service))
         places = self._parts.get(service, {})
-        if places.pop(place, None) is None:
+        part = places.pop(place, None)
+        if part is None:
             return
+        self._tallies[source].subtract(map(_kind, part.entries))
+        self._named[source] -= Counter([service])
         if not places:
             del self._parts[service]
         names = self._scopes[source][scope]
@@ -179,6 +186,17 @@ class Registry:
         if not names:
             del self._scopes[source][scope]
         self._touch(service)
+
+    def _acceptable(self, place: _Place, service: ServiceName) -> bool:
+        try:
+            require_service_name(service)
+        except ValueError as error:
+            if (place, service) not in self._refused:
+                self._refused.add((place, service))
+                source, scope = place
+                log.warning("service.refused", extra={"source": source, "scope": scope, "reason": str(error)})
+            return False
+        return True
 
     def _since(
         self, known: Mapping[tuple[EndpointKey, InstanceId], float], entries: frozenset[Entry]
@@ -243,6 +261,11 @@ class _SourceSink:
 
     def remove(self, scope: Scope, service: ServiceName) -> None:
         self.registry.discard((self.source, scope), service)
+
+
+def _kind(entry: Entry) -> Health | None:
+    """What an entry is counted as: an endpoint by its health, one that is set aside as None."""
+    return entry.health if isinstance(entry, Endpoint) else None
 
 
 def overlay(known: frozenset[Entry], read: frozenset[Entry], removed: frozenset[InstanceId]) -> frozenset[Entry]:

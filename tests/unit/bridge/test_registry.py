@@ -195,6 +195,18 @@ def test_an_endpoint_keeps_its_age_through_changes_of_its_health(registry: Regis
     assert registry.services()[WEB].endpoints[0].origins[0].since == 1000.0
 
 
+@pytest.mark.parametrize("name", ["", "line\nbreak", "x" * 256, "\ud800"])
+def test_a_service_that_cannot_name_a_cluster_is_refused_alone_and_named_once(
+    registry: Registry, sink: Sink, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        sink.replace(SCOPE, {WEB: entries(1), ServiceName(name): entries(2)})
+
+    assert addresses(registry) == ["10.0.0.1"]
+    assert list(registry.services()) == [WEB]
+    assert [record.getMessage() for record in caplog.records] == ["service.refused"]
+
+
 class TestProtocol:
     def test_the_tagged_endpoints_agree_and_the_untagged_do_not_vote(self, registry: Registry, sink: Sink) -> None:
         sink.update(SCOPE, WEB, entries(1, 2, protocol=UpstreamProtocol.GRPC) | entries(3))

@@ -1,0 +1,169 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from support.waiting import eventually
+
+from bridge.diff import Diff
+from bridge.merge import Service, union
+from bridge.model import Endpoint, Entry, InstanceId, Scope, ServiceName, SourceName
+from bridge.reconciler import Debounce, Publication, Reconciler
+from bridge.registry import Registry
+from xds import CLUSTER, Resource, Snapshot, SnapshotCache
+
+SOURCE, SCOPE, WEB = SourceName("dc1"), Scope("one"), ServiceName("web")
+IMMEDIATE = Debounce(quiet=0.0, limit=0.0)
+
+
+class Builder:
+    """Encodes a service as the text of its addresses."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def apply(self, snapshot: Snapshot, diff: Diff[ServiceName, Service]) -> Snapshot:
+        self.batches.append(len(diff.added) + len(diff.changed) + len(diff.removed))
+        if not diff:
+            return snapshot
+        changed = [
+            Resource(service.name, body, body.decode())
+            for service in (*diff.added.values(), *diff.changed.values())
+            for body in [",".join(str(served.endpoint.key) for served in service.endpoints).encode()]
+        ]
+        return snapshot.replace(CLUSTER.url, changed, diff.removed)
+
+
+class Gate:
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+
+    async def wait(self) -> None:
+        await self.open.wait()
+
+
+class Observed(list[Publication]):
+    def published(self, publication: Publication) -> None:
+        self.append(publication)
+
+
+class Bench:
+    """A running reconciler between a real registry and a real cache."""
+
+    def __init__(self, debounce: Debounce) -> None:
+        self.registry = Registry([SOURCE], lambda _: union, lambda: 0.0)
+        self.cache, self.builder, self.gate, self.observed = SnapshotCache(), Builder(), Gate(), Observed()
+        self.reconciler = Reconciler(self.registry, self.builder, self.cache, debounce, self.observed)
+        self.sink = self.registry.sink(SOURCE)
+
+    def served(self) -> dict[str, str]:
+        snapshot = self.cache.snapshot
+        return {name: each.version for name, each in snapshot.resources(CLUSTER.url).items()} if snapshot else {}
+
+
+@pytest.fixture
+def debounce() -> Debounce:
+    return IMMEDIATE
+
+
+@pytest.fixture
+async def bench(debounce: Debounce) -> AsyncIterator[Bench]:
+    bench = Bench(debounce)
+    task = asyncio.create_task(bench.reconciler.run(bench.gate))
+    yield bench
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def entries(*numbers: int) -> frozenset[Entry]:
+    return frozenset(Endpoint(f"10.0.0.{n}", 80, instance=InstanceId(f"i{n}")) for n in numbers)
+
+
+async def test_nothing_is_served_before_the_first_answer_is_allowed(bench: Bench) -> None:
+    bench.sink.update(SCOPE, WEB, entries(1))
+    await asyncio.sleep(0)
+    assert bench.cache.snapshot is None
+
+    bench.gate.open.set()
+
+    await eventually(lambda: bench.served() == {"web": "10.0.0.1:80"})
+
+
+async def test_a_bridge_that_may_be_empty_serves_an_empty_snapshot(bench: Bench) -> None:
+    bench.gate.open.set()
+
+    await eventually(lambda: bench.cache.snapshot is not None)
+
+    assert bench.served() == {}
+    assert bench.observed == []
+
+
+async def test_changes_reach_the_cache_and_are_counted(bench: Bench) -> None:
+    bench.gate.open.set()
+    bench.sink.update(SCOPE, WEB, entries(1, 2))
+    await eventually(lambda: bool(bench.served()))
+
+    bench.sink.update(SCOPE, WEB, entries(2, 3))
+    await eventually(lambda: bench.served() == {"web": "10.0.0.2:80,10.0.0.3:80"})
+    bench.sink.remove(SCOPE, WEB)
+    await eventually(lambda: bench.served() == {})
+
+    counted = [(p.endpoints_added, p.endpoints_changed, p.endpoints_removed) for p in bench.observed]
+    assert counted == [(2, 0, 0), (1, 0, 1), (0, 0, 2)]
+    assert [publication.generation for publication in bench.observed] == [1, 2, 3]
+
+
+async def test_only_the_services_that_changed_are_built_again(bench: Bench) -> None:
+    for number in range(50):
+        bench.sink.update(SCOPE, ServiceName(f"s{number}"), entries(1))
+    bench.gate.open.set()
+    await eventually(lambda: len(bench.served()) == 50)
+    bench.builder.batches.clear()
+
+    bench.sink.update(SCOPE, ServiceName("s7"), entries(2))
+    await eventually(lambda: bench.served()["s7"] == "10.0.0.2:80")
+
+    assert bench.builder.batches == [1]
+
+
+async def test_a_large_first_snapshot_is_built_in_parts_and_served_at_once(bench: Bench) -> None:
+    for number in range(1000):
+        bench.sink.update(SCOPE, ServiceName(f"s{number}"), entries(1))
+
+    bench.gate.open.set()
+    await eventually(lambda: bench.cache.snapshot is not None)
+
+    assert len(bench.served()) == 1000
+    assert bench.builder.batches == [200] * 5
+
+
+@pytest.mark.parametrize("debounce", [Debounce(quiet=3600.0, limit=7200.0)])
+async def test_the_first_change_after_a_quiet_time_does_not_wait(bench: Bench) -> None:
+    bench.sink.update(SCOPE, WEB, entries(1))
+
+    bench.gate.open.set()
+
+    await eventually(lambda: bool(bench.served()))
+
+
+@pytest.mark.parametrize("debounce", [Debounce(quiet=0.05, limit=60.0)])
+async def test_a_burst_is_published_once_when_it_is_over(bench: Bench) -> None:
+    bench.gate.open.set()
+    await eventually(lambda: bench.cache.snapshot is not None)
+
+    for number in range(1, 20):
+        bench.sink.update(SCOPE, WEB, entries(number))
+        await asyncio.sleep(0)
+    await eventually(lambda: bench.served() == {"web": "10.0.0.19:80"})
+
+    assert len(bench.observed) == 1
+
+
+@pytest.mark.parametrize("debounce", [Debounce(quiet=60.0, limit=0.05)])
+async def test_changes_that_do_not_end_are_published_at_the_limit(bench: Bench) -> None:
+    bench.gate.open.set()
+    await eventually(lambda: bench.cache.snapshot is not None)
+
+    bench.sink.update(SCOPE, WEB, entries(1))
+
+    await eventually(lambda: bench.served() == {"web": "10.0.0.1:80"})
