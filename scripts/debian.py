@@ -62,7 +62,7 @@ def mirror() -> str:
     Raises:
         StepError: its apt names none, or cannot be brought up to date.
     """
-    if site := main_site(_targets(())):
+    if site := main_site(_targets(())) or main_site(_targets(PRIVATE)):
         return site
     # Containers are delivered without lists, and apt tells a target's origin from the lists alone.
     say("reading the package lists of this machine's apt (they are not there yet)")
