@@ -33,9 +33,9 @@ class Backend:
         application.router.add_get("/health", self._report)
         application.router.add_put("/health/{verdict:pass|fail}", self._judge)
         application.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, HOST, self.port, shutdown_timeout=0.1).start()
+        await web.TCPSite(self._runner, HOST, self.port).start()
 
     async def stop(self) -> None:
         """Close the port and every connection."""
