@@ -66,6 +66,13 @@ def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
+def printable(text: str) -> str:
+    """The text with everything that is not for the eye (control characters, line ends, surrogates) escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class JsonFormatter(logging.Formatter):
     """One object per line: `time`, `level`, `logger`, `event`, then the fields, and `exception` where there is one."""
 
@@ -117,7 +124,7 @@ def _time(record: logging.LogRecord) -> datetime:
 
 def _text(record: logging.LogRecord) -> str:
     fields = (f"{key}={_quoted(value)}" for key, value in _fields(record))
-    return " ".join([_escaped(record.getMessage()), *fields])
+    return " ".join([printable(record.getMessage()), *fields])
 
 
 def _fields(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
@@ -131,20 +138,14 @@ def _exception(record: logging.LogRecord) -> str:
 
 
 def _trace(record: logging.LogRecord) -> list[str]:
-    return [f"  | {_escaped(line)}" for line in _exception(record).split("\n") if line]
+    return [f"  | {printable(line)}" for line in _exception(record).split("\n") if line]
 
 
 def _quoted(value: object) -> str:
     plain = _plain(value)
     text = plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
     quote = isinstance(plain, str) and (not text or any(character in text for character in ' "='))
-    return _escaped(json.dumps(text, ensure_ascii=False) if quote else text)
-
-
-def _escaped(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return printable(json.dumps(text, ensure_ascii=False) if quote else text)
 
 
 def _plain(value: object) -> object:

@@ -1,6 +1,5 @@
 """From the file to a `Config`: reads it, checks it as a whole, and reports everything that is wrong at once."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Never
@@ -32,8 +31,10 @@ def load(path: FilePath, environ: Mapping[str, str], plugins: Plugins) -> Config
     config, found = validate(Config, {**top, "sources": sources})
     problems += [*found, *_duplicate_names(top.get("sources"))]
     if config is not None:
-        problems += [*_cross_checks(config, document), *_templates(config, document)]
+        problems += _cross_checks(config, document)
     if config is None or problems or document.problems:
+        raise document.error(problems)
+    if problems := [*_templates(config)]:
         raise document.error(problems)
     return config
 
@@ -118,24 +119,14 @@ def _cross_checks(config: Config, document: Document) -> Iterator[Problem]:
     yield from _repeated((("services", index, "match"), rule.match) for index, rule in enumerate(config.services))
 
 
-def _templates(config: Config, document: Document) -> Iterator[Problem]:
+def _templates(config: Config) -> Iterator[Problem]:
     rules = [(rule.match, rule.cluster) for rule in config.services]
     if not config.cluster_defaults and not any(cluster for _, cluster in rules):
         return
     # Here and not above: it imports the message classes of Envoy, which take longer than all other checks together.
-    from bridge.resources import ResourceBuilder  # noqa: PLC0415 (see above)
+    from bridge.resources import ResourceBuilder, TemplateError  # noqa: PLC0415 (see above)
 
     try:
         ResourceBuilder(config.cluster_defaults, rules)
-    except ConfigError as error:
-        yield _located(str(error), document)
-
-
-def _located(message: str, document: Document) -> Problem:
-    """Find the key that a message begins with, so that it gets its line and column."""
-    known = {path_text(path): path for path in document.keys}
-    named = re.match(r"[^\s:]+", message)
-    text = named[0].rstrip(",;") if named else ""
-    if text not in known:
-        return Problem(("cluster_defaults",) if "services" not in text else ("services",), message, key=True)
-    return Problem(known[text], message.removeprefix(text).lstrip(": "), key=True)
+    except TemplateError as error:
+        yield Problem(error.path, error.reason, key=True)

@@ -139,18 +139,19 @@ def _sentence(detail: ErrorDetails) -> str:
     if kind in ("value_error", "assertion_error"):
         return str(context["error"])
     if kind in ("enum", "literal_error"):
-        return f"{shown} is not {context['expected']}{_close(detail['input'], context['expected'])}"
+        return _choice(detail["input"], str(context["expected"]))
     if expected := _EXPECTED.get(kind.rpartition("_")[0] if kind.endswith(("_type", "_parsing")) else ""):
         return f"expected {expected}, not {shown}"
-    if kind == "string_pattern_mismatch":
-        return f"{shown} does not match {context['pattern']}"
-    message = detail["msg"]
-    return message.replace("Input should", f"{shown} should") if "Input should" in message else f"{shown}: {message}"
+    subject, should, rest = detail["msg"].partition(" should ")  # pydantic says "Input should be less than 3"
+    return f"{shown} should {rest}" if should else f"{shown}: {subject}"
 
 
-def _close(value: object, expected: str) -> str:
-    close = difflib.get_close_matches(str(value), [word for word in expected.split("'") if word.strip(", or")], n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+def _choice(value: object, expected: str) -> str:
+    """What to say of a value that is none of those `expected`, which are quoted: `'json' or 'console'`."""
+    if not isinstance(value, str):
+        return f"expected text, not {_shown(value)}"
+    close = difflib.get_close_matches(value, expected.split("'")[1::2], n=1)
+    return f"{_shown(value)} is not {expected}{f'; did you mean {close[0]!r}?' if close else ''}"
 
 
 def _shown(value: object) -> str:

@@ -1,0 +1,145 @@
+"""The command line `xds-bridge`.
+
+A command imports what it needs when it runs: `--help`, `schema` and a refused configuration should not wait for gRPC,
+for Envoy's messages and for an HTTP server, which together take most of a second to import.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Never
+
+import typer
+
+from bridge import installation, plugins
+from bridge.config import Config, LogFormat, LogLevel, json_schema, load
+from bridge.errors import ConfigError
+
+EXIT_FINDING = 1
+EXIT_FAILED = 3
+EXIT_CONFIG = 78
+"""EX_CONFIG of sysexits.h; the systemd unit does not restart after it."""
+
+app = typer.Typer(
+    help="A control plane for Envoy without Kubernetes.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", envvar="XDS_BRIDGE_CONFIG", metavar="FILE", help="The configuration file.")
+]
+DEFAULT_CONFIG = Path("/etc/xds-bridge/bridge.yaml")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit: 0 fine, 1 a finding or a port in use, 2 usage, 3 it failed, 78 bad configuration.
+
+    Args:
+        arguments: those after the command's name; those of the process when None.
+    """
+    try:
+        installation.verify()
+        app(arguments, prog_name="xds-bridge")
+    except ConfigError as error:
+        _refuse(str(error), EXIT_CONFIG)
+
+
+@app.command(epilog="Example: xds-bridge run --config bridge.yaml")
+def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Run the bridge in the foreground until SIGTERM or SIGINT."""
+    from bridge import log  # noqa: PLC0415 (see the top of this file)
+    from bridge.app import serve  # noqa: PLC0415
+
+    settings = _load(config)
+    log.configure(settings.log.format, settings.log.level, sys.stderr, os.environ)
+    try:
+        asyncio.run(serve(settings))
+    except OSError as error:
+        _refuse(f"cannot start: {error.strerror or error}", EXIT_FINDING)
+
+
+@app.command(epilog="Example: xds-bridge demo --once")
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Play a story that checks itself, and end.")] = False,  # noqa: FBT002 (typer's way to say a flag)
+    directory: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep files and logs here, not in a temporary directory.")
+    ] = None,
+    envoy: Annotated[Path | None, typer.Option(metavar="PATH", help="The Envoy to run.")] = None,
+    consul: Annotated[Path | None, typer.Option(metavar="PATH", help="The Consul to run.")] = None,
+) -> None:
+    """Run everything on this machine: backends, sources, the bridge and a real Envoy. Ctrl-C ends it."""
+    from bridge import demo as demonstration  # noqa: PLC0415 (see the top of this file)
+
+    options = demonstration.DemoOptions(directory=directory, envoy=envoy, consul=consul, once=once)
+    try:
+        raise typer.Exit(asyncio.run(demonstration.run(options)))
+    except demonstration.DemoError as error:
+        _refuse(str(error), EXIT_FAILED)
+
+
+@app.command(epilog="Example: xds-bridge check --config bridge.yaml --live")
+def check(
+    config: ConfigOption = DEFAULT_CONFIG,
+    live: Annotated[bool, typer.Option("--live", help="Read each source once, without serving anything.")] = False,  # noqa: FBT002 (typer's way to say a flag)
+    timeout: Annotated[str, typer.Option(metavar="DURATION", help="How long the reads may take.")] = "30s",
+) -> None:
+    """Check the configuration and print what it says; with --live, what each source answers and what that costs.
+
+    Exits with 78 when the configuration is wrong, and with 1 when a source cannot be read, is not read completely in
+    time, or has no endpoint although it does not say `allow_empty: true`. Entries that are set aside are shown with
+    their reasons and fail nothing: they are for the owner of the service to mend.
+    """
+    from bridge.cli import live as reading  # noqa: PLC0415 (see the top of this file)
+    from bridge.cli import report  # noqa: PLC0415
+
+    deadline = _seconds(timeout)
+    settings = _load(config)
+    adapters = reading.build(settings.sources)
+    console = report.console(sys.stdout)
+    report.configuration(console, str(config), settings)
+    if not live:
+        return
+    _only_errors()
+    readings = asyncio.run(reading.read_once(settings.sources, adapters, deadline))
+    for each in readings:
+        report.reading(console, each)
+    if any(each.findings for each in readings):
+        raise typer.Exit(EXIT_FINDING)
+
+
+@app.command(epilog="Example: xds-bridge schema > bridge.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of the configuration file, with the keys of every installed adapter."""
+    import json  # noqa: PLC0415 (see the top of this file)
+
+    typer.echo(json.dumps(json_schema(plugins.discover()), indent=2))
+
+
+def _load(path: Path) -> Config:
+    return load(path, os.environ, plugins.discover())
+
+
+def _only_errors() -> None:
+    from bridge import log  # noqa: PLC0415 (see the top of this file)
+
+    log.configure(LogFormat.CONSOLE, LogLevel.ERROR, sys.stderr, os.environ)
+
+
+def _seconds(text: str) -> float:
+    from bridge.adapter import seconds  # noqa: PLC0415
+
+    try:
+        value = seconds(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--timeout") from error
+    assert isinstance(value, float)  # noqa: S101 (text in, seconds out; narrows the type)
+    return value
+
+
+def _refuse(message: str, code: int) -> Never:
+    typer.echo(message, err=True)
+    sys.exit(code)

@@ -1,0 +1,153 @@
+"""Reads each source once, with the parts that the daemon reads it with, and keeps what came and what it cost."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bridge.adapter import Adapter
+from bridge.config import SourceConfig
+from bridge.errors import ConfigError
+from bridge.merge import union
+from bridge.model import SourceName
+from bridge.observer import SourceObserver
+from bridge.registry import Registry, ReportedSetAside, SourceStatistics
+from bridge.supervisor import Supervisor
+
+LINGER = 2.0
+"""Seconds that the other reads of a source get after one of them failed, so that the report tells of them too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one source answered."""
+
+    source: SourceConfig
+    complete: bool
+    """Whether a full pass succeeded in time."""
+    errors: tuple[str, ...]
+    seconds: float
+    requests: Mapping[tuple[str, str], int]
+    """API calls made, by operation and status or error code."""
+    statistics: SourceStatistics
+    set_aside: Sequence[tuple[str, ReportedSetAside]]
+    """Entries that cannot be served, each with the name of its service."""
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What is wrong, for the operator; empty when the source would be served."""
+        if self.errors:
+            return self.errors
+        if not self.complete:
+            return (f"not read completely within {self.seconds:.1f} s",)
+        if not self.source.allow_empty and not any(self.statistics.endpoints.values()):
+            return ("no endpoint found; the bridge waits for one unless the source says `allow_empty: true`",)
+        return ()
+
+
+def build(sources: Sequence[SourceConfig]) -> Sequence[Adapter]:
+    """The adapters of all sources, in their order.
+
+    Raises:
+        ConfigError: the options of some cannot work; one line for each.
+    """
+    adapters, problems = [], []
+    for source in sources:
+        try:
+            adapters.append(source.build())
+        except ConfigError as error:
+            problems.append(f'source "{source.name}": {error}')
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return adapters
+
+
+async def read_once(sources: Sequence[SourceConfig], adapters: Sequence[Adapter], timeout: float) -> Sequence[Reading]:
+    """Run every adapter until its first full pass is done, it fails, or `timeout` seconds are over."""
+    names = [source.name for source in sources]
+    registry = Registry(names, policy=lambda _: union, clock=time.time)
+    passes = {name: _Pass() for name in names}
+    supervisor = Supervisor([_Recorder(passes)], _once, kept=lambda _: 0)
+    async with asyncio.TaskGroup() as tasks:
+        for source, adapter in zip(sources, adapters, strict=True):
+            sink = registry.sink(source.name)
+            work = supervisor.run(source.name, adapter, sink, allow_empty=source.allow_empty)
+            tasks.create_task(_limited(tasks.create_task(work), passes[source.name], timeout))
+    registry.drain()
+    return [_reading(source, passes[source.name], registry) for source in sources]
+
+
+@dataclass(slots=True)
+class _Pass:
+    """How far the read of one source got."""
+
+    complete: bool = False
+    errors: list[str] = field(default_factory=list)
+    requests: Counter[tuple[str, str]] = field(default_factory=Counter)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorder(SourceObserver):
+    """Hears from the supervisor how the reads go, and ends a pass that is complete or has failed."""
+
+    passes: Mapping[SourceName, _Pass]
+
+    def succeeded(self, source: SourceName, reading: str) -> None:
+        if not reading:
+            self.passes[source].complete = True
+            self.passes[source].over.set()
+
+    def failed(self, source: SourceName, reading: str, error: str) -> None:
+        self._failed(source, reading, error)
+
+    def crashed(self, source: SourceName, reading: str) -> None:
+        self._failed(source, reading, f"a bug in the adapter{f' while reading {reading}' if reading else ''}")
+
+    def requested(self, source: SourceName, operation: str, code: str, duration: float) -> None:
+        self.passes[source].requests[operation, code] += 1
+
+    def _failed(self, source: SourceName, reading: str, error: str) -> None:
+        current = self.passes[source]
+        if error not in current.errors:
+            current.errors.append(error)
+        if reading:
+            asyncio.get_running_loop().call_later(LINGER, current.over.set)
+        else:
+            current.over.set()
+
+
+async def _limited(work: "asyncio.Task[None]", current: _Pass, timeout: float) -> None:
+    start = time.monotonic()
+    try:
+        async with asyncio.timeout(timeout):
+            await current.over.wait()
+    except TimeoutError:
+        pass
+    finally:
+        current.seconds = time.monotonic() - start
+        work.cancel()
+
+
+async def _once(_interval: float) -> AsyncIterator[None]:
+    yield
+    await asyncio.Event().wait()
+
+
+def _reading(source: SourceConfig, current: _Pass, registry: Registry) -> Reading:
+    return Reading(
+        source=source,
+        complete=current.complete,
+        errors=tuple(current.errors),
+        seconds=current.seconds,
+        requests=current.requests,
+        statistics=registry.statistics(source.name),
+        set_aside=[
+            (service, each)
+            for service in sorted(registry.services())
+            for each in registry.set_aside(service)
+            if each.source == source.name
+        ],
+    )

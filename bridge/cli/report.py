@@ -1,0 +1,74 @@
+"""What `check` prints: tables for people, with nothing in them that a source could use to move the cursor."""
+
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bridge.cli.live import Reading
+from bridge.config import Config
+from bridge.log import printable
+from bridge.model import Health
+
+_WIDE = 240
+_SHOWN = 50
+
+
+def console(stream: TextIO) -> Console:
+    """Where to print: colour and the width of the screen on a terminal, plain and wide elsewhere."""
+    terminal = stream.isatty()
+    return Console(file=stream, highlight=False, width=None if terminal else _WIDE, no_color=not terminal)
+
+
+def configuration(target: Console, path: str, config: Config) -> None:
+    """Print what a configuration says."""
+    _line(target, f"{path} is fine", "bold green")
+    _line(target, f"Envoys connect to {config.xds.listen}; the admin server listens on {config.admin.listen}")
+    sources = ((each.name, each.type, _yes(each.required), _yes(each.allow_empty)) for each in config.sources)
+    _table(target, ("source", "type", "required", "allow empty"), sources)
+    if config.services:
+        rules = ((each.match, each.merge.policy, ", ".join(each.cluster)) for each in config.services)
+        _table(target, ("services", "merge", "cluster fields"), rules)
+
+
+def reading(target: Console, read: Reading) -> None:
+    """Print what one source answered."""
+    target.print()
+    verdict, style = ("not well", "bold red") if read.findings else ("fine", "bold green")
+    _line(target, f"source {read.source.name} ({read.source.type}) is {verdict}, read in {read.seconds:.2f} s", style)
+    for finding in read.findings:
+        _line(target, finding, "red")
+    counts = (str(read.statistics.endpoints.get(health, 0)) for health in Health)
+    columns = ("services", *(health.value for health in Health), "set aside")
+    _table(target, columns, [(str(read.statistics.services), *counts, str(read.statistics.set_aside))])
+    if read.requests:
+        calls = ((operation, code, str(count)) for (operation, code), count in sorted(read.requests.items()))
+        _table(target, ("API call", "result", "count"), calls)
+    _set_aside(target, read)
+
+
+def _set_aside(target: Console, read: Reading) -> None:
+    if not read.set_aside:
+        return
+    shown = read.set_aside[:_SHOWN]
+    rows = ((service, each.entry.instance, each.entry.reported, each.entry.reason) for service, each in shown)
+    _table(target, ("set aside of service", "instance", "reported", "reason"), rows)
+    if len(read.set_aside) > len(shown):
+        _line(target, f"and {len(read.set_aside) - len(shown)} more", "dim")
+
+
+def _table(target: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = Table(*columns, box=None, pad_edge=False, header_style="dim")
+    for row in rows:
+        table.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
+    target.print(table)
+
+
+def _line(target: Console, text: str, style: str = "") -> None:
+    target.print(Text(printable(text), style=style))
+
+
+def _yes(value: bool) -> str:  # noqa: FBT001 (it is about the value)
+    return "yes" if value else "no"
