@@ -73,14 +73,13 @@ def no_process_left() -> Iterator[None]:
 
 def _children() -> dict[int, str]:
     """Command lines of our running children, by process id; what has ended and waits to be reaped is left out."""
-    pids = [
-        int(pid)
-        for task in Path("/proc/self/task").iterdir()
-        for pid in (task / "children").read_text(encoding="ascii").split()
-    ]
+    pids: list[str] = []
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            pids += (task / "children").read_text(encoding="ascii").split()
     commands = {}
     for pid in pids:
         with contextlib.suppress(OSError):
             if command := Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace"):
-                commands[pid] = command.replace("\0", " ").strip()
+                commands[int(pid)] = command.replace("\0", " ").strip()
     return commands
