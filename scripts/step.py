@@ -26,10 +26,10 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def exclusive() -> Iterator[None]:
+def exclusive(cache: Path = CACHE) -> Iterator[None]:
     """Let one set-up run at a time in this working copy; a second one waits and then finds the work done."""
-    CACHE.mkdir(exist_ok=True)
-    with (CACHE / "setup.lock").open("w") as lock:
+    cache.mkdir(exist_ok=True)
+    with (cache / "setup.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -38,32 +38,41 @@ def exclusive() -> Iterator[None]:
         yield
 
 
-def run(command: Sequence[str | Path], *, attempts: int = 1, directory: Path = ROOT) -> None:
+def run(
+    command: Sequence[str | Path],
+    *,
+    attempts: int = 1,
+    pause: float = 2.0,
+    directory: Path = ROOT,
+    log: Path = LOG,
+) -> None:
     """Run a program of a step, its output going to the log; on a terminal its last line is shown meanwhile.
 
     Args:
         command: what to run.
         attempts: how often to try; more than once only for what downloads.
+        pause: seconds before the second attempt, twice as many before the third, and so on.
         directory: where to run it.
+        log: where its output goes.
 
     Raises:
         StepError: the last attempt failed too; the message ends with the program's own last complaint.
     """
     for attempt in range(1, attempts + 1):
-        lines = _try(command, directory)
+        lines = _try(command, directory, log)
         if lines is None:
             return
         if attempt < attempts:
             say(f"{Path(command[0]).name} failed ({_complaint(lines)}); trying again")
-            time.sleep(2 * attempt)
-    raise StepError(f"{_complaint(lines or [])} (all output: {LOG.relative_to(ROOT)})")
+            time.sleep(pause * attempt)
+    raise StepError(f"{_complaint(lines or [])} (all output: {os.path.relpath(log)})")
 
 
-def _try(command: Sequence[str | Path], directory: Path) -> list[str] | None:
+def _try(command: Sequence[str | Path], directory: Path, log: Path) -> list[str] | None:
     """None when the program succeeded, else the lines that it printed."""
     lines = []
-    with LOG.open("a", encoding="utf-8") as log:
-        log.write(f"$ {' '.join(map(str, command))}\n")
+    with log.open("a", encoding="utf-8") as output:
+        output.write(f"$ {' '.join(map(str, command))}\n")
         try:
             process = subprocess.Popen(
                 command,
@@ -79,7 +88,7 @@ def _try(command: Sequence[str | Path], directory: Path) -> list[str] | None:
             return [f"cannot run {command[0]}: {error.strerror}"]
         with process:
             for line in process.stdout or ():
-                log.write(line)
+                output.write(line)
                 lines.append(line.rstrip())
                 _show(line)
     _show("")

@@ -1,9 +1,11 @@
-"""The files that the demo writes: the bridge's configuration and the endpoints of the file source."""
+"""The files that the demo writes: the bridge's configuration, its endpoints, and the bootstrap of the Envoy."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.bootstrap import BootstrapOptions, HttpListener, Route, SocketAddress, render
 from bridge.demo.option import HOST, Ports
 
 SERVICE = "web"
@@ -67,6 +69,21 @@ def write_endpoints(directory: Path, rows: Sequence[Row]) -> None:
     """Write `endpoints.yaml`, so that a reader sees the old file or the new one."""
     lines = [f"    - {{address: {HOST}, port: {row.port}, health: {row.health}}}\n" for row in rows]
     _replace(endpoints_path(directory), _ENDPOINTS.format(service=SERVICE) + "".join(lines))
+
+
+def write_bootstrap(directory: Path, ports: Ports) -> Path:
+    """Write `envoy.json`: one listener, every request of which goes to the service."""
+    listener = HttpListener(SocketAddress(HOST, ports.envoy_listener), (Route(SERVICE),))
+    options = BootstrapOptions(
+        node_id="demo",
+        node_cluster="demo",
+        bridges=(SocketAddress(HOST, ports.bridge_xds),),
+        admin_port=ports.envoy_admin,
+        listeners=(listener,),
+    )
+    path = directory / "envoy.json"
+    _replace(path, json.dumps(render(options), indent=2))
+    return path
 
 
 def _replace(path: Path, text: str) -> None:

@@ -23,7 +23,10 @@ class DemoOptions:
     envoy: Path | None = None
     """The Envoy to run; else one on the PATH, else the one of the `envoy` extra."""
     consul: Path | None = None
-    """The Consul to run; else one on the PATH, else the one in `.cache/consul`, else the demo goes without."""
+    """The Consul to run; else one on the PATH, else the one in `.cache/consul`, else the demo goes without.
+
+    `none` goes without in any case.
+    """
     once: bool = False
     """Play the story that checks itself, and end."""
 
@@ -60,6 +63,8 @@ def find_consul(options: DemoOptions) -> Path | None:
     Raises:
         DemoError: the one that was named does not exist.
     """
+    if options.consul == Path("none"):
+        return None
     beside_source = Path(__file__).resolve().parents[2] / ".cache/consul/consul"
     return _first_program(options.consul, "consul", (beside_source,))
 

@@ -1,7 +1,6 @@
 """Everything that the demo runs, started in the order in which it is needed and ended in the opposite one."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +13,7 @@ from aiohttp import ClientSession
 from bridge.demo import consul
 from bridge.demo.backend import Backend
 from bridge.demo.consul import ConsulView
-from bridge.demo.document import SERVICE, Row, write_configuration, write_endpoints
+from bridge.demo.document import SERVICE, Row, write_bootstrap, write_configuration, write_endpoints
 from bridge.demo.envoy import FAILURES, TIMEOUT, EnvoyView
 from bridge.demo.option import HOST, DemoError, DemoOptions, Ports, choose_ports, find_consul, find_envoy
 from bridge.demo.process import Child
@@ -98,7 +97,9 @@ class _Builder:
                 try:
                     await backend.start()
                 except OSError as error:
-                    raise DemoError(f"the backend {backend.name} cannot listen on {backend.address}: {error}") from error
+                    raise DemoError(
+                        f"the backend {backend.name} cannot listen on {backend.address}: {error}"
+                    ) from error
         return made
 
     async def consul(self, program: Path, session: ClientSession, backend: Backend) -> ConsulView:
@@ -129,8 +130,7 @@ class _Builder:
 
     async def envoy(self, program: Path, session: ClientSession) -> EnvoyView:
         view = EnvoyView(session, self._ports)
-        bootstrap = self._directory / "envoy.json"
-        _write_bootstrap(bootstrap, self._ports)
+        bootstrap = write_bootstrap(self._directory, self._ports)
 
         async def serving() -> bool:
             return bool(await view.hosts(SERVICE))
@@ -161,7 +161,3 @@ async def until(condition: Callable[[], Awaitable[bool]], otherwise: str, timeou
             raise DemoError(f"{otherwise} after {timeout:g} s")
         await asyncio.sleep(0.005)
     return time.monotonic() - started
-
-
-def _write_bootstrap(path: Path, ports: Ports) -> None:
-    path.write_text(json.dumps(_bootstrap(ports), indent=2), encoding="utf-8")
