@@ -15,7 +15,7 @@ help:
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{printf "  %s %-6s", $$1, $$2; $$1 = $$2 = ""; print}'
 
 run: setup-run ## start everything on this machine with a real Envoy; Ctrl-C ends it (ARGS=--once: a story that checks itself)
-	@$(VENV)/xds-bridge demo $(ARGS)
+	@$(VENV)/xds-bridge demo --directory .cache/demo $(ARGS)
 
 test: check ## all tests, with a real Consul and a real Envoy
 	$(VENV)/pytest tests/integration tests/chaos
@@ -28,7 +28,7 @@ check: setup-test ## formatting, lint, types, imports, and the tests that need n
 	$(VENV)/pytest tests/unit tests/property tests/conformance
 
 bench: setup-test ## measure; prints numbers, judges only those that have a budget
-	@set -e; for script in tests/benchmark/bench_*.py; do \
+	@set -e; for script in $(sort $(wildcard tests/benchmark/bench_*.py)); do \
 		echo "== $$script"; PYTHONPATH=tests $(VENV)/python "$$script"; \
 	done
 
