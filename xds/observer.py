@@ -1,4 +1,4 @@
-"""What the server tells the outside about its streams, for logs, metrics and the status page; it does not log itself."""
+"""What the server tells the outside about its streams, for logs, metrics and status; it does not log itself."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -49,7 +49,7 @@ class StreamObserver(Protocol):
         """The client accepted a response, `latency` seconds after it was written."""
 
     def nacked(self, stream: ObservedStream, type_url: str, version: str, message: str) -> None:
-        """The client rejected a response and keeps its last good configuration; `message` is the client's, shortened."""
+        """The client rejected a response and keeps what it has; `message` is the client's, shortened."""
 
     def settled(self, generation: int, latency: float) -> None:
         """Every stream concerned by the content of a generation has answered it.

@@ -17,15 +17,27 @@ class Snapshot:
     the equal version whatever the order of changes that led to it, and is never an empty string.
     """
 
-    __slots__ = ("_digests", "_resources")
+    __slots__ = ("_digests", "_names", "_resources")
 
     def __init__(self) -> None:
         self._resources: dict[str, Mapping[str, Resource]] = {}
         self._digests: dict[str, int] = {}
+        self._names: dict[str, frozenset[str]] = {}
+
+    def types(self) -> frozenset[str]:
+        """The `type_url` of every type that ever had a resource."""
+        return frozenset(self._resources)
 
     def resources(self, type_url: str) -> Mapping[str, Resource]:
         """All resources of a type, by name."""
         return self._resources.get(type_url, _EMPTY)
+
+    def names(self, type_url: str) -> frozenset[str]:
+        """The names of all resources of a type, made once and shared by all who ask."""
+        names = self._names.get(type_url)
+        if names is None:
+            names = self._names[type_url] = frozenset(self.resources(type_url))
+        return names
 
     def version(self, type_url: str) -> str:
         """Version of the set of resources of a type: 32 hexadecimal digits."""
@@ -49,7 +61,26 @@ class Snapshot:
         snapshot = Snapshot()
         snapshot._resources = {**self._resources, type_url: resources}
         snapshot._digests = {**self._digests, type_url: digest % _MODULUS}
+        snapshot._names = self._names_without(type_url, unless_equal_to=resources)
         return snapshot
+
+    def _names_without(self, type_url: str, *, unless_equal_to: Mapping[str, Resource]) -> dict[str, frozenset[str]]:
+        if unless_equal_to.keys() == self.resources(type_url).keys():
+            return dict(self._names)
+        return {url: names for url, names in self._names.items() if url != type_url}
+
+
+def differences(old: Mapping[str, Resource], new: Mapping[str, Resource]) -> frozenset[str]:
+    """Names that one of the two has and the other has not, or has in another version."""
+    if old is new:
+        return frozenset()
+    changed = {name for name, resource in new.items() if not same_version(old.get(name), resource)}
+    return frozenset(changed.union(name for name in old if name not in new))
+
+
+def same_version(one: Resource | None, other: Resource | None) -> bool:
+    """Whether a client that has the one has no use for the other."""
+    return one is other or (one is not None and other is not None and one.version == other.version)
 
 
 def _digest(resource: Resource) -> int:

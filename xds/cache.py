@@ -1,0 +1,157 @@
+"""What is served now, what changed since, and the encoded responses that streams share."""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from xds.codec import Envelope, encode_delta_response, encode_response
+from xds.message import Response
+from xds.resource import Resource, ResourceType
+from xds.snapshot import Snapshot, differences, same_version
+
+_HISTORY = 256
+"""Generations whose changes are remembered; who is further behind is compared name by name."""
+_SHARED_RESPONSES = 4096
+_SHARED_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Generation:
+    """A snapshot that was served at some time, numbered in order."""
+
+    number: int
+    snapshot: Snapshot
+    changed: Mapping[str, frozenset[str]]
+    """By type, the names that differ from the generation before."""
+
+
+class SnapshotCache:
+    """The current snapshot of one view. Touched on the event loop only.
+
+    Work is shared by streams: what changed between two generations is found out once, and equal responses are encoded
+    once, so that a change costs one build and as many writes as there are streams.
+
+    Args:
+        identifier: name of this control plane, which clients show (`control_plane.identifier`).
+    """
+
+    def __init__(self, identifier: str = "") -> None:
+        self._identifier = identifier
+        self._current: Generation | None = None
+        self._history: deque[Generation] = deque(maxlen=_HISTORY)
+        self._changes: dict[tuple[int, str], frozenset[str]] = {}
+        self._responses = _SharedResponses()
+        self._watchers: list[Callable[[], None]] = []
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """What is served now; None before the first `set`: until then no stream is answered."""
+        return self._current.snapshot if self._current else None
+
+    @property
+    def generation(self) -> Generation | None:
+        """The current snapshot with its number; None before the first `set`."""
+        return self._current
+
+    def set(self, snapshot: Snapshot) -> None:
+        """Serve `snapshot` from now on. Equal content makes no new generation and wakes nobody."""
+        changed = _changed(self._current.snapshot if self._current else Snapshot(), snapshot)
+        if self._current and not changed:
+            return
+        self._current = Generation(self._current.number + 1 if self._current else 1, snapshot, changed)
+        self._history.append(self._current)
+        self._changes.clear()
+        self._responses.clear()
+        for notify in self._watchers:
+            notify()
+
+    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call `notify` after each change; it must neither block nor raise. Returns what ends it."""
+        self._watchers.append(notify)
+        return lambda: self._watchers.remove(notify)
+
+    def changes(self, since: Generation, type_url: str) -> frozenset[str]:
+        """Names of a type whose resource is another now than it was in `since`, came since, or is gone since."""
+        current = self._required()
+        if since is current:
+            return frozenset()
+        key = since.number, type_url
+        changes = self._changes.get(key)
+        if changes is None:
+            changes = self._changes[key] = self._compare(since, current, type_url)
+        return changes
+
+    def encode(self, response: Response) -> bytes:
+        """The bytes of a response; the same object for equal responses from the current snapshot."""
+        if response.snapshot is not self._required().snapshot:
+            return self._build(response)
+        key = response.incremental, response.nonce, response.names, response.removed
+        body = self._responses.get(key)
+        if body is None:
+            body = self._build(response)
+            self._responses.add(key, body)
+        return body
+
+    def _required(self) -> Generation:
+        if self._current is None:
+            raise ValueError("there is no snapshot yet")
+        return self._current
+
+    def _compare(self, since: Generation, current: Generation, type_url: str) -> frozenset[str]:
+        old, new = since.snapshot.resources(type_url), current.snapshot.resources(type_url)
+        if since.number < self._history[0].number - 1:
+            return differences(old, new)
+        later = [generation for generation in self._history if generation.number > since.number]
+        touched = frozenset[str]().union(*(generation.changed.get(type_url, ()) for generation in later))
+        return frozenset(name for name in touched if not same_version(old.get(name), new.get(name)))
+
+    def _build(self, response: Response) -> bytes:
+        kind = response.type
+        known = response.snapshot.resources(kind.url)
+        # Sorted, so that the same content is the same bytes on every replica.
+        resources = [known.get(name) or _placeholder(kind, name) for name in sorted(response.names)]
+        envelope = Envelope(
+            type_url=kind.url, version=response.version, nonce=response.nonce, control_plane=self._identifier
+        )
+        if response.incremental:
+            return encode_delta_response(envelope, resources, sorted(response.removed))
+        return encode_response(envelope, resources)
+
+
+_Key = tuple[bool, str, frozenset[str], frozenset[str]]
+
+
+class _SharedResponses:
+    """Encoded responses of the current generation, the least recently used dropped when they are too many."""
+
+    def __init__(self) -> None:
+        self._bodies: OrderedDict[_Key, bytes] = OrderedDict()
+        self._size = 0
+
+    def get(self, key: _Key) -> bytes | None:
+        body = self._bodies.get(key)
+        if body is not None:
+            self._bodies.move_to_end(key)
+        return body
+
+    def add(self, key: _Key, body: bytes) -> None:
+        self._bodies[key] = body
+        self._size += len(body)
+        while len(self._bodies) > _SHARED_RESPONSES or self._size > _SHARED_BYTES:
+            self._size -= len(self._bodies.popitem(last=False)[1])
+
+    def clear(self) -> None:
+        self._bodies.clear()
+        self._size = 0
+
+
+def _changed(old: Snapshot, new: Snapshot) -> Mapping[str, frozenset[str]]:
+    types: Iterable[str] = old.types() | new.types()
+    compared = {url: differences(old.resources(url), new.resources(url)) for url in types}
+    return {url: names for url, names in compared.items() if names}
+
+
+def _placeholder(kind: ResourceType, name: str) -> Resource:
+    if kind.placeholder is None:
+        raise ValueError(f"there is no {kind.url} named {name!r}, and the type has no placeholder")
+    return Resource(name, kind.placeholder(name), version="")

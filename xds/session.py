@@ -1,0 +1,211 @@
+"""One open RPC: a reader that feeds the stream, and the only writer, which asks it what to send next."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Generic, Protocol, TypeVar
+
+from xds.cache import SnapshotCache
+from xds.message import DeltaRequest, InvalidRequest, Request
+from xds.node import Node
+from xds.observer import StreamObserver, StreamStatus
+from xds.propagation import Propagation
+from xds.stream import Acknowledgement, Stream, Unsupported
+
+RequestT = TypeVar("RequestT", Request, DeltaRequest)
+RequestT_co = TypeVar("RequestT_co", Request, DeltaRequest, covariant=True)
+
+
+class Disconnected(Exception):  # noqa: N818 (an event in the life of a connection, not an error of ours)
+    """The client is gone; nothing can be written any more."""
+
+
+class Connection(Protocol):
+    """The two directions of one RPC, in encoded messages."""
+
+    @property
+    def peer(self) -> str:
+        """Network address of the client."""
+
+    async def read(self) -> bytes | None:
+        """The next message; None when the client has said its last."""
+
+    async def write(self, message: bytes) -> None:
+        """Return when the transport has taken the message.
+
+        Raises:
+            Disconnected: it never will.
+        """
+
+
+class Decoder(Protocol[RequestT_co]):
+    """Reads the requests of one stream."""
+
+    def decode(self, data: bytes) -> RequestT_co:
+        """The request encoded in `data`.
+
+        Raises:
+            InvalidRequest: there is none.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all sessions of a server share."""
+
+    cache: SnapshotCache
+    observer: StreamObserver
+    propagation: Propagation
+    clock: Callable[[], float]
+
+
+class Session(Generic[RequestT]):
+    """Serves one stream for as long as it is open, within `with`, which reports its beginning and end.
+
+    Args:
+        number: no other session of the process has it.
+        stream: the state and rules of the stream.
+        decoder: reads its requests.
+        connection: reads and writes its messages.
+        surroundings: what it shares with other sessions.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        stream: Stream[RequestT],
+        decoder: Decoder[RequestT],
+        connection: Connection,
+        surroundings: Surroundings,
+    ) -> None:
+        self.id = number
+        self.node: Node | None = None
+        self.peer = connection.peer
+        self.refusal: str | None = None
+        """Why the stream was ended, where the client is to blame."""
+        self._stream: Stream[RequestT] = stream
+        self._decoder: Decoder[RequestT] = decoder
+        self._connection = connection
+        self._shared = surroundings
+        self._opened = surroundings.clock()
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ended = False
+        self._writing_since: float | None = None
+
+    @property
+    def transport(self) -> str:
+        """`sotw` or `delta`."""
+        return self._stream.transport
+
+    @property
+    def aggregated(self) -> bool:
+        """Whether the stream carries all types (ADS)."""
+        return self._stream.aggregated
+
+    def __enter__(self) -> None:
+        self._shared.observer.opened(self)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if isinstance(error, Exception):
+            self._shared.observer.failed(self, error)
+        self._report_settled(self._shared.propagation.gone(self.id, self._shared.clock()))
+        self._shared.observer.closed(self)
+
+    async def run(self) -> None:
+        """Serve until the client or we end it. An exception is a bug; it ends both directions, never only one."""
+        if self._ended:
+            return
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = [tasks.create_task(self._read()), tasks.create_task(self._write())]
+
+    def end(self) -> None:
+        """Let `run` return soon, whatever the client does."""
+        self._ended = True
+        for task in self._tasks:
+            task.cancel()
+
+    def rouse(self, generation: int) -> None:
+        """Have the writer look at a new generation, if it concerns this stream."""
+        if self._stream.due(self._shared.cache):
+            self._shared.propagation.expect(generation, self.id)
+            self._wake.set()
+        elif self._stream.unanswered:
+            self._shared.propagation.expect(generation, self.id)
+
+    def check(self, now: float, patience: float) -> None:
+        """Go on without answers that are overdue; end a stream whose client has not read for `patience` seconds."""
+        for type_url in self._stream.expire(now):
+            self._shared.observer.unanswered(self, type_url)
+            self._wake.set()
+        if self._writing_since is not None and now - self._writing_since > patience:
+            self._shared.observer.stalled(self)
+            self.end()
+
+    def status(self, now: float) -> StreamStatus:
+        """What there is to say about this stream."""
+        return StreamStatus(
+            id=self.id,
+            node=self.node,
+            peer=self.peer,
+            transport=self.transport,
+            aggregated=self.aggregated,
+            age=now - self._opened,
+            types=self._stream.status(now),
+        )
+
+    async def _read(self) -> None:
+        try:
+            while (data := await self._connection.read()) is not None:
+                self._receive(data)
+        except InvalidRequest as error:
+            self.refusal = str(error)
+            self._shared.observer.refused(self.refusal)
+        self.end()
+
+    def _receive(self, data: bytes) -> None:
+        request, now = self._decoder.decode(data), self._shared.clock()
+        if self.node is None:
+            # The first request names the client; what it says later about itself is ignored.
+            self.node = request.node or Node()
+            self._shared.observer.identified(self)
+        match self._stream.receive(request, now):
+            case Acknowledgement() as verdict:
+                self._report(verdict)
+            case Unsupported(type_url):
+                self._shared.observer.unsupported(self, type_url)
+        if self._stream.due(self._shared.cache):
+            self._wake.set()
+        elif not self._stream.unanswered:
+            self._report_settled(self._shared.propagation.answered(self.id, now))
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._write_all()
+        except Disconnected:
+            self.end()
+
+    async def _write_all(self) -> None:
+        """Write until there is nothing left that may be sent; each response is computed when it can be written."""
+        shared = self._shared
+        while response := self._stream.next(shared.cache, shared.clock()):
+            message = shared.cache.encode(response)
+            self._writing_since = shared.clock()
+            await self._connection.write(message)
+            self._writing_since = None
+            resources = len(response.names) + len(response.removed)
+            shared.observer.sent(self, response.type.url, resources, len(message))
+
+    def _report(self, verdict: Acknowledgement) -> None:
+        if verdict.error is None:
+            self._shared.observer.acked(self, verdict.type_url, verdict.version, verdict.latency)
+        else:
+            self._shared.observer.nacked(self, verdict.type_url, verdict.version, verdict.error)
+
+    def _report_settled(self, settled: list[tuple[int, float]]) -> None:
+        for generation, latency in settled:
+            self._shared.observer.settled(generation, latency)

@@ -1,0 +1,204 @@
+"""One xDS stream as a pure object: requests go in, the next response comes out; no I/O and no clock.
+
+Nothing is queued. The owner asks for the next response when it can write one, and gets what the client lacks of the
+newest snapshot at that moment; so bursts coalesce, and nothing outdated or no longer wanted is ever sent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic
+
+from xds.cache import Generation, SnapshotCache
+from xds.message import DeltaRequest, InvalidRequest, Request, Response
+from xds.observer import TypeStatus
+from xds.resource import ResourceType
+from xds.stream.channel import WINDOW_TIMEOUT, Acknowledgement, Channel
+from xds.stream.delta import Incremental
+from xds.stream.plan import Plan, RequestT, Variant
+from xds.stream.sotw import StateOfTheWorld
+from xds.subscription import NOTHING
+
+__all__ = ["WINDOW_TIMEOUT", "Acknowledgement", "Incremental", "StateOfTheWorld", "Stream", "Unsupported", "Variant"]
+
+_LONGEST_MESSAGE = 1024
+"""Characters kept of a NACK's message; Envoy puts whole resources into it."""
+
+_MAX_UNSUPPORTED = 16
+"""Foreign types remembered per stream, so that each is reported once and a client cannot make us remember more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A request for a type that is not served, the first such on its stream."""
+
+    type_url: str
+
+
+class Stream(Generic[RequestT]):
+    """All types of one stream.
+
+    Args:
+        variant: the rules of State of the World or of Delta.
+        types: what is served, in push order.
+        aggregated: False for a stream of a single type's own service, whose requests need not name it.
+    """
+
+    __slots__ = ("_channels", "_types", "_unsupported", "_variant", "aggregated")
+
+    def __init__(self, variant: Variant[RequestT], types: Sequence[ResourceType], *, aggregated: bool) -> None:
+        self._variant: Variant[RequestT] = variant
+        self._types = types
+        self.aggregated = aggregated
+        self._channels: list[Channel | None] = [None] * len(types)
+        self._unsupported: frozenset[str] = NOTHING
+
+    @property
+    def transport(self) -> str:
+        """`sotw` or `delta`."""
+        return self._variant.transport
+
+    def receive(self, request: RequestT, now: float) -> Acknowledgement | Unsupported | None:
+        """Take in one request: the verdict it holds on a response, then what it wants.
+
+        Args:
+            request: requests must come in the order in which the client sent them.
+            now: seconds of the clock that `next` is given.
+
+        Returns:
+            What there is to report; None for a request that is no verdict, or on something long forgotten.
+
+        Raises:
+            InvalidRequest: the stream cannot go on.
+        """
+        position = self._position(request.type_url)
+        if position is None:
+            return self._report(request.type_url)
+        channel = self._channels[position] or Channel(self._types[position])
+        self._channels[position] = channel
+        verdict = self._judge(channel, request, now)
+        self._variant.subscribe(channel, request)
+        return verdict
+
+    def next(self, cache: SnapshotCache, now: float) -> Response | None:
+        """The next response to write; None if there is nothing to send, or nothing that may be sent now.
+
+        What is returned counts as sent.
+        """
+        generation = cache.generation
+        if generation is None:
+            return None
+        for position, channel in enumerate(self._channels):
+            if channel and channel.open and (plan := self._plan(channel, cache, generation)):
+                return self._respond(position, channel, generation, plan, now)
+        return None
+
+    def due(self, cache: SnapshotCache) -> bool:
+        """Whether `next` may have something to send. Cheap; called for every stream on every change."""
+        generation = cache.generation
+        if generation is None:
+            return False
+        return any(channel.open and _is_due(channel, cache, generation) for channel in self._channels if channel)
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the client still has to answer something."""
+        return any(channel.pending for channel in self._channels if channel)
+
+    def expire(self, now: float) -> list[str]:
+        """Stop waiting for answers that are overdue (`WINDOW_TIMEOUT`); the types concerned."""
+        return [channel.type.url for channel in self._channels if channel and channel.expire(now)]
+
+    def status(self, now: float) -> tuple[TypeStatus, ...]:
+        """What the client asked for and has, by type."""
+        return tuple(_status(channel, now) for channel in self._channels if channel)
+
+    def _position(self, type_url: str) -> int | None:
+        if not type_url:
+            if self.aggregated:
+                raise InvalidRequest("type_url is required on an aggregated stream")
+            return 0
+        for position, kind in enumerate(self._types):
+            if kind.url == type_url:
+                return position
+        if not self.aggregated:
+            raise InvalidRequest(f"this stream serves {self._types[0].url}, not {type_url[:200]!r}")
+        return None
+
+    def _report(self, type_url: str) -> Unsupported | None:
+        if type_url in self._unsupported or len(self._unsupported) >= _MAX_UNSUPPORTED:
+            return None
+        self._unsupported |= {type_url}
+        return Unsupported(type_url)
+
+    def _judge(self, channel: Channel, request: Request | DeltaRequest, now: float) -> Acknowledgement | None:
+        sent = channel.answered(request.nonce)
+        if sent is None:
+            return None
+        if request.error is None:
+            channel.rejection, channel.version_acked = None, sent.version
+            self._variant.accept(channel, sent)
+        else:
+            channel.rejection = request.error[:_LONGEST_MESSAGE]
+            self._variant.reject(channel, sent)
+        return Acknowledgement(channel.type.url, sent.version, now - sent.at, channel.rejection)
+
+    def _plan(self, channel: Channel, cache: SnapshotCache, generation: Generation) -> Plan | None:
+        due = _due_names(channel, cache, generation)
+        plan = self._variant.plan(channel, generation, due)
+        channel.settle(generation, due)
+        while plan is None and channel.isolated:
+            name, *rest = channel.isolated
+            channel.isolated = tuple(rest)
+            plan = self._variant.isolate(channel, generation, name)
+        return plan
+
+    def _respond(self, position: int, channel: Channel, generation: Generation, plan: Plan, now: float) -> Response:
+        response = Response(
+            type=channel.type,
+            nonce=channel.next_nonce(generation, position),
+            snapshot=plan.snapshot,
+            names=plan.names,
+            removed=plan.removed,
+            incremental=self._variant.incremental,
+        )
+        channel.record(response, now)
+        self._owe_required(channel, plan)
+        return response
+
+    def _owe_required(self, channel: Channel, plan: Plan) -> None:
+        """Owe what a client waits for after it got these resources, even if it has that already.
+
+        https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#resource-warming
+        """
+        for other in self._channels:
+            if other and other.type.url == channel.type.required_type and other.subscription:
+                known = plan.snapshot.resources(channel.type.url)
+                other.owe(frozenset(need for name in plan.fresh if name in known for need in known[name].requires))
+
+
+def _due_names(channel: Channel, cache: SnapshotCache, generation: Generation) -> frozenset[str]:
+    wants, url = channel.wants, channel.type.url
+    if channel.whole:
+        return wants.everything(generation.snapshot.names(url))
+    if channel.synced is None or channel.synced is generation:
+        return channel.owed
+    changed = wants.select(cache.changes(channel.synced, url))
+    return changed | channel.owed if channel.owed else changed
+
+
+def _is_due(channel: Channel, cache: SnapshotCache, generation: Generation) -> bool:
+    if channel.whole or channel.isolated or _due_names(channel, cache, generation):
+        return True
+    channel.settle(generation, NOTHING)
+    return False
+
+
+def _status(channel: Channel, now: float) -> TypeStatus:
+    return TypeStatus(
+        type_url=channel.type.url,
+        names=None if channel.wants.wildcard else len(channel.wants.names),
+        version_sent=channel.version_sent,
+        version_acked=channel.version_acked,
+        rejection=channel.rejection,
+        since=now - channel.sent_at if channel.sent_at is not None else None,
+    )

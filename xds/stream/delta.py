@@ -1,0 +1,89 @@
+"""Delta: requests and responses carry what changed, and what does not exist is named.
+
+https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xds
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from xds.cache import Generation
+from xds.message import DeltaRequest
+from xds.resource import Resource
+from xds.stream.channel import Channel, Sent, hold_or_isolate
+from xds.stream.plan import Plan
+from xds.subscription import NOTHING, WILDCARD, NameSets, Subscription, amended
+
+
+class Incremental:
+    """The rules of `DeltaDiscoveryRequest` and `DeltaDiscoveryResponse`.
+
+    Args:
+        sets: lets streams with equal subscriptions share them.
+    """
+
+    transport = "delta"
+    incremental = True
+
+    def __init__(self, sets: NameSets) -> None:
+        self._sets = sets
+
+    def subscribe(self, channel: Channel, request: DeltaRequest) -> None:
+        """Apply a request's changes. A name that is subscribed to is sent, even again and unchanged."""
+        before, first = channel.wants, channel.subscription is None
+        subscribe, unsubscribe = request.subscribe, request.unsubscribe
+        if not (first or subscribe or unsubscribe):
+            return
+        legacy_wildcard = channel.type.legacy_wildcard
+        wants = amended(channel.subscription, subscribe, unsubscribe, legacy_wildcard=legacy_wildcard)
+        wants = replace(wants, names=self._sets.share(wants.names))
+        channel.resubscribe(wants, _to_answer(before.names, wants, request))
+        if wants.wildcard and (WILDCARD in subscribe or not before.wildcard):
+            channel.restart()
+        if first and wants.wildcard and legacy_wildcard:
+            channel.claimed = request.initial_versions
+
+    def plan(self, channel: Channel, generation: Generation, due: frozenset[str]) -> Plan | None:
+        """What to send now, of the names that are `due`; None if that is nothing."""
+        snapshot = generation.snapshot
+        existing = snapshot.names(channel.type.url)
+        missing = NOTHING if due <= existing else due - existing
+        present = due - missing if missing else due
+        if isinstance(claimed := channel.claimed, Mapping):
+            missing |= claimed.keys() - existing
+            present = present & channel.owed | _news(snapshot.resources(channel.type.url), present, claimed)
+        present = channel.without_held(present, snapshot)
+        if present or missing or channel.whole:
+            return Plan(snapshot, present, missing, fresh=present)
+        return None
+
+    def accept(self, channel: Channel, sent: Sent) -> None:
+        """Nothing follows: what was sent counts as held by the client until it is rejected."""
+
+    def reject(self, channel: Channel, sent: Sent) -> None:
+        """Hold what was rejected; a rejected response took its removals with it."""
+        hold_or_isolate(channel, sent)
+        if sent.response.names:
+            channel.owe(sent.response.removed)
+
+    def isolate(self, channel: Channel, generation: Generation, name: str) -> Plan | None:
+        """What to send to find out whether `name` alone is bad; None if it cannot be sent any more."""
+        alone = frozenset((name,)) & generation.snapshot.names(channel.type.url)
+        names = channel.without_held(alone, generation.snapshot)
+        return Plan(generation.snapshot, names, fresh=names) if names else None
+
+
+def _to_answer(before: frozenset[str], wants: Subscription, request: DeltaRequest) -> frozenset[str]:
+    """Names that this request must be answered with.
+
+    Unsubscribing from a name under a wildcard is such a question too: the client cannot know whether the wildcard
+    covers it. https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#unsubscribing-from-resources
+    """
+    named = request.subscribe if request.subscribe <= wants.names else request.subscribe & wants.names
+    if not (wants.wildcard and request.unsubscribe):
+        return named
+    return named | (request.unsubscribe & (before | request.subscribe)) - {WILDCARD, ""}
+
+
+def _news(known: Mapping[str, Resource], names: frozenset[str], claimed: Mapping[str, str]) -> frozenset[str]:
+    """Of these names, those that the client does not hold in their current version."""
+    return frozenset(name for name in names if claimed.get(name) != known[name].version)
