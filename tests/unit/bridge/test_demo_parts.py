@@ -10,13 +10,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 from ruamel.yaml import YAML
-from support.ports import free_port
-from support.waiting import eventually
 
 from bridge.demo.backend import Backend
 from bridge.demo.document import Row, endpoints_path, write_configuration, write_endpoints
 from bridge.demo.option import DemoError, DemoOptions, Ports, choose_ports, find_consul, find_envoy
 from bridge.demo.process import Child
+from support.ports import free_port
+from support.waiting import eventually
 
 PORTS = Ports(
     backends=(4001,),
