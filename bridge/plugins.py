@@ -61,12 +61,14 @@ def _checked(plugin: object, point: EntryPoint) -> AdapterType[Never]:
 
 
 def _fault(plugin: object) -> str:
+    if not isinstance(plugin, type):
+        return "it is no class"
     config = getattr(plugin, "Config", None)
     if not (isinstance(config, type) and issubclass(config, AdapterConfig)):
         return "it has no `Config` made from AdapterConfig"
     if taken := sorted(RESERVED & set(config.model_fields)):
         return f"its `Config` uses keys that every source has: {', '.join(taken)}"
-    if not (callable(plugin) and iscoroutinefunction(getattr(plugin, "run", None))):
+    if not iscoroutinefunction(getattr(plugin, "run", None)):
         return "it has no `async def run(self, context)`"
     return ""
 

@@ -5,6 +5,7 @@ for Envoy's messages and for an HTTP server, which together take most of a secon
 """
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -13,9 +14,12 @@ from typing import Annotated, Never
 
 import typer
 
-from bridge import installation, plugins
+from bridge import installation, log, plugins
+from bridge.adapter import seconds
+from bridge.cli.bootstrap import Output, addresses, http_listeners, tcp_listeners, write
 from bridge.config import Config, LogFormat, LogLevel, json_schema, load
 from bridge.errors import ConfigError
+from bridge.model import Locality
 
 EXIT_FINDING = 1
 EXIT_FAILED = 3
@@ -33,6 +37,8 @@ ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", envvar="XDS_BRIDGE_CONFIG", metavar="FILE", help="The configuration file.")
 ]
 DEFAULT_CONFIG = Path("/etc/xds-bridge/bridge.yaml")
+DEFAULT_BRIDGE = "127.0.0.1:18000"
+DEFAULT_LISTENER = "127.0.0.1:10000"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,10 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 @app.command(epilog="Example: xds-bridge run --config bridge.yaml")
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Run the bridge in the foreground until SIGTERM or SIGINT."""
-    from bridge import log  # noqa: PLC0415 (see the top of this file)
-    from bridge.app import serve  # noqa: PLC0415
-
     settings = _load(config)
+
+    from bridge.app import serve  # noqa: PLC0415 (see the top of this file)
+
     log.configure(settings.log.format, settings.log.level, sys.stderr, os.environ)
     try:
         asyncio.run(serve(settings))
@@ -64,7 +70,8 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 @app.command(epilog="Example: xds-bridge demo --once")
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="Play a story that checks itself, and end.")] = False,  # noqa: FBT002 (typer's way to say a flag)
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Play a story that checks itself, and end.")] = False,
     directory: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep files and logs here, not in a temporary directory.")
     ] = None,
@@ -83,8 +90,9 @@ def demo(
 
 @app.command(epilog="Example: xds-bridge check --config bridge.yaml --live")
 def check(
+    *,
     config: ConfigOption = DEFAULT_CONFIG,
-    live: Annotated[bool, typer.Option("--live", help="Read each source once, without serving anything.")] = False,  # noqa: FBT002 (typer's way to say a flag)
+    live: Annotated[bool, typer.Option("--live", help="Read each source once, without serving anything.")] = False,
     timeout: Annotated[str, typer.Option(metavar="DURATION", help="How long the reads may take.")] = "30s",
 ) -> None:
     """Check the configuration and print what it says; with --live, what each source answers and what that costs.
@@ -93,11 +101,12 @@ def check(
     time, or has no endpoint although it does not say `allow_empty: true`. Entries that are set aside are shown with
     their reasons and fail nothing: they are for the owner of the service to mend.
     """
+    deadline = _seconds(timeout)
+    settings = _load(config)
+
     from bridge.cli import live as reading  # noqa: PLC0415 (see the top of this file)
     from bridge.cli import report  # noqa: PLC0415
 
-    deadline = _seconds(timeout)
-    settings = _load(config)
     adapters = reading.build(settings.sources)
     console = report.console(sys.stdout)
     report.configuration(console, str(config), settings)
@@ -114,9 +123,53 @@ def check(
 @app.command(epilog="Example: xds-bridge schema > bridge.schema.json")
 def schema() -> None:
     """Print the JSON Schema of the configuration file, with the keys of every installed adapter."""
-    import json  # noqa: PLC0415 (see the top of this file)
-
     typer.echo(json.dumps(json_schema(plugins.discover()), indent=2))
+
+
+@app.command(
+    epilog="Example: xds-bridge bootstrap --node-id web-1 --cluster web --bridge 10.0.0.5:18000 --route /api=api "
+    "--tcp 127.0.0.1:6379=redis > envoy.yaml"
+)
+def bootstrap(  # noqa: PLR0913 (an option each)
+    *,
+    node_id: Annotated[str, typer.Option(help="Name of this Envoy, unlike that of any other.")],
+    cluster: Annotated[str, typer.Option(help="What this Envoy is for; Envoys of one kind share it.")],
+    bridge: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST:PORT", help="A bridge; again for each replica.", show_default=DEFAULT_BRIDGE),
+    ] = None,
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST:PORT", help="An HTTP listener, with every route.", show_default=DEFAULT_LISTENER),
+    ] = None,
+    route: Annotated[
+        list[str] | None, typer.Option(metavar="[HOST]/PREFIX=CLUSTER", help="Where requests go; again for each route.")
+    ] = None,
+    tcp: Annotated[
+        list[str] | None, typer.Option(metavar="HOST:PORT=CLUSTER", help="A TCP listener; again for each.")
+    ] = None,
+    region: Annotated[str, typer.Option(help="Where this Envoy runs.")] = "",
+    zone: Annotated[str, typer.Option(help="Where this Envoy runs, within the region.")] = "",
+    admin_port: Annotated[int, typer.Option(help="Port of Envoy's own admin interface, on loopback.")] = 9901,
+    sotw: Annotated[bool, typer.Option("--sotw", help="State of the World in place of incremental updates.")] = False,
+    output: Annotated[Output, typer.Option("--output", "-o", help="How to write it.")] = Output.YAML,
+) -> None:
+    """Print the bootstrap of an Envoy: static listeners and routes, clusters and endpoints from the bridge."""
+    from bridge import bootstrap as envoy  # noqa: PLC0415 (the command has the same name)
+
+    try:
+        options = envoy.BootstrapOptions(
+            node_id=node_id,
+            node_cluster=cluster,
+            bridges=addresses(bridge or [DEFAULT_BRIDGE]),
+            locality=Locality(region, zone),
+            admin_port=admin_port,
+            api_type=envoy.ApiType.GRPC if sotw else envoy.ApiType.DELTA_GRPC,
+            listeners=(*http_listeners(listen or [DEFAULT_LISTENER], route or []), *tcp_listeners(tcp or [])),
+        )
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
+    typer.echo(write(envoy.render(options), output), nl=False)
 
 
 def _load(path: Path) -> Config:
@@ -124,14 +177,10 @@ def _load(path: Path) -> Config:
 
 
 def _only_errors() -> None:
-    from bridge import log  # noqa: PLC0415 (see the top of this file)
-
     log.configure(LogFormat.CONSOLE, LogLevel.ERROR, sys.stderr, os.environ)
 
 
 def _seconds(text: str) -> float:
-    from bridge.adapter import seconds  # noqa: PLC0415
-
     try:
         value = seconds(text)
     except ValueError as error:

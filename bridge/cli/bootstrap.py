@@ -1,0 +1,84 @@
+"""The options of `xds-bridge bootstrap`, as people type them, turned into an Envoy's bootstrap and written down."""
+
+import io
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+
+from ruamel.yaml import YAML
+
+from bridge.bootstrap import HttpListener, Route, SocketAddress, TcpListener
+from bridge.config.address import parse_address
+from bridge.errors import ConfigError
+
+_WIDTH = 4096  # no line is worth breaking
+
+
+class Output(StrEnum):
+    """How the bootstrap is written; Envoy reads either."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+def addresses(texts: Sequence[str]) -> tuple[SocketAddress, ...]:
+    """Addresses from `HOST:PORT`.
+
+    Raises:
+        ConfigError: one is something else.
+    """
+    return tuple(_address(text) for text in texts)
+
+
+def http_listeners(texts: Sequence[str], routes: Sequence[str]) -> tuple[HttpListener, ...]:
+    """HTTP listeners from `HOST:PORT`, each with every route, from `[HOST]/PREFIX=CLUSTER`.
+
+    Raises:
+        ConfigError: one of them is something else.
+    """
+    parsed = tuple(_route(text) for text in routes)
+    return tuple(HttpListener(address, parsed) for address in addresses(texts)) if parsed else ()
+
+
+def tcp_listeners(texts: Sequence[str]) -> tuple[TcpListener, ...]:
+    """TCP listeners from `HOST:PORT=CLUSTER`.
+
+    Raises:
+        ConfigError: one is something else.
+    """
+    pairs = (_pair(text, "HOST:PORT=CLUSTER, such as 127.0.0.1:6379=redis") for text in texts)
+    return tuple(TcpListener(_address(address), cluster) for address, cluster in pairs)
+
+
+def write(content: dict[str, object], output: Output) -> str:
+    """A bootstrap as text that ends with a line end."""
+    if output is Output.JSON:
+        return json.dumps(content, indent=2) + "\n"
+    stream = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.width = _WIDTH
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # the library declares it as None
+    yaml.dump(content, stream)
+    return stream.getvalue()
+
+
+def _address(text: str) -> SocketAddress:
+    try:
+        address = parse_address(text)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return SocketAddress(address.host, address.port)
+
+
+def _route(text: str) -> Route:
+    match, cluster = _pair(text, "[HOST]/PREFIX=CLUSTER, such as /api=api or shop.example.com/=shop")
+    authority, _, prefix = match.partition("/")
+    return Route(cluster, prefix=f"/{prefix}", authority=authority or "*")
+
+
+def _pair(text: str, form: str) -> tuple[str, str]:
+    left, equals, cluster = text.rpartition("=")
+    if not (left and equals and cluster):
+        raise ConfigError(f"{text!r} is not {form}")
+    return left, cluster
