@@ -3,16 +3,14 @@
 Apart from the supervisor so that its observers need not know how sources are run.
 """
 
-from typing import Protocol
-
 from bridge.model import SourceName
 
 
-class SourceObserver(Protocol):
+class SourceObserver:
     """Is told what happens to the sources. Called on the event loop; must not block and must not fail.
 
-    A class that derives from it inherits a method that does nothing for each event it has no use for. Wherever a
-    `reading` is named, it is the `supervise` name of the read; empty for the adapter's own `run`.
+    A class and no Protocol: most observers want one event of the six, and inherit "does nothing" for the others.
+    Wherever a `reading` is named, it is the `supervise` name of the read; empty for the adapter's own `run`.
     """
 
     def started(self, source: SourceName) -> None:
