@@ -1,0 +1,244 @@
+"""The JSON documents of the HTTP API: frozen dataclasses, whose fields are its documented shape, and how to fill them.
+
+Everything that has no order of its own is sorted, so that equal states give equal documents. Times are Unix seconds.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bridge.admin.view import ListedSource, View
+from bridge.merge import Origin, ServedEndpoint, Service
+from bridge.model import Endpoint, Health, ServiceName
+from bridge.outage import Failure
+from bridge.registry import ReportedSetAside
+from xds import StreamStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A source that must speak before Envoys are answered."""
+
+    source: str
+    waiting_for: str
+    errors: tuple[str, ...]
+    """What its reads fail with now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyDocument:
+    """`/readyz`: status 200 when ready, 503 when not."""
+
+    ready: bool
+    waiting: tuple[Awaited, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusDocument:
+    """`/api/v1/status`: the whole bridge in a few numbers."""
+
+    version: str
+    started: float
+    ready: bool
+    waiting: tuple[Awaited, ...]
+    sources: int
+    sources_failing: tuple[str, ...]
+    services: int
+    endpoints: Mapping[str, int]
+    """By health."""
+    streams: int
+    clients: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDocument:
+    """One of `/api/v1/sources`, which lists them in the order of the configuration, their precedence."""
+
+    name: str
+    type: str
+    required: bool
+    last_success: float | None
+    seconds_since_success: float | None
+    failures: tuple[Failure, ...]
+    crashes: int
+    services: int
+    endpoints: Mapping[str, int]
+    """By health."""
+    set_aside: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSummary:
+    """One of `/api/v1/services`, sorted by name."""
+
+    name: str
+    endpoints: Mapping[str, int]
+    """By health."""
+    sources: tuple[str, ...]
+    protocol: str | None
+    disputed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointDocument:
+    """One endpoint of a service."""
+
+    address: str
+    port: int
+    health: str
+    weight: int
+    priority: int
+    region: str
+    zone: str
+    sub_zone: str
+    metadata: Mapping[str, str]
+    origins: tuple[Origin, ...]
+    """Who reports it; the first one's word counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAsideDocument:
+    """What a source reported of a service and cannot be served."""
+
+    source: str
+    scope: str
+    instance: str
+    reported: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDocument:
+    """`/api/v1/services/NAME`."""
+
+    name: str
+    protocol: str | None
+    disputed: tuple[str, ...]
+    endpoints: tuple[EndpointDocument, ...]
+    set_aside: tuple[SetAsideDocument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnvoysDocument:
+    """`/api/v1/envoys`: the open streams, sorted by node and age; an Envoy without ADS has several."""
+
+    streams: tuple[StreamStatus, ...]
+
+
+def ready(view: View) -> ReadyDocument:
+    """Whether Envoys are answered, and if not, which sources are waited for and why."""
+    waiting = view.readiness.waiting()
+    return ReadyDocument(
+        view.readiness.ready,
+        tuple(
+            Awaited(name, waiting[name], tuple(_error(failure) for failure in view.reading.status(name).failures))
+            for name in sorted(waiting)
+        ),
+    )
+
+
+def status(view: View, version: str, started: float) -> StatusDocument:
+    """The whole bridge in a few numbers."""
+    services, streams = view.knowledge.services(), view.streams.streams()
+    readiness = ready(view)
+    return StatusDocument(
+        version=version,
+        started=started,
+        ready=readiness.ready,
+        waiting=readiness.waiting,
+        sources=len(view.sources),
+        sources_failing=tuple(each.name for each in view.sources if view.reading.status(each.name).failures),
+        services=len(services),
+        endpoints=_by_health(served.endpoint for service in services.values() for served in service.endpoints),
+        streams=len(streams),
+        clients=len({each.node.id if each.node and each.node.id else each.peer for each in streams}),
+    )
+
+
+def source(view: View, listed: ListedSource) -> SourceDocument:
+    """How reading a source goes, and what it contributes."""
+    status, counts = view.reading.status(listed.name), view.knowledge.statistics(listed.name)
+    return SourceDocument(
+        name=listed.name,
+        type=listed.type,
+        required=listed.required,
+        last_success=status.last_success,
+        seconds_since_success=status.age,
+        failures=status.failures,
+        crashes=status.crashes,
+        services=counts.services,
+        endpoints={health.value: counts.endpoints.get(health, 0) for health in Health},
+        set_aside=counts.set_aside,
+    )
+
+
+def summaries(services: Iterable[Service]) -> tuple[ServiceSummary, ...]:
+    """A line for each service."""
+    return tuple(_summary(service) for service in sorted(services, key=lambda service: service.name))
+
+
+def service(view: View, name: ServiceName) -> ServiceDocument | None:
+    """Everything about one service; None when no source names it."""
+    found = view.knowledge.services().get(name)
+    if found is None:
+        return None
+    return ServiceDocument(
+        name=found.name,
+        protocol=found.protocol.value if found.protocol else None,
+        disputed=_disputed(found),
+        endpoints=tuple(_endpoint(served) for served in found.endpoints),
+        set_aside=tuple(_set_aside(each) for each in view.knowledge.set_aside(name)),
+    )
+
+
+def envoys(streams: Sequence[StreamStatus]) -> EnvoysDocument:
+    """Who is connected."""
+
+    def order(stream: StreamStatus) -> tuple[str, int]:
+        return (stream.node.id if stream.node else "", stream.id)
+
+    return EnvoysDocument(tuple(sorted(streams, key=order)))
+
+
+def _error(failure: Failure) -> str:
+    return f"{failure.reading}: {failure.error}" if failure.reading else failure.error
+
+
+def _by_health(endpoints: Iterable[Endpoint]) -> Mapping[str, int]:
+    counts = Counter(endpoint.health for endpoint in endpoints)
+    return {health.value: counts[health] for health in Health}
+
+
+def _summary(service: Service) -> ServiceSummary:
+    return ServiceSummary(
+        name=service.name,
+        endpoints=_by_health(served.endpoint for served in service.endpoints),
+        sources=tuple(sorted({origin.source for served in service.endpoints for origin in served.origins})),
+        protocol=service.protocol.value if service.protocol else None,
+        disputed=_disputed(service),
+    )
+
+
+def _disputed(service: Service) -> tuple[str, ...]:
+    return tuple(sorted(protocol.value for protocol in service.disputed))
+
+
+def _endpoint(served: ServedEndpoint) -> EndpointDocument:
+    endpoint = served.endpoint
+    return EndpointDocument(
+        address=endpoint.address,
+        port=endpoint.port,
+        health=endpoint.health.value,
+        weight=endpoint.weight,
+        priority=served.priority,
+        region=endpoint.locality.region,
+        zone=endpoint.locality.zone,
+        sub_zone=endpoint.locality.sub_zone,
+        metadata=dict(endpoint.metadata),
+        origins=served.origins,
+    )
+
+
+def _set_aside(reported: ReportedSetAside) -> SetAsideDocument:
+    entry = reported.entry
+    return SetAsideDocument(reported.source, reported.scope, entry.instance, entry.reported, entry.reason)

@@ -1,0 +1,87 @@
+"""What the admin server sees of the bridge: narrow Protocols, each as wide as what is shown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge.merge import Service
+from bridge.metrics import Sample
+from bridge.model import ServiceName, SourceName
+from bridge.registry import ReportedSetAside, SourceStatistics
+from bridge.supervisor import SourceStatus
+from xds import StreamStatus
+
+
+class Knowledge(Protocol):
+    """What the sources have said (`Registry`)."""
+
+    def services(self) -> Mapping[ServiceName, Service]:
+        """All services served."""
+
+    def set_aside(self, service: ServiceName) -> tuple[ReportedSetAside, ...]:
+        """What cannot be served of a service."""
+
+    def statistics(self, source: SourceName) -> SourceStatistics:
+        """Counts of what a source contributes."""
+
+
+class Waiting(Protocol):
+    """Whether Envoys are answered (`Readiness`)."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether they are."""
+
+    def waiting(self) -> Mapping[SourceName, str]:
+        """The sources that are waited for, each with what is missing."""
+
+
+class Reading(Protocol):
+    """How reading the sources goes (`Supervisor`)."""
+
+    def status(self, source: SourceName) -> SourceStatus:
+        """The status of one source."""
+
+
+class Streams(Protocol):
+    """Who is connected (`XdsServer`)."""
+
+    def streams(self) -> Sequence[StreamStatus]:
+        """The open streams."""
+
+
+class Exposition(Protocol):
+    """The metrics (`Metrics`)."""
+
+    def render(self, sample: Sample) -> bytes:
+        """Everything in Prometheus' text format; called in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSource:
+    """A source as the configuration has it."""
+
+    name: SourceName
+    type: str
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All parts of the bridge that are shown."""
+
+    sources: Sequence[ListedSource]
+    knowledge: Knowledge
+    readiness: Waiting
+    reading: Reading
+    streams: Streams
+    metrics: Exposition
+
+    def sample(self) -> Sample:
+        """What the metrics count at this moment. On the event loop only."""
+        return Sample(
+            services=tuple(self.knowledge.services().values()),
+            statistics={source.name: self.knowledge.statistics(source.name) for source in self.sources},
+            streams=self.streams.streams(),
+            ready=self.readiness.ready,
+        )
