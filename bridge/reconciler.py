@@ -110,7 +110,7 @@ class Reconciler:
         loop = asyncio.get_running_loop()
         snapshot = self._cache.snapshot or Snapshot()
         changes: dict[ServiceName, Diff[EndpointKey, Endpoint]] = {}
-        for _ in range(0, max(1, self._registry.dirty), CHUNK):
+        for _ in range(0, self._registry.dirty, CHUNK):
             diff = self._registry.drain(CHUNK)
             snapshot = self._builder.apply(snapshot, diff)
             changes.update(self._endpoint_changes(diff))

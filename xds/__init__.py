@@ -28,3 +28,6 @@ __all__ = [
     "XdsServer",
     "content_version",
 ]
+
+__distribution__ = "xds-bridge"
+"""Checked at the start: a package of PyPI has the same import name."""

@@ -1,0 +1,136 @@
+"""The composition root: builds every part from the configuration, runs them together, and ends them in order."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from fnmatch import fnmatchcase
+
+from prometheus_client import CollectorRegistry
+
+from bridge.adapter import Adapter
+from bridge.admin import AdminServer, ListedSource, View
+from bridge.config import Config
+from bridge.merge import POLICIES, MergePolicy, Policy
+from bridge.metrics import Metrics
+from bridge.model import ServiceName, SourceName
+from bridge.readiness import Expectation, Readiness
+from bridge.reconciler import Debounce, Reconciler
+from bridge.registry import Registry
+from bridge.resources import ResourceBuilder
+from bridge.scheduler import Scheduler
+from bridge.supervisor import Supervisor
+from xds import ServerOptions, SnapshotCache, XdsServer
+
+log = logging.getLogger(__name__)
+
+STREAMS_END = 1.0
+"""Seconds that open streams get to end when the bridge stops."""
+
+
+async def serve(config: Config) -> None:
+    """Run the bridge until SIGTERM or SIGINT, then end the streams and return within five seconds.
+
+    Raises:
+        ConfigError: a cluster template or a source's options cannot work.
+        OSError: a port cannot be listened on.
+    """
+    stop = asyncio.Event()
+    with _signals(stop):
+        await Bridge(config).run(stop)
+
+
+class Bridge:
+    """All parts, built and connected; nothing runs and no port is open before `run`."""
+
+    def __init__(self, config: Config) -> None:
+        """Build everything.
+
+        Raises:
+            ConfigError: a cluster template or a source's options cannot work.
+        """
+        self._config = config
+        builder = ResourceBuilder(config.cluster_defaults, [(rule.match, rule.cluster) for rule in config.services])
+        self._adapters: dict[SourceName, Adapter] = {source.name: source.build() for source in config.sources}
+        self._registry = Registry(list(self._adapters), _policies(config), time.time)
+        self._readiness = Readiness(
+            [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],
+            self._endpoints,
+            config.startup_grace,
+        )
+        self._metrics = Metrics(CollectorRegistry())
+        self._scheduler = Scheduler()
+        self._supervisor = Supervisor([self._metrics.sources, self._readiness], self._scheduler.ticks, self._endpoints)
+        self._cache = SnapshotCache()
+        debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
+        self._reconciler = Reconciler(self._registry, builder, self._cache, debounce, self._metrics)
+        listen = ServerOptions(host=config.xds.listen.host, port=config.xds.listen.port)
+        self._xds = XdsServer(self._cache, listen, self._metrics.streams)
+        self._admin = AdminServer(config.admin, self._view())
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set.
+
+        The doors open first, so that a port in use is found at once and Envoys are held instead of refused.
+        """
+        with self._scheduler:
+            async with self._doors(), asyncio.TaskGroup() as group:
+                tasks = [group.create_task(work, name=name) for name, work in self._work()]
+                await stop.wait()
+                log.info("bridge.stopping")
+                for task in tasks:
+                    task.cancel()
+
+    def _work(self) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
+        """Everything that runs for as long as the bridge does. Whichever fails ends the process: that is a bug."""
+        yield "xds", self._xds.wait()
+        yield "reconciler", self._reconciler.run(self._readiness)
+        yield "loop lag", self._metrics.observe_loop()
+        for source in self._config.sources:
+            adapter, sink = self._adapters[source.name], self._registry.sink(source.name)
+            yield (
+                f"source {source.name}",
+                self._supervisor.run(source.name, adapter, sink, allow_empty=source.allow_empty),
+            )
+
+    @contextlib.asynccontextmanager
+    async def _doors(self) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            admin_port = await self._admin.start()
+            stack.push_async_callback(self._admin.stop)
+            xds_port = await self._xds.start()
+            stack.push_async_callback(self._xds.stop, STREAMS_END)
+            log.info("bridge.started", extra={"xds_port": xds_port, "admin_port": admin_port})
+            yield
+        log.info("bridge.stopped")
+
+    def _view(self) -> View:
+        listed = [ListedSource(source.name, source.type, source.required) for source in self._config.sources]
+        return View(listed, self._registry, self._readiness, self._supervisor, self._xds, self._metrics)
+
+    def _endpoints(self, source: SourceName) -> int:
+        return sum(self._registry.statistics(source).endpoints.values())
+
+
+def _policies(config: Config) -> Callable[[ServiceName], MergePolicy]:
+    rules = [(rule.match, POLICIES[rule.merge.policy]) for rule in config.services]
+
+    def policy(service: ServiceName) -> MergePolicy:
+        matching = (policy for match, policy in rules if fnmatchcase(service, match))
+        return next(matching, POLICIES[Policy.UNION])
+
+    return policy
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,120 @@
+"""The bridge as users run it: a child process with a configuration file."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from support.ports import free_port
+from support.waiting import eventually
+
+Json = dict[str, object]
+
+
+class BridgeProcess:
+    """`xds-bridge run` in a directory of its own; ended with its context, whatever happened in it."""
+
+    def __init__(self, directory: Path, sources: list[Json], **config: object) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.xds_port, self.admin_port = free_port(), free_port()
+        self.config = directory / "bridge.yaml"
+        self.log = directory / "bridge.log"
+        self.write(
+            {
+                "xds": {"listen": f"127.0.0.1:{self.xds_port}"},
+                "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
+                "log": {"format": "json"},
+                "sources": sources,
+                **config,
+            }
+        )
+        self._process: asyncio.subprocess.Process | None = None
+
+    def write(self, config: Json) -> None:
+        """Write the configuration; JSON is YAML."""
+        self.config.write_text(json.dumps(config, indent=2))
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.running:
+            await self.kill()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        assert self._process is not None, "the bridge was never started"
+        return self._process
+
+    async def start(self, *, ready: bool = True) -> None:
+        """Start it and wait until it lives, or until Envoys are answered (`ready`)."""
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "bridge",
+                "run",
+                "--config",
+                str(self.config),
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        await eventually(
+            lambda: self._answers("/readyz" if ready else "/livez"), timeout=30, what=f"the bridge; see {self.log}"
+        )
+
+    async def kill(self) -> None:
+        """`kill -9`."""
+        self.process.kill()
+        await self.process.wait()
+
+    async def terminate(self) -> int:
+        """SIGTERM; returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            return await self.process.wait()
+
+    async def get(self, path: str) -> Json:
+        """The JSON that the admin server answers."""
+        async with aiohttp.ClientSession() as session, session.get(self.url(path)) as response:
+            answer = await response.json()
+            assert isinstance(answer, dict)
+            return answer
+
+    async def metrics(self) -> dict[str, float]:
+        """Every sample of /metrics, by its name and labels as they are written there."""
+        async with aiohttp.ClientSession() as session, session.get(self.url("/metrics")) as response:
+            text = await response.text()
+        lines = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, value in lines}
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.admin_port}{path}"
+
+    def events(self, name: str) -> list[Json]:
+        """The log records of one event."""
+        records = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [record for record in records if record.get("event") == name]
+
+    async def _answers(self, path: str) -> bool:
+        if not self.running:
+            raise AssertionError(f"the bridge ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
+        try:
+            async with aiohttp.ClientSession() as session, session.get(self.url(path)) as response:
+                return response.status == 200
+        except aiohttp.ClientConnectionError:
+            return False

@@ -1,0 +1,92 @@
+"""The four ways in which an Envoy can get its clusters and endpoints, as bootstraps for tests."""
+
+from enum import StrEnum
+
+from bridge.bootstrap import (
+    BRIDGE_CLUSTER,
+    ApiType,
+    BootstrapOptions,
+    HttpListener,
+    Route,
+    SocketAddress,
+    render,
+)
+from support.ports import free_port
+
+Json = dict[str, object]
+
+
+class Transport(StrEnum):
+    """State of the world or incremental, on one aggregated stream or on a stream for each type."""
+
+    SOTW_ADS = "sotw-ads"
+    DELTA_ADS = "delta-ads"
+    SOTW_SEPARATE = "sotw-separate"
+    DELTA_SEPARATE = "delta-separate"
+
+    @property
+    def api_type(self) -> ApiType:
+        return ApiType.DELTA_GRPC if self in (Transport.DELTA_ADS, Transport.DELTA_SEPARATE) else ApiType.GRPC
+
+    @property
+    def separate(self) -> bool:
+        return self in (Transport.SOTW_SEPARATE, Transport.DELTA_SEPARATE)
+
+    def cluster(self, service: str) -> str:
+        """The cluster in which Envoy holds the endpoints of a service that it gets in this way."""
+        return f"{service}-by-eds" if self.separate else service
+
+
+class Bootstrap:
+    """A bootstrap with one listener that sends every request to one service, without any retry."""
+
+    def __init__(self, transport: Transport, bridge_ports: list[int], service: str, node: str = "test") -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/"
+        options = BootstrapOptions(
+            node_id=node,
+            node_cluster="tests",
+            bridges=tuple(SocketAddress("127.0.0.1", port) for port in bridge_ports),
+            api_type=transport.api_type,
+            listeners=(HttpListener(SocketAddress("127.0.0.1", self.port), (Route(transport.cluster(service)),)),),
+        )
+        self.config = without_retries(render(options))
+        if transport.separate:
+            _separate(self.config, transport, service)
+
+
+def without_retries(value: Json) -> Json:
+    """The bootstrap without its retry policies: a retry would hide a request sent to a dead endpoint."""
+
+    def cleaned(part: object) -> object:
+        if isinstance(part, dict):
+            return {key: cleaned(item) for key, item in part.items() if key != "retry_policy"}
+        return [cleaned(item) for item in part] if isinstance(part, list) else part
+
+    result = cleaned(value)
+    assert isinstance(result, dict)
+    return result
+
+
+def _separate(config: Json, transport: Transport, service: str) -> None:
+    """Clusters by a stream of their own, and the service's endpoints by another, for a static cluster."""
+    source: Json = {
+        "resource_api_version": "V3",
+        "api_config_source": {
+            "api_type": str(transport.api_type),
+            "transport_api_version": "V3",
+            "grpc_services": [{"envoy_grpc": {"cluster_name": BRIDGE_CLUSTER}}],
+        },
+    }
+    dynamic, static = config["dynamic_resources"], config["static_resources"]
+    assert isinstance(dynamic, dict)
+    assert isinstance(static, dict)
+    dynamic["cds_config"] = source
+    static["clusters"].append(
+        {
+            "name": transport.cluster(service),
+            "type": "EDS",
+            "connect_timeout": "1s",
+            "eds_cluster_config": {"eds_config": source, "service_name": service},
+        }
+    )
