@@ -61,7 +61,7 @@ def _introduce(stage: Stage) -> None:
         [
             ("Envoy", stage.envoy.url, f"its listener; all requests go to the service {SERVICE}"),
             ("", f"http://{HOST}:{ports.envoy_admin}/clusters", "its admin interface"),
-            ("bridge", f"http://{HOST}:{ports.bridge_admin}/api/v1/services", "what it serves; /metrics, /readyz"),
+            ("bridge", f"{stage.bridge.url}/api/v1/services", "what it serves; /metrics, /readyz"),
             ("", f"{HOST}:{ports.bridge_xds}", "xDS, which Envoy is connected to"),
             *([("Consul", f"{consul.url}/ui", f"the source {CONSUL_SOURCE}")] if consul else []),
             ("file", shown(endpoints_path(stage.directory)), f"the source {FILE_SOURCE}"),

@@ -32,6 +32,10 @@ class Screen:
         """Say what went wrong."""
         self._console.print("✗", why, style="red", markup=False, highlight=False, soft_wrap=True)
 
+    def warn(self, what: str) -> None:
+        """Say what is wrong and hinders nothing else."""
+        self._console.print("!", what, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
     def tell(self, text: str) -> None:
         """Say something in a line of its own."""
         self._say(text)

@@ -12,10 +12,11 @@ from aiohttp import ClientSession
 
 from bridge.demo import consul
 from bridge.demo.backend import Backend
+from bridge.demo.bridge import BridgeView
 from bridge.demo.consul import ConsulView
 from bridge.demo.document import SERVICE, Row, write_bootstrap, write_configuration, write_endpoints
-from bridge.demo.envoy import FAILURES, TIMEOUT, EnvoyView
-from bridge.demo.option import HOST, DemoError, DemoOptions, Ports, choose_ports, find_consul, find_envoy
+from bridge.demo.envoy import EnvoyView
+from bridge.demo.option import DemoError, DemoOptions, Ports, choose_ports, find_consul, find_envoy
 from bridge.demo.process import Child
 from bridge.demo.screen import Screen
 
@@ -39,7 +40,9 @@ class Stage:
     directory: Path
     ports: Ports
     backends: dict[str, Backend]
-    bridge: Child
+    process: Child
+    """The bridge's."""
+    bridge: BridgeView
     envoy: EnvoyView
     consul: ConsulView | None
     screen: Screen
@@ -63,12 +66,13 @@ async def raised(options: DemoOptions, directory: Path, screen: Screen) -> Async
         session = await stack.enter_async_context(ClientSession())
         backends = await builder.backends()
         catalog = await builder.consul(programs[1], session, backends[IN_CONSUL]) if programs[1] else None
-        bridge = await builder.bridge(session, backends, consul=catalog is not None)
+        child, bridge = await builder.bridge(session, backends, consul=catalog is not None)
         envoy = await builder.envoy(programs[0], session)
         yield Stage(
             directory=directory,
             ports=ports,
             backends=backends,
+            process=child,
             bridge=bridge,
             envoy=envoy,
             consul=catalog,
@@ -111,22 +115,16 @@ class _Builder:
             await view.register(backend)
         return view
 
-    async def bridge(self, session: ClientSession, backends: dict[str, Backend], *, consul: bool) -> Child:
+    async def bridge(
+        self, session: ClientSession, backends: dict[str, Backend], *, consul: bool
+    ) -> tuple[Child, BridgeView]:
         write_endpoints(self._directory, [Row(backends[name].port) for name in IN_FILE])
         configuration = write_configuration(self._directory, self._ports, consul=consul)
-        url = f"http://{HOST}:{self._ports.bridge_admin}/readyz"
-
-        async def ready() -> bool:
-            try:
-                async with session.get(url, timeout=TIMEOUT) as answer:
-                    return answer.status == 200
-            except FAILURES:
-                return False
-
+        view = BridgeView(session, self._ports)
         with self._screen.doing("starting the bridge"):
             child = await self._start("bridge", [sys.executable, "-m", "bridge", "run", "--config", configuration])
-            await until(ready, "the bridge is not ready")
-        return child
+            await until(view.ready, "the bridge is not ready")
+        return child, view
 
     async def envoy(self, program: Path, session: ClientSession) -> EnvoyView:
         view = EnvoyView(session, self._ports)

@@ -129,9 +129,9 @@ class _Teller:
             return connected and now.get("cluster_manager.cds.update_success", 0) > updates
 
         started = time.monotonic()
-        await self.stage.bridge.stop(signal.SIGKILL)
+        await self.stage.process.stop(signal.SIGKILL)
         await until(disconnected, "Envoy did not notice that the bridge was killed")
-        await self.stage.bridge.start()
+        await self.stage.process.start()
         await until(updated, "Envoy got nothing from the bridge that was started again")
         return time.monotonic() - started
 

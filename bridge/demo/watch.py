@@ -15,6 +15,9 @@ from bridge.demo.stage import Stage
 INTERVAL = 0.01
 """Seconds between two looks at Envoy; the latencies shown are that much too long at most."""
 
+PROBLEM_INTERVAL = 0.5
+"""Seconds between two looks at the bridge's complaints."""
+
 SETTLE = 0.05
 """Seconds given to a cause to be noticed too, where its effect was seen first."""
 
@@ -29,6 +32,7 @@ async def follow(stage: Stage) -> None:
     async with asyncio.TaskGroup() as group:
         if stage.consul:
             group.create_task(_follow_consul(stage.consul, causes))
+        group.create_task(_follow_problems(stage))
         await _follow_envoy(stage, causes)
 
 
@@ -60,6 +64,19 @@ async def _follow_consul(consul: ConsulView, causes: "Causes") -> None:
         if last and now.instances != last.instances:
             causes.note("Consul said so", time.time())
         last = now
+
+
+async def _follow_problems(stage: Stage) -> None:
+    """Tell what the bridge complains about, such as a mistake in the file, and when that is over."""
+    known: frozenset[str] = frozenset()
+    while True:
+        problems = await stage.bridge.problems()
+        for problem in sorted(problems - known):
+            stage.screen.warn(problem)
+        if known and not problems:
+            stage.screen.tell("[green]the bridge has nothing to complain about any more[/green]")
+        known = problems
+        await asyncio.sleep(PROBLEM_INTERVAL)
 
 
 def changes(old: Hosts, new: Hosts) -> Iterator[str]:
