@@ -1,0 +1,70 @@
+"""Telling a failure of one read from a failure of the whole agent.
+
+Separate so that an outage is reported once, by the watch of the catalog, and not once per service.
+"""
+
+import asyncio
+
+from adapters.consul.agent import Agent
+from adapters.consul.client import Client
+from adapters.consul.transport import ConsulError
+
+_DROPPED_WITHIN = 30.0
+"""Seconds in which two watches must lose their connections before the agent's limit is held responsible."""
+
+
+_RECENT = 30.0
+"""Seconds after an outage in which what is missing may be missing because data was lost."""
+
+
+class Outage:
+    """Knows how the reads of the catalog fare: its watch is the one that reports an outage, for all others."""
+
+    def __init__(self, client: Client, agent: Agent, *, failing: bool) -> None:
+        self._client = client
+        self._agent = agent
+        self._answered = asyncio.Event()
+        self._dropped: dict[str, float] = {}
+        self._failing = failing
+        self._over_at = float("-inf")
+
+    @property
+    def recent(self) -> bool:
+        """Whether the catalog cannot be read now, or could not a moment ago."""
+        return self._failing or asyncio.get_running_loop().time() - self._over_at < _RECENT
+
+    def catalog_failed(self) -> None:
+        """Remember that the agent was away, and may come back with less than it had."""
+        self._failing = True
+
+    def catalog_answered(self) -> None:
+        """Let everybody go on who waits for the agent."""
+        if self._failing:
+            self._failing = False
+            self._over_at = asyncio.get_running_loop().time()
+        self._answered.set()
+        self._answered = asyncio.Event()
+
+    async def waited_out(self, error: ConsulError) -> bool:
+        """Wait until the agent answers again if it does not now; whether it was the agent that failed."""
+        if error.status is not None and error.status < 500:
+            return False
+        if error.dropped and self._agent.blocking:
+            return False  # others are still being served
+        if await self._client.has_leader():
+            return False
+        await self._answered.wait()
+        return True
+
+    def over_limit(self, name: str, error: ConsulError) -> bool:
+        """Whether the agent drops connections of several reads while it serves others, as it does above its limit.
+
+        Args:
+            name: the service whose read failed, while the agent itself had not.
+            error: how it failed.
+        """
+        if not error.dropped:
+            return False
+        now = asyncio.get_running_loop().time()
+        self._dropped[name] = now
+        return sum(now - when <= _DROPPED_WITHIN for when in self._dropped.values()) >= 2
