@@ -85,7 +85,7 @@ class SnapshotCache:
         """The bytes of a response; the same object for equal responses from the current snapshot."""
         if response.snapshot is not self._required().snapshot:
             return self._build(response)
-        key = response.incremental, response.nonce, response.names, response.removed
+        key = response.type.url, response.incremental, response.nonce, response.names, response.removed
         body = self._responses.get(key)
         if body is None:
             body = self._build(response)
@@ -118,7 +118,7 @@ class SnapshotCache:
         return encode_response(envelope, resources)
 
 
-_Key = tuple[bool, str, frozenset[str], frozenset[str]]
+_Key = tuple[str, bool, str, frozenset[str], frozenset[str]]
 
 
 class _SharedResponses:

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -27,9 +27,18 @@ _SLICE = 500
 
 _CHECK_INTERVAL = 1.0
 
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """What the streams of one method carry."""
+
+    types: Sequence[ResourceType]
+    aggregated: bool = True
+
+
 _Context = grpc.aio.ServicerContext[bytes, bytes]
-_Handler = Callable[[AsyncIterator[bytes], _Context], Awaitable[None]]
-_Open = Callable[["_Offer", Connection], Session[Request] | Session[DeltaRequest]]
+_Methods = dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]
+_Open = Callable[[_Offer, Connection], Session[Request] | Session[DeltaRequest]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +154,8 @@ class XdsServer:
             )
         return [grpc.method_handlers_generic_handler(service, handlers) for service, handlers in methods.items()]
 
-    def _methods(self, stream: str, delta: str, offer: "_Offer") -> dict[str, grpc.RpcMethodHandler[bytes, bytes]]:
-        def handler(open_session: _Open) -> grpc.RpcMethodHandler[bytes, bytes]:
+    def _methods(self, stream: str, delta: str, offer: _Offer) -> _Methods:
+        def handler(open_session: _Open) -> "grpc.RpcMethodHandler[bytes, bytes]":
             async def handle(_: AsyncIterator[bytes], context: _Context) -> None:
                 await self._serve(open_session(offer, _GrpcConnection(context)), context)
 
@@ -155,11 +164,11 @@ class XdsServer:
 
         return {stream: handler(self._open_sotw), delta: handler(self._open_delta)}
 
-    def _open_sotw(self, offer: "_Offer", connection: Connection) -> Session[Request]:
+    def _open_sotw(self, offer: _Offer, connection: Connection) -> Session[Request]:
         stream = Stream(StateOfTheWorld(), offer.types, aggregated=offer.aggregated)
         return Session(next(self._numbers), stream, RequestDecoder(self._sets), connection, self._shared)
 
-    def _open_delta(self, offer: "_Offer", connection: Connection) -> Session[DeltaRequest]:
+    def _open_delta(self, offer: _Offer, connection: Connection) -> Session[DeltaRequest]:
         stream = Stream(Incremental(self._sets), offer.types, aggregated=offer.aggregated)
         return Session(next(self._numbers), stream, DeltaRequestDecoder(self._sets), connection, self._shared)
 
@@ -206,14 +215,6 @@ class XdsServer:
             now = self._shared.clock()
             for session in list(self._sessions.values()):
                 session.check(now, self._options.patience)
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """What the streams of one method carry."""
-
-    types: Sequence[ResourceType]
-    aggregated: bool = True
 
 
 class _GrpcConnection:

@@ -1,0 +1,304 @@
+"""A raw xDS client over gRPC: State of the World and Delta, aggregated and separate streams.
+
+It answers nothing by itself: the test decides what is acknowledged, rejected or ignored. The messages are encoded and
+decoded by envoy-data-plane, so that our own codec is never its own judge.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import grpc.aio
+from envoy_data_plane.envoy.config.core.v3 import Node
+from envoy_data_plane.envoy.service.discovery.v3 import (
+    DeltaDiscoveryRequest,
+    DeltaDiscoveryResponse,
+    DiscoveryRequest,
+    DiscoveryResponse,
+)
+from envoy_data_plane.google.rpc import Status
+
+from xds import CLUSTER, ENDPOINT, TYPES, ResourceType
+
+PATIENCE = 5.0
+"""Seconds to wait for a response that must come."""
+
+_AGGREGATED = "/envoy.service.discovery.v3.AggregatedDiscoveryService"
+
+
+@dataclass(frozen=True)
+class Transport:
+    """One of the four ways in which Envoy talks xDS."""
+
+    delta: bool
+    aggregated: bool
+
+    def __str__(self) -> str:
+        return f"{'delta' if self.delta else 'sotw'}-{'ads' if self.aggregated else 'separate'}"
+
+    def method(self, kind: ResourceType) -> str:
+        """The gRPC method that carries this type."""
+        if self.aggregated:
+            return f"{_AGGREGATED}/{'DeltaAggregatedResources' if self.delta else 'StreamAggregatedResources'}"
+        return f"/{kind.service}/{kind.delta_method if self.delta else kind.stream_method}"
+
+
+TRANSPORTS = [Transport(delta=delta, aggregated=aggregated) for delta in (False, True) for aggregated in (True, False)]
+
+
+@dataclass(frozen=True)
+class Update:
+    """A response, alike for both variants."""
+
+    type_url: str
+    version: str
+    nonce: str
+    resources: Mapping[str, bytes]
+    """Encoded resources by name."""
+    removed: frozenset[str] = frozenset()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions by name; Delta only."""
+    control_plane: str = ""
+
+    @property
+    def names(self) -> set[str]:
+        """Names of the resources in it."""
+        return set(self.resources)
+
+
+class RawStream:
+    """One RPC in bytes."""
+
+    def __init__(self, channel: grpc.aio.Channel, method: str) -> None:
+        self._call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(method)()
+
+    async def send(self, message: bytes) -> None:
+        """Write one message."""
+        await self._call.write(message)
+
+    async def receive(self, timeout: float = PATIENCE) -> bytes | None:
+        """The next message; None when the server has ended the stream."""
+        async with asyncio.timeout(timeout):
+            message: object = await self._call.read()
+        return message if isinstance(message, bytes) else None
+
+    async def finish(self) -> None:
+        """Say that no more requests come."""
+        await self._call.done_writing()
+
+    async def status(self, timeout: float = PATIENCE) -> grpc.StatusCode:
+        """How the server ended the stream."""
+        async with asyncio.timeout(timeout):
+            code: grpc.StatusCode = await self._call.code()
+        return code
+
+    async def details(self) -> str:
+        """What the server said when it ended the stream."""
+        details: str | None = await self._call.details()
+        return details or ""
+
+    def cancel(self) -> None:
+        """Hang up."""
+        self._call.cancel()
+
+
+class XdsClient:
+    """Talks one transport to a server, on as many streams as that takes."""
+
+    def __init__(self, port: int, transport: Transport, *, node: str = "node-1", cluster: str = "edge") -> None:
+        self.transport = transport
+        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
+        self._node = Node(id=node, cluster=cluster)
+        self._streams: dict[str, RawStream] = {}
+        self._unread: dict[str, list[Update]] = {}
+        self._names: dict[str, frozenset[str]] = {}
+
+    async def close(self) -> None:
+        """Hang up all streams."""
+        for stream in self._streams.values():
+            stream.cancel()
+        await self._channel.close()
+
+    def stream(self, kind: ResourceType) -> RawStream:
+        """The stream that carries this type, opened if need be."""
+        key = self.transport.method(kind)
+        if key not in self._streams:
+            self._streams[key] = RawStream(self._channel, key)
+        return self._streams[key]
+
+    async def subscribe(
+        self,
+        kind: ResourceType,
+        names: Iterable[str] = (),
+        *,
+        nonce: str = "",
+        version: str = "",
+        held: Mapping[str, str] | None = None,
+    ) -> None:
+        """Ask for names besides those asked for before; no names in the first request ask for everything.
+
+        Args:
+            kind: the type.
+            names: names to add.
+            nonce: what the request answers.
+            version: of the type, last accepted; SotW only.
+            held: versions by name of what is held already; Delta only.
+        """
+        added = frozenset(names)
+        self._names[kind.url] = self._names.get(kind.url, frozenset()) | added
+        if self.transport.delta:
+            await self.request_delta(kind, subscribe=added, nonce=nonce, held=held or {})
+        else:
+            await self.request(kind, self._names[kind.url], nonce=nonce, version=version)
+
+    async def unsubscribe(self, kind: ResourceType, names: Iterable[str], *, nonce: str = "") -> None:
+        """Stop asking for names."""
+        dropped = frozenset(names)
+        self._names[kind.url] = self._names.get(kind.url, frozenset()) - dropped
+        if self.transport.delta:
+            await self.request_delta(kind, unsubscribe=dropped, nonce=nonce)
+        else:
+            await self.request(kind, self._names[kind.url], nonce=nonce)
+
+    async def ack(self, update: Update) -> None:
+        """Accept a response."""
+        await self._answer(update, None)
+
+    async def nack(self, update: Update, message: str = "rejected") -> None:
+        """Reject a response."""
+        await self._answer(update, message)
+
+    async def receive(self, kind: ResourceType, timeout: float = PATIENCE) -> Update:
+        """The next response of a type; responses of other types wait until they are asked for."""
+        unread = self._unread.setdefault(kind.url, [])
+        while not unread:
+            update = await self.receive_any(self.stream(kind), timeout)
+            self._unread.setdefault(update.type_url, []).append(update)
+        return unread.pop(0)
+
+    async def receive_any(self, stream: RawStream, timeout: float = PATIENCE) -> Update:
+        """The next response on a stream, whatever its type."""
+        message = await stream.receive(timeout)
+        if message is None:
+            raise AssertionError(f"the server ended the stream: {await stream.status()}, {await stream.details()!r}")
+        return _delta_update(message) if self.transport.delta else _sotw_update(message)
+
+    async def accept(self, kind: ResourceType, timeout: float = PATIENCE) -> Update:
+        """Receive the next response of a type and accept it."""
+        update = await self.receive(kind, timeout)
+        await self.ack(update)
+        return update
+
+    async def request(
+        self,
+        kind: ResourceType,
+        names: Iterable[str] = (),
+        *,
+        nonce: str = "",
+        version: str = "",
+        error: str | None = None,
+    ) -> None:
+        """Send a `DiscoveryRequest` as it is given here."""
+        detail = None if error is None else Status(code=13, message=error)
+        await self.stream(kind).send(
+            bytes(
+                DiscoveryRequest(
+                    version_info=version,
+                    node=self._node,
+                    resource_names=sorted(names),
+                    type_url=kind.url,
+                    response_nonce=nonce,
+                    error_detail=detail,
+                )
+            )
+        )
+
+    async def request_delta(
+        self,
+        kind: ResourceType,
+        *,
+        subscribe: Iterable[str] = (),
+        unsubscribe: Iterable[str] = (),
+        held: Mapping[str, str] | None = None,
+        nonce: str = "",
+        error: str | None = None,
+    ) -> None:
+        """Send a `DeltaDiscoveryRequest` as it is given here."""
+        detail = None if error is None else Status(code=13, message=error)
+        await self.stream(kind).send(
+            bytes(
+                DeltaDiscoveryRequest(
+                    node=self._node,
+                    type_url=kind.url,
+                    resource_names_subscribe=sorted(subscribe),
+                    resource_names_unsubscribe=sorted(unsubscribe),
+                    initial_resource_versions=dict(held or {}),
+                    response_nonce=nonce,
+                    error_detail=detail,
+                )
+            )
+        )
+
+    async def _answer(self, update: Update, error: str | None) -> None:
+        kind = next(kind for kind in TYPES if kind.url == update.type_url)
+        if self.transport.delta:
+            await self.request_delta(kind, nonce=update.nonce, error=error)
+        else:
+            names = self._names.get(kind.url, frozenset())
+            await self.request(kind, names, nonce=update.nonce, version=update.version, error=error)
+
+
+@contextlib.asynccontextmanager
+async def connected(port: int, transport: Transport, *, node: str = "node-1") -> AsyncIterator[XdsClient]:
+    """A client that hangs up at the end."""
+    client = XdsClient(port, transport, node=node)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def _sotw_update(message: bytes) -> Update:
+    response = DiscoveryResponse.parse(message)
+    resources: dict[str, bytes] = {}
+    for resource in response.resources:
+        assert resource.type_url == response.type_url
+        name = _NAME[response.type_url](resource.value)
+        assert name not in resources, f"{name} is in the response twice"
+        resources[name] = resource.value
+    identifier = response.control_plane.identifier if response.control_plane else ""
+    return Update(
+        response.type_url, response.version_info, response.nonce, resources, frozenset(), {}, control_plane=identifier
+    )
+
+
+def _delta_update(message: bytes) -> Update:
+    response = DeltaDiscoveryResponse.parse(message)
+    names = [resource.name for resource in response.resources]
+    assert len(set(names)) == len(names), f"a name is in the response twice: {names}"
+    resources: dict[str, bytes] = {}
+    for each in response.resources:
+        assert each.resource is not None
+        assert each.resource.type_url == response.type_url
+        assert each.name == _NAME[response.type_url](each.resource.value)
+        resources[each.name] = each.resource.value
+    return Update(
+        response.type_url,
+        response.system_version_info,
+        response.nonce,
+        resources,
+        frozenset(response.removed_resources),
+        {each.name: each.version for each in response.resources},
+        control_plane=response.control_plane.identifier if response.control_plane else "",
+    )
+
+
+def _first_string(message: bytes) -> str:
+    # `name` of a Cluster and `cluster_name` of an assignment are both field 1, and written first.
+    assert message[0] == 0x0A
+    assert message[1] < 0x80, "names in tests are shorter than 128 bytes"
+    return message[2 : 2 + message[1]].decode()
+
+
+_NAME: Mapping[str, Callable[[bytes], str]] = {CLUSTER.url: _first_string, ENDPOINT.url: _first_string}
