@@ -99,7 +99,7 @@ class Metrics:
         self._changes.labels("removed").inc(publication.endpoints_removed)
         self._published.set(time.time())
         self._debounce.observe(publication.waited)
-        self.streams.waited = publication.waited
+        self.streams.expect(publication)
 
     async def observe_loop(self, interval: float = 1.0) -> None:
         """Measure the lag of the event loop until cancelled."""
@@ -189,8 +189,7 @@ class StreamMetrics(StreamObserver):
     """What is counted of the streams."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.waited = 0.0
-        """Seconds that the last published change had waited before its publication."""
+        self._waited: dict[int, float] = {}
         self._opened = _counter(registry, "xds_streams_opened", "Streams that clients opened.", "transport")
         self._pushes = _counter(registry, "xds_pushes", "Responses written to clients.", "type")
         self._bytes = _histogram(registry, "xds_push_bytes", "Size of responses.", _SIZES, "type")
@@ -200,9 +199,7 @@ class StreamMetrics(StreamObserver):
         self._unanswered = _counter(registry, "xds_unanswered", "Responses not answered in time.", "type")
         self._stalled = _counter(registry, "xds_streams_stalled", "Streams ended because the client did not read.")
         self._failures = _counter(registry, "xds_stream_failures", "Streams ended by a bug of ours.")
-        self._refused = _counter(
-            registry, "xds_streams_refused", "Streams ended because of what the client sent.", "reason"
-        )
+        self._refused = _counter(registry, "xds_streams_refused", "Streams ended because of what the client sent.")
         self._unsupported = _counter(
             registry, "xds_unsupported_requests", "Requests for types that are not served.", "type"
         )
@@ -212,7 +209,6 @@ class StreamMetrics(StreamObserver):
             "From a change reported by a source to the last answer of the clients concerned.",
             _DURATIONS,
         )
-        self._reasons: set[str] = set()
         for counter in (self._pushes, self._acks, self._nacks):
             for name in _TYPES.values():
                 counter.labels(name)
@@ -241,9 +237,17 @@ class StreamMetrics(StreamObserver):
         """Count a NACK."""
         self._nacks.labels(_short(type_url)).inc()
 
+    def expect(self, publication: Publication) -> None:
+        """Remember how long a change had waited, until its generation is settled."""
+        self._waited[publication.generation] = publication.waited
+        while len(self._waited) > 1000:  # older ones that nobody was connected to, or never answered
+            del self._waited[next(iter(self._waited))]
+
     def settled(self, generation: int, latency: float) -> None:
         """Observe how long a change took from its source to everybody concerned."""
-        self._propagation.observe(self.waited + latency)
+        waited = self._waited.pop(generation, None)
+        if waited is not None:
+            self._propagation.observe(waited + latency)
 
     def unanswered(self, stream: ObservedStream, type_url: str) -> None:
         """Count a response that nobody answered."""
@@ -258,10 +262,8 @@ class StreamMetrics(StreamObserver):
         self._unsupported.labels(_UNSUPPORTED.get(type_url, _OTHER)).inc()
 
     def refused(self, reason: str) -> None:
-        """Count a refused stream; the first reasons seen are labels, all further ones are `other`."""
-        if len(self._reasons) < 20:
-            self._reasons.add(reason)
-        self._refused.labels(reason if reason in self._reasons else _OTHER).inc()
+        """Count a refused stream; the reason quotes the client, so it is for the log alone."""
+        self._refused.inc()
 
     def failed(self, stream: ObservedStream, error: BaseException) -> None:
         """Count a bug."""

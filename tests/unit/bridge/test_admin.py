@@ -1,0 +1,412 @@
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from bridge.admin import AdminServer, ListedSource, View
+from bridge.config import AdminConfig
+from bridge.merge import Origin, ServedEndpoint, Service
+from bridge.metrics import Sample
+from bridge.model import (
+    Endpoint,
+    Health,
+    InstanceId,
+    Locality,
+    Scope,
+    ServiceName,
+    SetAside,
+    SourceName,
+    UpstreamProtocol,
+)
+from bridge.outage import Failure
+from bridge.registry import ReportedSetAside, SourceStatistics
+from bridge.supervisor import SourceStatus
+from support.ports import free_port
+from xds import CLUSTER, Node, StreamStatus, TypeStatus
+
+DC1, LOCAL = SourceName("dc1"), SourceName("local")
+ORIGIN = Origin(DC1, Scope("dc1/web"), InstanceId("web-1"), since=1_700_000_000.0)
+
+
+def served(address: str, health: Health = Health.HEALTHY) -> ServedEndpoint:
+    endpoint = Endpoint(address, 80, health, 3, Locality("eu", "eu-a", "rack"), (("version", "v1"),))
+    return ServedEndpoint(endpoint, (ORIGIN,))
+
+
+@dataclass
+class FakeKnowledge:
+    known: dict[ServiceName, Service] = field(default_factory=dict)
+    aside: tuple[ReportedSetAside, ...] = ()
+
+    def services(self) -> Mapping[ServiceName, Service]:
+        return self.known
+
+    def set_aside(self, service: ServiceName) -> tuple[ReportedSetAside, ...]:
+        return self.aside if service == "web" else ()
+
+    def statistics(self, source: SourceName) -> SourceStatistics:
+        return SourceStatistics(len(self.known), {Health.HEALTHY: 2}, len(self.aside)) if source == DC1 else NOTHING
+
+    def put(self, service: Service) -> None:
+        self.known[service.name] = service
+
+
+NOTHING = SourceStatistics(0, {}, 0)
+
+
+@dataclass
+class FakeReadiness:
+    silent: dict[SourceName, str] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        return not self.silent
+
+    def waiting(self) -> Mapping[SourceName, str]:
+        return self.silent
+
+
+@dataclass
+class FakeReading:
+    failures: dict[SourceName, tuple[Failure, ...]] = field(default_factory=dict)
+
+    def status(self, source: SourceName) -> SourceStatus:
+        return SourceStatus(source, self.failures.get(source, ()), last_success=1_700_000_000.0, age=2.5, crashes=1)
+
+
+@dataclass
+class FakeStreams:
+    connected: list[StreamStatus] = field(default_factory=list)
+
+    def streams(self) -> Sequence[StreamStatus]:
+        return self.connected
+
+
+@dataclass
+class FakeMetrics:
+    renderings: int = 0
+    threads: set[int] = field(default_factory=set)
+
+    def render(self, sample: Sample) -> bytes:
+        self.renderings += 1
+        self.threads.add(threading.get_ident())
+        return f"services {len(sample.services)}\n".encode()
+
+
+@dataclass
+class Bench:
+    """An AdminServer over fakes, and a client of it."""
+
+    knowledge: FakeKnowledge = field(default_factory=FakeKnowledge)
+    readiness: FakeReadiness = field(default_factory=FakeReadiness)
+    reading: FakeReading = field(default_factory=FakeReading)
+    streams: FakeStreams = field(default_factory=FakeStreams)
+    metrics: FakeMetrics = field(default_factory=FakeMetrics)
+    url: str = ""
+
+    def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
+        config = AdminConfig.model_validate({"listen": listen, "expose": expose})
+        sources = [ListedSource(DC1, "consul", required=True), ListedSource(LOCAL, "file", required=False)]
+        view = View(sources, self.knowledge, self.readiness, self.reading, self.streams, self.metrics)
+        return AdminServer(config, view)
+
+    async def request(
+        self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
+    ) -> tuple[int, dict[str, object]]:
+        url = URL(self.url + path, encoded=True)
+        async with aiohttp.ClientSession() as session, session.request(method, url, headers=headers) as response:
+            assert response.content_type == "application/json"
+            document: dict[str, object] = await response.json()
+            return response.status, document
+
+    async def get(self, path: str) -> dict[str, object]:
+        status, document = await self.request(path)
+        assert status == 200
+        return document
+
+    async def text(self, path: str) -> tuple[int, str]:
+        async with aiohttp.ClientSession() as session, session.get(self.url + path) as response:
+            return response.status, await response.text()
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    bench = Bench()
+    server = bench.server()
+    bench.url = f"http://127.0.0.1:{await server.start()}"
+    yield bench
+    await server.stop()
+
+
+async def test_alive_while_the_loop_runs(bench: Bench) -> None:
+    bench.readiness.silent = {DC1: "its first complete read"}
+
+    assert await bench.get("/livez") == {"alive": True}
+
+
+async def test_ready_when_nobody_is_waited_for(bench: Bench) -> None:
+    assert await bench.get("/readyz") == {"ready": True, "waiting": []}
+
+
+async def test_not_ready_names_each_source_and_why(bench: Bench) -> None:
+    bench.readiness.silent = {LOCAL: "a first endpoint", DC1: "its first complete read"}
+    bench.reading.failures = {DC1: (Failure("", "refused", 0.0, 3), Failure("web", "timeout", 0.0, 1))}
+
+    status, document = await bench.request("/readyz")
+
+    assert status == 503
+    assert document == {
+        "ready": False,
+        "waiting": [
+            {"source": "dc1", "waiting_for": "its first complete read", "errors": ["refused", "web: timeout"]},
+            {"source": "local", "waiting_for": "a first endpoint", "errors": []},
+        ],
+    }
+
+
+async def test_metrics_are_rendered_off_the_loop_and_not_for_every_scrape(bench: Bench) -> None:
+    answers = await asyncio.gather(*(bench.text("/metrics") for _ in range(20)))
+
+    assert set(answers) == {(200, "services 0\n")}
+    assert bench.metrics.renderings <= 2, "one a second, and the machine may be slow"
+    assert threading.get_ident() not in bench.metrics.threads
+
+
+async def test_metrics_have_the_content_type_that_prometheus_knows(bench: Bench) -> None:
+    async with aiohttp.ClientSession() as session, session.get(bench.url + "/metrics") as response:
+        assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+async def test_status_sums_up(bench: Bench) -> None:
+    bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"), served("10.0.0.2", Health.DRAINING))))
+    bench.reading.failures = {LOCAL: (Failure("", "gone", 0.0, 1),)}
+    bench.streams.connected = [stream(1, "a"), stream(2, "a"), stream(3, "b")]
+
+    document = await bench.get("/api/v1/status")
+
+    assert document.pop("version")
+    assert isinstance(document.pop("started"), float)
+    assert document == {
+        "ready": True,
+        "waiting": [],
+        "sources": 2,
+        "sources_failing": ["local"],
+        "services": 1,
+        "endpoints": {"healthy": 1, "degraded": 0, "unhealthy": 0, "draining": 1, "unknown": 0},
+        "streams": 3,
+        "clients": 2,
+    }
+
+
+async def test_sources_are_listed_in_their_precedence(bench: Bench) -> None:
+    bench.reading.failures = {DC1: (Failure("web", "timeout", since=5.0, attempts=2),)}
+
+    document = await bench.get("/api/v1/sources")
+
+    sources = document["sources"]
+    assert isinstance(sources, list)
+    assert [source["name"] for source in sources] == ["dc1", "local"]
+    assert sources[0] == {
+        "name": "dc1",
+        "type": "consul",
+        "required": True,
+        "last_success": 1_700_000_000.0,
+        "seconds_since_success": 2.5,
+        "failures": [{"reading": "web", "error": "timeout", "since": 5.0, "attempts": 2}],
+        "crashes": 1,
+        "services": 0,
+        "endpoints": {"healthy": 2, "degraded": 0, "unhealthy": 0, "draining": 0, "unknown": 0},
+        "set_aside": 0,
+    }
+
+
+async def test_services_are_listed_by_name(bench: Bench) -> None:
+    disputed = frozenset({UpstreamProtocol.HTTP2, UpstreamProtocol.GRPC})
+    bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"),), UpstreamProtocol.GRPC, disputed))
+    bench.knowledge.put(Service(ServiceName("api")))
+
+    document = await bench.get("/api/v1/services")
+
+    none = {"healthy": 0, "degraded": 0, "unhealthy": 0, "draining": 0, "unknown": 0}
+    assert document == {
+        "services": [
+            {"name": "api", "endpoints": none, "sources": [], "protocol": None, "disputed": []},
+            {
+                "name": "web",
+                "endpoints": {**none, "healthy": 1},
+                "sources": ["dc1"],
+                "protocol": "grpc",
+                "disputed": ["grpc", "http2"],
+            },
+        ]
+    }
+
+
+async def test_service_shows_its_endpoints_their_origins_and_what_is_set_aside(bench: Bench) -> None:
+    bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"),)))
+    entry = SetAside(InstanceId("web-2"), "db.internal:80", "not an IP address")
+    bench.knowledge.aside = (ReportedSetAside(DC1, Scope("dc1/web"), entry),)
+
+    document = await bench.get("/api/v1/services/web")
+
+    assert document == {
+        "name": "web",
+        "protocol": None,
+        "disputed": [],
+        "endpoints": [
+            {
+                "address": "10.0.0.1",
+                "port": 80,
+                "health": "healthy",
+                "weight": 3,
+                "priority": 0,
+                "region": "eu",
+                "zone": "eu-a",
+                "sub_zone": "rack",
+                "metadata": {"version": "v1"},
+                "origins": [
+                    {"source": "dc1", "scope": "dc1/web", "instance": "web-1", "since": 1_700_000_000.0},
+                ],
+            }
+        ],
+        "set_aside": [
+            {
+                "source": "dc1",
+                "scope": "dc1/web",
+                "instance": "web-2",
+                "reported": "db.internal:80",
+                "reason": "not an IP address",
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("name", ["team/web", "a b", "später", "100%", "a?b#c", "a//b", "..", "a/../b"])
+async def test_service_of_any_name_is_found(bench: Bench, name: str) -> None:
+    bench.knowledge.put(Service(ServiceName(name)))
+
+    document = await bench.get(f"/api/v1/services/{quote(name, safe='')}")
+
+    assert document["name"] == name
+
+
+@pytest.mark.parametrize("path", ["/api/v1/services/nothing", "/api/v1/services/%00%ff", "/api/v2/status", "/", "/x"])
+async def test_unknown_paths_and_services_are_not_found(bench: Bench, path: str) -> None:
+    status, document = await bench.request(path)
+
+    assert status == 404
+    assert document["error"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("path", ["/metrics", "/readyz", "/api/v1/services", "/api/v1/services/web"])
+async def test_nothing_can_be_changed(bench: Bench, method: str, path: str) -> None:
+    status, document = await bench.request(path, method)
+
+    assert status == 405
+    assert "error" in document
+
+
+async def test_envoys_show_each_stream(bench: Bench) -> None:
+    bench.streams.connected = [stream(3, "b"), stream(2, "a"), stream(1, "a")]
+
+    document = await bench.get("/api/v1/envoys")
+
+    streams = document["streams"]
+    assert isinstance(streams, list)
+    assert [each["id"] for each in streams] == [1, 2, 3]
+    assert streams[0]["node"] == {"id": "a", "cluster": "edge"}
+    assert streams[0]["types"][0]["rejection"] == "bad"
+
+
+async def test_equal_states_give_equal_documents(bench: Bench) -> None:
+    names = [ServiceName(name) for name in ("web", "api", "db")]
+    for name in names:
+        bench.knowledge.put(Service(name, (served("10.0.0.1"),)))
+    first = await bench.text("/api/v1/services")
+
+    bench.knowledge.known.clear()
+    for name in reversed(names):
+        bench.knowledge.put(Service(name, (served("10.0.0.1"),)))
+
+    assert await bench.text("/api/v1/services") == first
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.evil.example"]
+)
+async def test_web_page_with_a_name_of_its_own_for_this_machine_is_refused(bench: Bench, host: str) -> None:
+    status, document = await bench.request("/api/v1/services", headers={"Host": host})
+
+    assert status == 403
+    assert "is not this machine" in str(document["error"])
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:19000", "127.0.0.1", "[::1]:19000", "10.0.0.1:80"])
+async def test_this_machine_may_be_called_by_address_or_localhost(bench: Bench, host: str) -> None:
+    status, _ = await bench.request("/api/v1/services", headers={"Host": host})
+
+    assert status == 200
+
+
+async def test_beyond_loopback_only_probes_answer(bench: Bench) -> None:
+    server = bench.server("0.0.0.0:0")
+    bench.url = f"http://127.0.0.1:{await server.start()}"
+
+    try:
+        for path in ("/api/v1/status", "/api/v1/services/web", "/api/v1/envoys", "/nothing"):
+            status, document = await bench.request(path)
+            assert status == 403
+            assert "admin.expose: all" in str(document["error"])
+        assert (await bench.text("/metrics"))[0] == 200
+        assert (await bench.request("/livez"))[0] == 200
+        assert (await bench.request("/readyz", headers={"Host": "bridge.internal"}))[0] == 200
+    finally:
+        await server.stop()
+
+
+async def test_beyond_loopback_everything_answers_when_asked_for(bench: Bench) -> None:
+    server = bench.server("0.0.0.0:0", expose="all")
+    bench.url = f"http://127.0.0.1:{await server.start()}"
+
+    try:
+        status, _ = await bench.request("/api/v1/status", headers={"Host": "bridge.internal"})
+        assert status == 200
+    finally:
+        await server.stop()
+
+
+async def test_port_in_use_is_said_clearly(bench: Bench) -> None:
+    port = bench.url.rpartition(":")[2]
+
+    with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port} for admin HTTP: .*in use"):
+        await bench.server(f"127.0.0.1:{port}").start()
+
+
+async def test_port_is_free_again_after_the_stop(bench: Bench) -> None:
+    address = f"127.0.0.1:{free_port()}"
+
+    for _ in range(2):
+        server = bench.server(address)
+        await server.start()
+        await server.stop()
+
+
+def stream(number: int, node: str) -> StreamStatus:
+    cluster = TypeStatus(
+        type_url=CLUSTER.url, names=None, version_sent="2", version_acked="1", rejection="bad", since=1.5
+    )
+    return StreamStatus(
+        id=number,
+        node=Node(node, "edge"),
+        peer=f"ipv4:127.0.0.1:{number}",
+        transport="sotw",
+        aggregated=True,
+        age=10.0,
+        types=(cluster,),
+    )
