@@ -47,6 +47,9 @@ class Plugins(Mapping[str, AdapterType[Never]]):
             raise ConfigError(f"adapter type {name!r} of {_origin(point)} cannot be imported: {error}") from error
         return _checked(plugin, point)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._points  # the inherited one would import the adapter to find out
+
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._points))
 

@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Run the bridge in the foreground until SIGTERM or SIGINT."""
     settings = _load(config)
+    # gRPC's core writes lines of its own form to standard error, about what we learn as exceptions. Read at its import.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
     from bridge.app import serve  # noqa: PLC0415 (see the top of this file)
 

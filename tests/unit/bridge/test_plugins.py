@@ -75,6 +75,8 @@ def test_an_adapter_is_imported_when_it_is_asked_for() -> None:
     plugins = Plugins([point("stranger:Good"), point("crashing:Adapter", name="other")])
 
     assert list(plugins) == ["disk", "other"]
+    assert "disk" in plugins
+    assert "dsk" not in plugins
     assert "stranger" not in sys.modules
     assert plugins["disk"].Config(path="/x").model_dump() == {"path": "/x"}  # type: ignore[call-arg]  # a Config of its own
 
