@@ -1,11 +1,17 @@
 """What the operator says about clusters: the defaults, and what the first matching rule lays over them."""
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
+from envoy_data_plane.envoy.config.core.v3 import Http1ProtocolOptions, Http2ProtocolOptions
+from envoy_data_plane.envoy.extensions.upstreams.http.v3 import HttpProtocolOptions
+from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
+    HttpProtocolOptionsExplicitHttpConfig as ExplicitHttpConfig,
+)
+from envoy_data_plane.google.protobuf import Any
 
 from bridge.model import ServiceName, UpstreamProtocol
 from bridge.resources.overlay import overlaid
@@ -22,15 +28,9 @@ _BECAUSE = {
 }
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-_HTTP_OPTIONS_URL = f"type.googleapis.com/{_HTTP_OPTIONS}"
 # Deprecated for the typed options, but still the operator's word.
 _LEGACY_OPTIONS = frozenset({"http_protocol_options", "http2_protocol_options", "protocol_selection"})
 
-_EXPLICIT_CONFIG = {
-    UpstreamProtocol.HTTP1: "http_protocol_options",
-    UpstreamProtocol.HTTP2: "http2_protocol_options",
-    UpstreamProtocol.GRPC: "http2_protocol_options",
-}
 _DEFAULT_PANIC_THRESHOLD = 50.0
 
 _EDS, _V3 = 3, 2  # Cluster.DiscoveryType, ApiVersion
@@ -91,10 +91,10 @@ def _template(
     description: Mapping[str, object], path: Path, options: Mapping[UpstreamProtocol | None, bytes]
 ) -> ClusterTemplate:
     cluster = _cluster(description, path)
-    encoded, explicit = _ENDPOINTS_OVER_ADS + encode(cluster), _names_protocol(description)
+    encoded, named = _ENDPOINTS_OVER_ADS + encode(cluster), _names_protocol(description)
     return ClusterTemplate(
         panic_threshold=_panic_threshold(cluster),
-        encoded={protocol: encoded if explicit else encoded + added for protocol, added in options.items()},
+        encoded={protocol: encoded if named else encoded + added for protocol, added in options.items()},
     )
 
 
@@ -111,10 +111,26 @@ def _panic_threshold(cluster: Cluster) -> float:
 
 
 def _protocol_options(protocol: UpstreamProtocol | None) -> bytes:
-    if protocol is None or protocol not in _EXPLICIT_CONFIG:
+    explicit = protocol and _EXPLICIT.get(protocol)
+    if not explicit:
         return b""
-    options = {"@type": _HTTP_OPTIONS_URL, "explicit_http_config": {_EXPLICIT_CONFIG[protocol]: {}}}
-    return encode(build(Cluster, {"typed_extension_protocol_options": {_HTTP_OPTIONS: options}}, ()))
+    packed = Any.pack(HttpProtocolOptions(explicit_http_config=explicit()))
+    return encode(Cluster(typed_extension_protocol_options={_HTTP_OPTIONS: packed}))
+
+
+def _http1() -> ExplicitHttpConfig:
+    return ExplicitHttpConfig(http_protocol_options=Http1ProtocolOptions())
+
+
+def _http2() -> ExplicitHttpConfig:
+    return ExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
+
+
+_EXPLICIT: Mapping[UpstreamProtocol, Callable[[], ExplicitHttpConfig]] = {
+    UpstreamProtocol.HTTP1: _http1,
+    UpstreamProtocol.HTTP2: _http2,
+    UpstreamProtocol.GRPC: _http2,
+}
 
 
 def _names_protocol(description: Mapping[str, object]) -> bool:

@@ -6,7 +6,7 @@ is found from the name.
 
 import importlib
 import pkgutil
-from types import ModuleType
+from itertools import takewhile
 
 import betterproto2
 import envoy_data_plane
@@ -21,7 +21,7 @@ class UnknownTypeError(LookupError):
     def __init__(self, url: str, candidates: tuple[str, ...]) -> None:
         super().__init__(url)
         self.candidates = candidates
-        """Type URLs, or the beginnings of some, that differ in the part that is wrong."""
+        """Type URLs, or beginnings of some, that differ in the part that is wrong."""
 
 
 def message_type(url: str) -> type[betterproto2.Message]:
@@ -30,27 +30,26 @@ def message_type(url: str) -> type[betterproto2.Message]:
     Raises:
         UnknownTypeError: Envoy 1.40 and its dependencies have no such type.
     """
-    package, names = envoy_data_plane, url.removeprefix(_PREFIX).split(".")
+    names = url.removeprefix(_PREFIX).split(".")
+    package = list(takewhile(lambda name: name.isidentifier() and name.islower(), names))
     if not url.startswith(_PREFIX):
         raise UnknownTypeError(url, (_PREFIX + url.rpartition("/")[2],))
-    for depth, name in enumerate(names):
-        if name[:1].isupper():
-            break
-        children = _children(package)
-        if name not in children:
-            candidates = (_PREFIX + ".".join([*names[:depth], child, *names[depth + 1 :]]) for child in children)
-            raise UnknownTypeError(url, tuple(candidates))
-        package = importlib.import_module(f"{package.__name__}.{name}")
+    try:
+        module = importlib.import_module(".".join([envoy_data_plane.__name__, *package]))
+    except ModuleNotFoundError:
+        raise UnknownTypeError(url, tuple(_PREFIX + ".".join(near) for near in _neighbours(names))) from None
     if url not in default_message_pool.url_to_type:
-        raise UnknownTypeError(url, _siblings(package))
+        known = default_message_pool.url_to_type.items()
+        raise UnknownTypeError(url, tuple(url for url, message in known if message.__module__ == module.__name__))
     return default_message_pool.url_to_type[url]
 
 
-def _children(package: ModuleType) -> tuple[str, ...]:
-    return tuple(module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg)
-
-
-def _siblings(package: ModuleType) -> tuple[str, ...]:
-    return tuple(
-        url for url, message in default_message_pool.url_to_type.items() if message.__module__ == package.__name__
-    )
+def _neighbours(names: list[str]) -> list[list[str]]:
+    # The name with its first wrong part replaced by each one that exists in its place.
+    search = list(envoy_data_plane.__path__)
+    for depth, name in enumerate(names):
+        children = {module.name: module for module in pkgutil.iter_modules(search) if module.ispkg}
+        if name not in children:
+            return [[*names[:depth], child, *names[depth + 1 :]] for child in children]
+        search = [f"{directory}/{name}" for directory in search]
+    return []

@@ -1,0 +1,267 @@
+"""Writes the bootstrap of an Envoy: static listeners and routes, clusters and endpoints from the bridge.
+
+A pure function from options to the configuration, which is YAML or JSON to whoever writes it down.
+"""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bridge.errors import ConfigError
+from bridge.model import Locality, require_printable
+
+BRIDGE_CLUSTER = "xds_bridge_servers"
+"""The static cluster of the bridges themselves. A service of the same name could not become a cluster."""
+
+_EXTENSIONS = "type.googleapis.com/envoy.extensions"
+
+
+class ApiType(StrEnum):
+    """The variant of the aggregated stream."""
+
+    GRPC = "GRPC"
+    """State of the world: every answer holds all clusters."""
+    DELTA_GRPC = "DELTA_GRPC"
+    """Incremental: an answer holds what changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SocketAddress:
+    """A host and a TCP port.
+
+    Raises:
+        ConfigError: the host is empty or the port out of range.
+    """
+
+    host: str
+    port: int
+
+    def __post_init__(self) -> None:
+        _require_name("host", self.host)
+        if not 1 <= self.port <= 65535:
+            raise ConfigError(f"port {self.port} of {self.host} is not between 1 and 65535")
+
+    @property
+    def is_ip(self) -> bool:
+        """Whether the host is an IP address, which needs no DNS."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Requests whose path begins with a prefix, of one authority or of any, go to a cluster.
+
+    Raises:
+        ConfigError: the cluster has no name, or the prefix does not begin with a slash.
+    """
+
+    cluster: str
+    prefix: str = "/"
+    authority: str = "*"
+    """A host name without a port, a wildcard such as `*.example.com`, or `*`."""
+
+    def __post_init__(self) -> None:
+        _require_name("cluster", self.cluster)
+        _require_name("authority", self.authority)
+        if not self.prefix.startswith("/"):
+            raise ConfigError(f"route prefix {self.prefix!r} does not begin with /")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpListener:
+    """An HTTP/1 and HTTP/2 listener. Envoy looks for the most specific authority, then for the longest prefix in it.
+
+    Raises:
+        ConfigError: it has no route, two routes for the same requests, or does not listen on an IP address.
+    """
+
+    address: SocketAddress
+    routes: tuple[Route, ...]
+
+    def __post_init__(self) -> None:
+        _require_ip(self.address)
+        if not self.routes:
+            raise ConfigError(f"the HTTP listener on port {self.address.port} has no route")
+        _refuse_repeated("route", (f"{route.authority} {route.prefix}" for route in self.routes))
+
+
+@dataclass(frozen=True, slots=True)
+class TcpListener:
+    """Connections are passed on to a cluster.
+
+    Raises:
+        ConfigError: the cluster has no name, or it does not listen on an IP address.
+    """
+
+    address: SocketAddress
+    cluster: str
+
+    def __post_init__(self) -> None:
+        _require_ip(self.address)
+        _require_name("cluster", self.cluster)
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapOptions:
+    """What differs from one Envoy to the next.
+
+    Raises:
+        ConfigError: no bridge is named, or two listeners share an address.
+    """
+
+    node_id: str
+    node_cluster: str
+    bridges: tuple[SocketAddress, ...]
+    """Every replica; Envoy keeps one stream and goes to the next when it fails."""
+    locality: Locality = field(default_factory=Locality)
+    """Where this Envoy runs."""
+    admin_port: int = 9901
+    """Of Envoy's own admin interface, which listens on loopback: whoever reaches it can stop the Envoy."""
+    api_type: ApiType = ApiType.DELTA_GRPC
+    listeners: tuple[HttpListener | TcpListener, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_name("node id", self.node_id)
+        _require_name("node cluster", self.node_cluster)
+        SocketAddress("127.0.0.1", self.admin_port)
+        if not self.bridges:
+            raise ConfigError("an Envoy needs the address of at least one bridge")
+        _refuse_repeated("bridge", (f"{bridge.host} port {bridge.port}" for bridge in self.bridges))
+        _refuse_repeated("listener", (f"{one.address.host} port {one.address.port}" for one in self.listeners))
+
+
+def render(options: BootstrapOptions) -> dict[str, object]:
+    """The bootstrap (`envoy.config.bootstrap.v3.Bootstrap`) in protobuf's JSON form."""
+    return {
+        "node": _node(options),
+        "admin": {"address": _address(SocketAddress("127.0.0.1", options.admin_port))},
+        "dynamic_resources": {
+            "ads_config": {
+                "api_type": str(options.api_type),
+                "transport_api_version": "V3",
+                # Envoy's description of itself is some 60 KB; by default it goes with every acknowledgement.
+                "set_node_on_first_message_only": True,
+                "grpc_services": [{"envoy_grpc": {"cluster_name": BRIDGE_CLUSTER}}],
+            },
+            "cds_config": {"ads": {}, "resource_api_version": "V3"},
+        },
+        "static_resources": {
+            "clusters": [_bridge_cluster(options.bridges)],
+            "listeners": [_listener(listener) for listener in options.listeners],
+        },
+    }
+
+
+def _node(options: BootstrapOptions) -> dict[str, object]:
+    names = ("region", "zone", "sub_zone")
+    locality = {name: value for name in names if (value := getattr(options.locality, name))}
+    node: dict[str, object] = {"id": options.node_id, "cluster": options.node_cluster}
+    return {**node, "locality": locality} if locality else node
+
+
+def _bridge_cluster(bridges: tuple[SocketAddress, ...]) -> dict[str, object]:
+    keepalive = {"interval": "10s", "timeout": "5s"}  # a bridge whose host is gone is noticed within 15 s
+    return {
+        "name": BRIDGE_CLUSTER,
+        "type": "STATIC" if all(bridge.is_ip for bridge in bridges) else "STRICT_DNS",
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": f"{_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http2_protocol_options": {"connection_keepalive": keepalive}},
+            }
+        },
+        "load_assignment": {
+            "cluster_name": BRIDGE_CLUSTER,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(bridge)}} for bridge in bridges]}],
+        },
+    }
+
+
+def _listener(listener: HttpListener | TcpListener) -> dict[str, object]:
+    kind = "http" if isinstance(listener, HttpListener) else "tcp"
+    name = f"{kind}_{listener.address.host}_{listener.address.port}"
+    network_filter = _http_filter(listener, name) if isinstance(listener, HttpListener) else _tcp_filter(listener, name)
+    return {"name": name, "address": _address(listener.address), "filter_chains": [{"filters": [network_filter]}]}
+
+
+def _tcp_filter(listener: TcpListener, name: str) -> dict[str, object]:
+    return {
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": f"{_EXTENSIONS}.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": name,
+            "cluster": listener.cluster,
+        },
+    }
+
+
+def _http_filter(listener: HttpListener, name: str) -> dict[str, object]:
+    router = {
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": f"{_EXTENSIONS}.filters.http.router.v3.Router"},
+    }
+    return {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": f"{_EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": name,
+            "route_config": _route_configuration(listener, name),
+            "http_filters": [router],
+        },
+    }
+
+
+def _route_configuration(listener: HttpListener, name: str) -> dict[str, object]:
+    by_authority: dict[str, list[Route]] = {}
+    for route in listener.routes:
+        by_authority.setdefault(route.authority, []).append(route)
+    return {
+        "name": name,
+        # Static routes name clusters that come later, from the bridge; Envoy would refuse them otherwise.
+        "validate_clusters": False,
+        "ignore_port_in_host_matching": True,
+        "virtual_hosts": [_virtual_host(authority, routes) for authority, routes in sorted(by_authority.items())],
+    }
+
+
+def _virtual_host(authority: str, routes: Iterable[Route]) -> dict[str, object]:
+    # Envoy takes the first route that matches.
+    longest_first = sorted(routes, key=lambda route: (-len(route.prefix), route.prefix))
+    return {
+        "name": authority,
+        "domains": [authority],
+        # Neither of these has reached the endpoint, so trying another one is safe for every request.
+        "retry_policy": {"retry_on": "connect-failure,refused-stream", "num_retries": 2},
+        "routes": [{"match": {"prefix": route.prefix}, "route": {"cluster": route.cluster}} for route in longest_first],
+    }
+
+
+def _address(address: SocketAddress) -> dict[str, object]:
+    return {"socket_address": {"address": address.host, "port_value": address.port}}
+
+
+def _require_name(what: str, name: str) -> None:
+    if not name or name != name.strip():
+        raise ConfigError(f"{what} {name!r} is empty or has space around it")
+    try:
+        require_printable(name)
+    except ValueError as error:
+        raise ConfigError(f"{what} {error}") from error
+
+
+def _require_ip(address: SocketAddress) -> None:
+    if not address.is_ip:
+        raise ConfigError(f"a listener listens on an IP address, and {address.host!r} is not one")
+
+
+def _refuse_repeated(what: str, names: Iterable[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ConfigError(f"{what} {name} is named {count} times")

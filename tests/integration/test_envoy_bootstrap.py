@@ -1,0 +1,105 @@
+"""Every kind of bootstrap that we write, judged by a real Envoy."""
+
+from pathlib import Path
+
+import pytest
+
+from bridge.bootstrap import ApiType, BootstrapOptions, HttpListener, Route, SocketAddress, TcpListener, render
+from bridge.model import Locality
+from bridge.resources import ResourceBuilder
+from support.backends import backends
+from support.builders import appeared, service
+from support.envoy import EnvoyProcess, validate
+from support.ports import free_port
+from support.resource_files import ResourceFiles
+from xds.snapshot import Snapshot
+
+BRIDGE = SocketAddress("127.0.0.1", 18000)
+LISTENER = SocketAddress("0.0.0.0", 10000)
+
+VARIANTS = {
+    "nothing but the bridge": BootstrapOptions("edge-1", "edge", (BRIDGE,)),
+    "several bridges": BootstrapOptions("edge-1", "edge", (BRIDGE, SocketAddress("::1", 18000))),
+    "bridges by host name": BootstrapOptions("edge-1", "edge", (SocketAddress("localhost", 18000), BRIDGE)),
+    "state of the world": BootstrapOptions("edge-1", "edge", (BRIDGE,), api_type=ApiType.GRPC),
+    "a locality": BootstrapOptions("edge-1", "edge", (BRIDGE,), locality=Locality("eu", "eu-1a", "rack-7")),
+    "an HTTP listener": BootstrapOptions(
+        "edge-1",
+        "edge",
+        (BRIDGE,),
+        listeners=(
+            HttpListener(
+                LISTENER,
+                (
+                    Route("web"),
+                    Route("api", "/api"),
+                    Route("shop", authority="shop.example.com"),
+                    Route("tenant", authority="*.example.com"),
+                ),
+            ),
+        ),
+    ),
+    "a TCP listener": BootstrapOptions("edge-1", "edge", (BRIDGE,), listeners=(TcpListener(LISTENER, "postgres"),)),
+    "listeners on IPv6": BootstrapOptions(
+        "edge-1",
+        "edge",
+        (BRIDGE,),
+        listeners=(
+            HttpListener(SocketAddress("::", 10000), (Route("web"),)),
+            TcpListener(SocketAddress("::", 10001), "db"),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS.keys())
+async def test_envoy_accepts(options: BootstrapOptions, tmp_path: Path) -> None:
+    accepted, said = await validate(render(options), tmp_path)
+
+    assert accepted, said
+    assert "deprecated" not in said.lower()
+
+
+async def test_validate_tells_a_bootstrap_that_envoy_refuses(tmp_path: Path) -> None:
+    bootstrap = {**render(VARIANTS["an HTTP listener"]), "dynamic_resorces": {}}
+
+    accepted, said = await validate(bootstrap, tmp_path)
+
+    assert not accepted
+    assert "dynamic_resorces" in said
+
+
+async def test_requests_go_by_authority_then_by_longest_prefix(tmp_path: Path) -> None:
+    files, port = ResourceFiles(tmp_path), free_port()
+    listener = HttpListener(
+        SocketAddress("127.0.0.1", port),
+        (Route("web"), Route("api", "/api"), Route("shop", authority="shop.example.com")),
+    )
+    options = BootstrapOptions("edge-1", "edge", (BRIDGE,), listeners=(listener,))
+    bootstrap = {**render(options), "dynamic_resources": files.dynamic_resources}
+    async with backends("web", "api", "shop") as running:
+        services = [service(name, [running.endpoint(name)]) for name in ("web", "api", "shop")]
+        files.write(ResourceBuilder({}, []).apply(Snapshot(), appeared(*services)))
+
+        async with EnvoyProcess(bootstrap, tmp_path) as envoy:
+            url = f"http://127.0.0.1:{port}"
+            answers = [
+                (await envoy.get(f"{url}/")).text,
+                (await envoy.get(f"{url}/api/v1")).text,
+                (await envoy.get(f"{url}/api/v1", host="shop.example.com")).text,
+                (await envoy.get(f"{url}/", host="shop.example.com:8443")).text,
+            ]
+
+    assert answers == ["web", "api", "shop", "shop"]
+
+
+async def test_a_listener_waits_for_its_cluster_without_stopping_envoy(tmp_path: Path) -> None:
+    files, port = ResourceFiles(tmp_path), free_port()
+    listener = HttpListener(SocketAddress("127.0.0.1", port), (Route("later"),))
+    options = BootstrapOptions("edge-1", "edge", (BRIDGE,), listeners=(listener,))
+    files.write(Snapshot())
+
+    async with EnvoyProcess({**render(options), "dynamic_resources": files.dynamic_resources}, tmp_path) as envoy:
+        answer = await envoy.get(f"http://127.0.0.1:{port}/")
+
+    assert answer.status == 503
