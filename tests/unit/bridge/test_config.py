@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from bridge.adapter import AdapterConfig, AdapterContext, Duration
 from bridge.config import Address, Config, Expose, LogFormat, LogLevel, SourceKeys, load
-from bridge.config.address import parse_address
-from bridge.config.document import parse
 from bridge.errors import ConfigError
 from bridge.merge import Policy
 from bridge.plugins import RESERVED
@@ -256,42 +254,6 @@ def test_aliases_that_multiply_are_refused(refused: Refused) -> None:
     assert lines == [" more than 200000 values once its aliases are followed"]
 
 
-def test_aliases_stand_for_what_they_name() -> None:
-    document = parse("bridge.yaml", "a: &a {b: 1}\nc: [*a, *a]\n", {})
-
-    assert document.value == {"a": {"b": 1}, "c": [{"b": 1}, {"b": 1}]}
-
-
-def test_a_directive_does_not_bring_back_the_types_of_yaml_1_1() -> None:
-    document = parse("bridge.yaml", "%YAML 1.1\n---\na: [on, 1:30, 0b11]\n", {})
-
-    assert document.value == {"a": ["on", "1:30", "0b11"]}
-
-
-@pytest.mark.parametrize(
-    ("written", "value"),
-    [
-        ("on", "on"),
-        ("22:22", "22:22"),
-        ("1_000", "1_000"),
-        ("2026-01-31", "2026-01-31"),
-        ("0o17", 15),
-        ("010", 10),
-        ("0x1F", 31),
-        ("1e3", 1000.0),
-        ("-.inf", float("-inf")),
-        ("True", True),
-        ("~", None),
-        ("'5'", "5"),
-        ("!!str 5", "5"),
-    ],
-)
-def test_values_follow_the_core_schema_of_yaml_1_2(written: str, value: object) -> None:
-    document = parse("bridge.yaml", f"key: {written}\n", {})
-
-    assert document.value == {"key": value}
-
-
 def test_a_file_with_a_byte_order_mark_is_read(path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.encode())
 
@@ -346,45 +308,6 @@ def test_text_from_the_environment_may_be_a_switch(read: Read) -> None:
     config = read(MINIMAL + "xds: {insecure: '${INSECURE}'}\n", {"INSECURE": "true"})
 
     assert config.xds.insecure
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("127.0.0.1:18000", Address("127.0.0.1", 18000)),
-        ("[::1]:0", Address("::1", 0)),
-        ("[FD00:0::6]:1", Address("fd00::6", 1)),
-        ("localhost:65535", Address("localhost", 65535)),
-    ],
-)
-def test_addresses(text: str, address: Address) -> None:
-    assert parse_address(text) == address
-    assert parse_address(str(address)) == address
-
-
-@pytest.mark.parametrize(
-    "text", ["", ":1", "a", "a:", "a:b", "a:65536", "a:-1", "::1:1", "[::1]", "[x]:1", "a b:1", "a:1\n", "a:١"]
-)
-def test_no_addresses(text: str) -> None:
-    with pytest.raises(ValueError, match=r"\w"):
-        parse_address(text)
-
-
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [
-        ("127.0.0.1", True),
-        ("127.9.9.9", True),
-        ("::1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("10.0.0.1", False),
-        ("example.org", False),
-    ],
-)
-def test_loopback_is_what_no_other_machine_can_reach(host: str, loopback: bool) -> None:
-    assert Address(host, 1).loopback is loopback
 
 
 def test_the_keys_of_every_source_are_reserved() -> None:
