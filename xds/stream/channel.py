@@ -201,7 +201,7 @@ class Channel:
         for name in names & self.held.keys():
             if self.held[name].version != version_of(known.get(name)):
                 del self.held[name]
-        return names - self.held.keys()
+        return names.difference(self.held)
 
 
 def hold_or_isolate(channel: Channel, sent: Sent) -> None:

@@ -1,0 +1,144 @@
+"""Whatever happens in whatever order, a client ends with exactly what it asked for, in both variants."""
+
+import hypothesis.strategies as st
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support.model_envoy import ModelEnvoy
+
+from xds import CLUSTER, ENDPOINT, Resource, ResourceType, Snapshot, SnapshotCache
+
+NAMES = ["a", "b", "c", "d"]
+names = st.sets(st.sampled_from(NAMES), min_size=1, max_size=3)
+contents = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["v1", "v2", "v3"]))
+contents_with_bad = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["v1", "v2", "bad1", "bad2"]))
+which = st.integers(0, 1)
+
+
+def resources(kind: ResourceType, versions: dict[str, str]) -> list[Resource]:
+    # All clusters but the first share the assignment of the last.
+    requires = {name: (name if name == NAMES[0] else NAMES[-1],) for name in versions}
+    return [
+        Resource(name, f"{name} {version}".encode(), version, requires[name] if kind is CLUSTER else ())
+        for name, version in versions.items()
+    ]
+
+
+def published(kind: ResourceType, versions: dict[str, str], before: Snapshot) -> Snapshot:
+    return before.replace(kind.url, resources(kind, versions), before.names(kind.url) - versions.keys())
+
+
+class Conversation(RuleBasedStateMachine):
+    """Two clients, one of each variant, against one cache; their messages are delivered in any order."""
+
+    follows = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cache = SnapshotCache()
+        self.snapshot = Snapshot()
+        self.clients = [ModelEnvoy(self.cache, delta=delta, follows=self.follows) for delta in (False, True)]
+
+    def publish(self, kind: ResourceType, versions: dict[str, str]) -> None:
+        self.snapshot = published(kind, versions, self.snapshot)
+        self.cache.set(self.snapshot)
+        for client in self.clients:
+            client.rejected = {
+                each for each in client.rejected if each[0] != kind.url or versions.get(each[1]) == each[2]
+            }
+
+    @rule(client=which)
+    def request_arrives(self, client: int) -> None:
+        if self.clients[client].requests:
+            self.clients[client].deliver_request()
+
+    @rule(client=which)
+    def server_sends(self, client: int) -> None:
+        self.clients[client].pull_response()
+
+    @rule(client=which, answer=st.booleans())
+    def response_arrives(self, client: int, answer: bool) -> None:
+        if self.clients[client].responses:
+            self.clients[client].process_response(answer=answer)
+
+    @rule(client=which, seconds=st.sampled_from([1.0, 6.0]))
+    def time_passes(self, client: int, seconds: float) -> None:
+        self.clients[client].pass_time(seconds)
+
+    @rule(client=which)
+    def client_reconnects(self, client: int) -> None:
+        self.clients[client].connect()
+        self.clients[client].restart_subscriptions()
+
+    @invariant()
+    def nothing_is_sent_before_there_is_something(self) -> None:
+        if self.cache.snapshot is None:
+            assert not any(client.responses for client in self.clients)
+
+    def teardown(self) -> None:
+        if self.cache.snapshot is None:
+            return
+        for client in self.clients:
+            client.settle()
+            self.check(client)
+
+    def check(self, client: ModelEnvoy) -> None:
+        for kind in (CLUSTER, ENDPOINT):
+            wanted, held = client.wanted(kind), client.held[kind.url]
+            bad = {name for name, version in wanted.items() if version.startswith("bad")}
+            assert existing(held, without=bad) == existing(wanted, without=bad)
+            if client.delta or not kind.full_state:
+                assert {name for name in client.names[kind.url] if not wanted[name]} <= held.keys()
+
+
+def existing(versions: dict[str, str], *, without: set[str]) -> dict[str, str]:
+    return {name: version for name, version in versions.items() if version and name not in without}
+
+
+class Subscriptions(Conversation):
+    """Clients that ask for anything at any time; assignments may be bad."""
+
+    @rule(versions=contents)
+    def publish_clusters(self, versions: dict[str, str]) -> None:
+        self.publish(CLUSTER, versions)
+
+    @rule(versions=contents_with_bad)
+    def publish_assignments(self, versions: dict[str, str]) -> None:
+        self.publish(ENDPOINT, versions)
+
+    @rule(client=which, kind=st.sampled_from([CLUSTER, ENDPOINT]), wanted=names, everything=st.booleans())
+    def client_asks(self, client: int, kind: ResourceType, wanted: set[str], everything: bool) -> None:
+        self.clients[client].ask(kind, wanted, everything=everything)
+
+    @rule(client=which, kind=st.sampled_from([CLUSTER, ENDPOINT]), dropped=names, everything=st.booleans())
+    def client_gives_up(self, client: int, kind: ResourceType, dropped: set[str], everything: bool) -> None:
+        self.clients[client].give_up(kind, dropped, everything=everything)
+
+
+class Envoys(Conversation):
+    """Clients that ask for all clusters and for the assignments of those they hold, and warm the changed ones."""
+
+    follows = True
+
+    @initialize()
+    def clients_ask_for_all_clusters(self) -> None:
+        for client in self.clients:
+            client.ask(CLUSTER, everything=True)
+
+    @rule(clusters=contents, assignments=contents)
+    def publish_both(self, clusters: dict[str, str], assignments: dict[str, str]) -> None:
+        self.snapshot = published(CLUSTER, clusters, self.snapshot)
+        self.publish(ENDPOINT, assignments)
+
+    @rule(clusters=contents)
+    def publish_clusters(self, clusters: dict[str, str]) -> None:
+        self.publish(CLUSTER, clusters)
+
+    def check(self, client: ModelEnvoy) -> None:
+        super().check(client)
+        assert client.warming == set()
+
+
+TestSubscriptions = Subscriptions.TestCase
+TestSubscriptions.settings = settings(max_examples=100, stateful_step_count=30)
+TestEnvoys = Envoys.TestCase
+TestEnvoys.settings = settings(max_examples=100, stateful_step_count=30)
