@@ -63,7 +63,11 @@ def _introduce(stage: Stage) -> None:
             ("", f"http://{HOST}:{ports.envoy_admin}/clusters", "its admin interface"),
             ("bridge", f"{stage.bridge.url}/api/v1/services", "what it serves; /metrics, /readyz"),
             ("", f"{HOST}:{ports.bridge_xds}", "xDS, which Envoy is connected to"),
-            *([("Consul", f"{consul.url}/ui", f"the source {CONSUL_SOURCE}")] if consul else []),
+            *(
+                [("Consul", f"{consul.url}/v1/health/service/{SERVICE}", f"the source {CONSUL_SOURCE}")]
+                if consul
+                else []
+            ),
             ("file", shown(endpoints_path(stage.directory)), f"the source {FILE_SOURCE}"),
             *((name, backend.address, _named_by(name)) for name, backend in stage.backends.items()),
             ("logs", shown(stage.directory), "bridge.log, envoy.log" + (", consul.log" if consul else "")),

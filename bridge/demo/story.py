@@ -22,6 +22,9 @@ SAMPLE = 60
 MEMBERSHIP = rf"^(cluster_manager\.cluster_(added|modified|removed)|cluster\.{SERVICE}\.membership_change)$"
 """Envoy's statistics that a restart of the bridge must not move."""
 
+RECONNECTED_WITHIN = 60.0
+"""Seconds that a new bridge has to start, and Envoy to try it: it waits ever longer between its attempts."""
+
 CONNECTION = r"^(control_plane\.connected_state|cluster_manager\.cds\.update_success)$"
 
 
@@ -132,7 +135,7 @@ class _Teller:
         await self.stage.process.stop(signal.SIGKILL)
         await until(disconnected, "Envoy did not notice that the bridge was killed")
         await self.stage.process.start()
-        await until(updated, "Envoy got nothing from the bridge that was started again")
+        await until(updated, "Envoy got nothing from the bridge that was started again", RECONNECTED_WITHIN)
         return time.monotonic() - started
 
     def _address(self, name: str) -> str:
