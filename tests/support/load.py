@@ -18,12 +18,12 @@ class Load:
         self.answers: Counter[str] = Counter()
         """Bodies of the answers with status 200: the names of the backends that gave them."""
         self.failures: list[str] = []
-        self._workers = workers
+        self.workers = workers
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
-        self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
+        self._tasks = [asyncio.create_task(self._work()) for _ in range(self.workers)]
         return self
 
     async def __aexit__(
