@@ -4,11 +4,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from support.context import RunningAdapter, running
-from support.waiting import eventually
 
 from adapters.file import FileAdapter, FileConfig
 from bridge.scheduler import Scheduler
+from support.context import RunningAdapter, running
+from support.waiting import eventually
 
 ONE = "services: {web: [{address: 10.0.0.1, port: 80}]}\n"
 TWO = "services: {web: [{address: 10.0.0.2, port: 80}]}\n"

@@ -93,6 +93,12 @@ class RunningAdapter:
     supervisor: Supervisor
     registry: Registry
     observer: RecordingObserver
+    _first: "_FirstPass"
+
+    @property
+    def first_pass(self) -> Mapping[str, frozenset[tuple[str, int]]] | None:
+        """Address and port of all that was known the moment the first complete pass was said to be done."""
+        return self._first.known
 
     @property
     def synced(self) -> bool:
@@ -106,18 +112,11 @@ class RunningAdapter:
 
     def services(self) -> dict[str, frozenset[Endpoint]]:
         """What would be served now."""
-        self.registry.drain()
-        return {
-            str(name): frozenset(served.endpoint for served in service.endpoints)
-            for name, service in self.registry.services().items()
-        }
+        return _served(self.registry)
 
     def addresses(self) -> dict[str, frozenset[tuple[str, int]]]:
         """Address and port of what would be served now, by service."""
-        return {
-            name: frozenset((endpoint.address, endpoint.port) for endpoint in endpoints)
-            for name, endpoints in self.services().items()
-        }
+        return _addresses(self.registry)
 
     def healths(self, service: str) -> dict[tuple[str, int], Health]:
         """Health of each endpoint of a service."""
@@ -129,20 +128,48 @@ class RunningAdapter:
         return tuple(each.entry.reason for each in self.registry.set_aside(ServiceName(service)))
 
 
+class _FirstPass(SourceObserver):
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self.known: Mapping[str, frozenset[tuple[str, int]]] | None = None
+
+    def succeeded(self, source: SourceName, reading: str) -> None:
+        if not reading and self.known is None:
+            self.known = _addresses(self._registry)
+
+
+def _served(registry: Registry) -> dict[str, frozenset[Endpoint]]:
+    registry.drain()
+    return {
+        str(name): frozenset(served.endpoint for served in service.endpoints)
+        for name, service in registry.services().items()
+    }
+
+
+def _addresses(registry: Registry) -> dict[str, frozenset[tuple[str, int]]]:
+    return {
+        name: frozenset((endpoint.address, endpoint.port) for endpoint in endpoints)
+        for name, endpoints in _served(registry).items()
+    }
+
+
 def new_registry() -> Registry:
     """A Registry of the one source under test; its clock stands still."""
     return Registry([SOURCE], policy=lambda _service: union, clock=lambda: 0.0)
 
 
 @contextlib.asynccontextmanager
-async def running(adapter: Adapter, ticks: Ticks, *, allow_empty: bool = True) -> AsyncIterator[RunningAdapter]:
-    """Run an adapter into a new Registry until the end of the block."""
-    registry, observer = new_registry(), RecordingObserver()
-    supervisor = Supervisor([observer], ticks, kept=counting(registry), backoff=QUICK)
+async def running(
+    adapter: Adapter, ticks: Ticks, *, allow_empty: bool = True, registry: Registry | None = None
+) -> AsyncIterator[RunningAdapter]:
+    """Run an adapter until the end of the block, into a new Registry unless one is given."""
+    registry, observer = registry or new_registry(), RecordingObserver()
+    first = _FirstPass(registry)
+    supervisor = Supervisor([first, observer], ticks, kept=counting(registry), backoff=QUICK)
     work = supervisor.run(SOURCE, adapter, registry.sink(SOURCE), allow_empty=allow_empty)
     task = asyncio.create_task(work)
     try:
-        yield RunningAdapter(task, supervisor, registry, observer)
+        yield RunningAdapter(task, supervisor, registry, observer, first)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

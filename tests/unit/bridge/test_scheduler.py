@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import apscheduler.schedulers.base
 import pytest
-from support.waiting import eventually
 
 from bridge.scheduler import Scheduler
+from support.waiting import eventually
 
 
 class Stepped(datetime):

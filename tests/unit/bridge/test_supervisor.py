@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
-from support.context import MemorySink, RecordingObserver
-from support.ticks import ManualTicks
-from support.waiting import eventually
 
 from bridge.adapter import AdapterContext
 from bridge.errors import SourceError
 from bridge.model import Scope, ServiceName, SourceName
 from bridge.supervisor import Backoff, Clock, Supervisor
+from support.context import MemorySink, RecordingObserver
+from support.ticks import ManualTicks
+from support.waiting import eventually
 
 DC1 = SourceName("dc1")
 
