@@ -8,8 +8,7 @@ from bridge.model import ServiceName
 from bridge.resources.assignment import Fragments, eligible, encode
 from bridge.resources.template import Templates
 from bridge.resources.wire import text
-from xds.resource import CLUSTER, ENDPOINT, Resource, ResourceType, content_version
-from xds.snapshot import Snapshot
+from xds import CLUSTER, ENDPOINT, Resource, ResourceType, Snapshot, content_version
 
 
 class ResourceBuilder:

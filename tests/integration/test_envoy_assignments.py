@@ -19,8 +19,7 @@ from support.envoy import EnvoyProcess, Host
 from support.ports import free_port
 from support.resource_files import ResourceFiles
 from support.waiting import eventually
-from xds.resource import ENDPOINT
-from xds.snapshot import Snapshot
+from xds import ENDPOINT, Snapshot
 
 REQUESTS = 24
 

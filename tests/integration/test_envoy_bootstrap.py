@@ -1,5 +1,6 @@
 """Every kind of bootstrap that we write, judged by a real Envoy."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from support.builders import appeared, service
 from support.envoy import EnvoyProcess, validate
 from support.ports import free_port
 from support.resource_files import ResourceFiles
-from xds.snapshot import Snapshot
+from support.waiting import eventually
+from xds import Snapshot
 
 BRIDGE = SocketAddress("127.0.0.1", 18000)
 LISTENER = SocketAddress("0.0.0.0", 10000)
@@ -103,3 +105,36 @@ async def test_a_listener_waits_for_its_cluster_without_stopping_envoy(tmp_path:
         answer = await envoy.get(f"http://127.0.0.1:{port}/")
 
     assert answer.status == 503
+
+
+async def test_envoy_can_be_frozen_killed_and_started_again(tmp_path: Path) -> None:
+    async with EnvoyProcess({}, tmp_path) as envoy:
+        envoy.pause()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await envoy.stats("server.")
+        envoy.resume()
+        assert await envoy.ready()
+
+        await envoy.kill()
+        assert not envoy.running
+
+        await envoy.start()
+        await eventually(envoy.ready, what="Envoy is ready again")
+
+
+async def test_envoy_is_gone_after_a_test_that_fails(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with EnvoyProcess({}, tmp_path) as envoy:
+            _ = 1 / 0
+
+    assert not envoy.running
+
+
+async def test_an_envoy_that_ends_at_once_fails_with_its_log(tmp_path: Path) -> None:
+    envoy = EnvoyProcess({"no_such_field": 1}, tmp_path)
+
+    with pytest.raises(AssertionError, match="no_such_field"):
+        await envoy.__aenter__()
+
+    assert not envoy.running

@@ -14,8 +14,7 @@ from bridge.model import MAX_WEIGHT, Endpoint, Health, Locality, canonical_addre
 from bridge.resources import ResourceBuilder
 from bridge.resources.assignment import eligible, encode
 from support.builders import changed, service
-from xds.resource import ENDPOINT, content_version
-from xds.snapshot import Snapshot
+from xds import ENDPOINT, Snapshot, content_version
 
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=200)
 localities = st.sampled_from([Locality(), Locality("eu"), Locality("eu", "eu-1a"), Locality("", "z", "机架")])

@@ -7,8 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from bridge.resources.wire import embedded, number, text
-from xds.resource import CLUSTER, ENDPOINT, ResourceType
-from xds.snapshot import Snapshot
+from xds import CLUSTER, ENDPOINT, ResourceType, Snapshot
 
 _V3 = 2  # ApiVersion
 

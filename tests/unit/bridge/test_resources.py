@@ -9,8 +9,7 @@ from bridge.merge import Service
 from bridge.model import Health, ServiceName, UpstreamProtocol
 from bridge.resources import ResourceBuilder
 from support.builders import appeared, changed, endpoint, gone, served, service
-from xds.resource import CLUSTER, ENDPOINT, content_version
-from xds.snapshot import Snapshot
+from xds import CLUSTER, ENDPOINT, Snapshot, content_version
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 EXPLICIT_HTTP1 = {
