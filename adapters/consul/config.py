@@ -133,7 +133,7 @@ class Config(AdapterConfig):
     """Keys of the service's, then the node's metadata for the region; the datacenter where none is there."""
     label_prefix: str = Field(default=DEFAULT_PREFIX, min_length=1)
     """Prefix of the bridge's own keys in service metadata, such as `xds-weight`."""
-    name: Annotated[str, AfterValidator(_name_template)] = "{service}"
+    service_name: Annotated[str, AfterValidator(_name_template)] = "{service}"
     """Name of the bridge's service for a Consul service: `{service}`, `{service}.{datacenter}`.
 
     It does not apply to the names in `xds-service`, which are used as they are.

@@ -64,7 +64,7 @@ class Mapper:
     def service_name(self, name: str) -> ServiceName:
         """What the bridge calls a Consul service whose instances do not rename it."""
         return ServiceName(
-            self.config.name.replace("{service}", name).replace("{datacenter}", self.datacenter),
+            self.config.service_name.replace("{service}", name).replace("{datacenter}", self.datacenter),
         )
 
     def matching(self, name: str, entries: Sequence[HealthEntry]) -> tuple[HealthEntry, ...]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.consul import Config, ConsulAdapter
-from bridge.model import Endpoint, Health, Locality, UpstreamProtocol
+from bridge.model import Endpoint, Locality
 from support.consul import ConsulAgent, consul_agent
 from support.recording import RecordingContext, running
 from support.waiting import eventually
@@ -33,7 +33,7 @@ def only(context: RecordingContext, service: str) -> Endpoint:
 
 
 async def test_instance_becomes_an_endpoint(agent: ConsulAgent) -> None:
-    await agent.register("web", "10.0.0.1", id="w1", port=8080)
+    await agent.register("web", "10.0.0.1", instance="w1", port=8080)
 
     context = await read(agent)
 
