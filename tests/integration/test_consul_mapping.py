@@ -33,7 +33,7 @@ def only(context: RecordingContext, service: str) -> Endpoint:
 
 
 async def test_instance_becomes_an_endpoint(agent: ConsulAgent) -> None:
-    await agent.register("web", "10.0.0.1", instance="w1", port=8080)
+    await agent.register("web", "10.0.0.1", id="w1", port=8080)
 
     context = await read(agent)
 

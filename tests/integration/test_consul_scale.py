@@ -72,7 +72,7 @@ def catalog(services: int, instances: int = INSTANCES) -> list[object]:
             f"s{number}",
             f"10.{number // 250}.{number % 250}.{instance}",
             node=f"n{(number + instance) % 30}",
-            instance=f"s{number}-{instance}",
+            id=f"s{number}-{instance}",
             Checks=[check(number, instance, "passing")],
         )
         for number in range(services)

@@ -122,7 +122,7 @@ class ConsulAgent:
         address: str = "10.0.0.1",
         *,
         node: str = "vm1",
-        instance: str = "",
+        id: str = "",  # noqa: A002 (the API's own name)
         port: int = 80,
         **more: object,
     ) -> None:
@@ -132,16 +132,14 @@ class ConsulAgent:
             service: name of the service.
             address: of the instance.
             node: made when it is not there; its own address is 10.9.9.9.
-            instance: its id, `service` with `address` when left out.
+            id: of the instance, `service` with `address` when left out.
             port: of the instance.
             more: further fields as the API has them: of the service, and `Checks`, `NodeMeta`, `NodeAddress`,
                 `NodeTaggedAddresses`.
         """
-        await self.put(
-            "/v1/catalog/register", registration(service, address, node=node, instance=instance, port=port, **more)
-        )
+        await self.put("/v1/catalog/register", registration(service, address, node=node, id=id, port=port, **more))
 
-    async def check(self, node: str, check: str, status: str, *, service_instance: str = "", output: str = "") -> None:
+    async def check(self, node: str, check: str, status: str, *, service_id: str = "", output: str = "") -> None:
         """Set a check of an instance, or of a node."""
         body = {
             "Node": node,
@@ -153,9 +151,13 @@ class ConsulAgent:
         }
         await self.put("/v1/catalog/register", {"Node": node, "SkipNodeUpdate": True, "Check": body})
 
-    async def deregister(self, node: str, instance: str = "", *, check: str = "") -> None:
+    async def deregister(self, node: str, service_id: str = "", *, check: str = "") -> None:
         """Take an instance, a check, or with neither a whole node out of the catalog."""
-        body = {"Node": node, **({"ServiceID": instance} if instance else {}), **({"CheckID": check} if check else {})}
+        body = {
+            "Node": node,
+            **({"ServiceID": service_id} if service_id else {}),
+            **({"CheckID": check} if check else {}),
+        }
         await self.put("/v1/catalog/deregister", body)
 
     async def register_local(self, definition: Mapping[str, object]) -> None:
@@ -166,7 +168,7 @@ class ConsulAgent:
         """Make an ACL policy, or change the one of this id; returns the id."""
         body = {"Name": name, "Rules": rules, **({"ID": known} if known else {})}
         made = await self.put(f"/v1/acl/policy/{known}" if known else "/v1/acl/policy", body)
-        assert isknown(made, dict)
+        assert isinstance(made, dict)
         return str(made["ID"])
 
     async def token(self, policy: str) -> tuple[str, str]:
@@ -177,7 +179,13 @@ class ConsulAgent:
 
 
 def registration(
-    service: str, address: str = "10.0.0.1", *, node: str = "vm1", instance: str = "", port: int = 80, **more: object
+    service: str,
+    address: str = "10.0.0.1",
+    *,
+    node: str = "vm1",
+    id: str = "",  # noqa: A002 (the API's own name)
+    port: int = 80,
+    **more: object,
 ) -> dict[str, object]:
     """The body of a registration in the catalog; see `ConsulAgent.register`."""
     own = ("Checks", "NodeMeta", "NodeAddress", "NodeTaggedAddresses")
@@ -189,7 +197,7 @@ def registration(
         "TaggedAddresses": more.get("NodeTaggedAddresses"),
         "Service": {
             "Service": service,
-            "ID": instance or f"{service}-{address}",
+            "ID": id or f"{service}-{address}",
             "Address": address,
             "Port": port,
             **instance,
