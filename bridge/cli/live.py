@@ -107,7 +107,9 @@ class _Recorder(SourceObserver):
         self._failed(source, reading, f"a bug in the adapter{f' while reading {reading}' if reading else ''}")
 
     def requested(self, source: SourceName, operation: str, code: str, duration: float) -> None:
-        self.passes[source].requests[operation, code] += 1
+        current = self.passes[source]
+        if not current.over.is_set():  # what follows is the watching that the daemon would do, cut short
+            current.requests[operation, code] += 1
 
     def _failed(self, source: SourceName, reading: str, error: str) -> None:
         current = self.passes[source]

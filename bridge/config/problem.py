@@ -49,7 +49,10 @@ def path_text(path: Path) -> str:
     """A path as people write it: `sources[1].interval`."""
     text = ""
     for element in path:
-        text += f"[{element}]" if isinstance(element, int) else f".{element}"
+        if isinstance(element, int):
+            text += f"[{element}]"
+        else:
+            text += f".{element if element.isprintable() else repr(element)}"
     return text.removeprefix(".")
 
 

@@ -293,6 +293,7 @@ async def test_a_reading_ends_with_the_first_full_pass() -> None:
             put(context, Endpoint("10.0.0.1", 80, Health.DRAINING), aside)
             context.requested("list", "200", 0.1)
             context.succeeded()
+            context.requested("watch", "cancelled", 0.1)
 
     reading = await read(script)
 

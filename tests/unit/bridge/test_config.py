@@ -183,7 +183,7 @@ soruces: []
         ("a: 1\n---\nb: 2\n", "2:1: not YAML: expected a single document in the stream, but found another document"),
         ("a: *b\n", "1:4: not YAML: found undefined alias 'b'"),
         ("a: b\x01c\n", "1:5: character '\\x01' is not allowed"),
-        ("[" * 5000, " nested too deeply"),
+        ("[" * 2000, " nested too deeply"),
     ],
 )
 def test_what_is_no_configuration_at_all_is_one_line(refused: Refused, text: str, line: str) -> None:
@@ -224,6 +224,13 @@ def test_a_mistake_is_named_with_its_place(refused: Refused, addition: str, line
 
     assert len(lines) == 1
     assert lines[0].startswith(line)
+
+
+def test_a_key_cannot_break_the_line_that_names_it(refused: Refused) -> None:
+    lines = refused(MINIMAL + '"a\\nb\\e[2J": 1\n')
+
+    assert len(lines) == 1
+    assert lines[0].startswith(r"3:1: 'a\nb\x1b[2J': unknown key")
 
 
 def test_no_message_speaks_of_pydantic_or_of_classes(refused: Refused) -> None:
