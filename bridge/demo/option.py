@@ -1,5 +1,6 @@
 """What a person can choose about the demo, where its programs are found, and which ports it takes."""
 
+import random
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
@@ -95,6 +96,9 @@ def choose_ports(backends: int) -> Ports:
 
     Args:
         backends: how many backends there will be.
+
+    Raises:
+        DemoError: none is free.
     """
     claims = _Claims()
     return Ports(
@@ -115,20 +119,22 @@ class _Claims:
         self._claimed: set[int] = set()
 
     def claim(self, preferred: int) -> int:
-        port = preferred
-        while port in self._claimed or not (port := _bindable(port)):
-            port = 0
-        self._claimed.add(port)
-        return port
+        # Below the range from which the system takes ports of connections and of whoever asks for any.
+        others = random.sample(range(20000, 32000), 1000)
+        for port in (preferred, *others):
+            if port not in self._claimed and _is_free(port):
+                self._claimed.add(port)
+                return port
+        raise DemoError("no port is free on this machine")
 
 
-def _bindable(port: int) -> int:
-    """The port itself when it is free for TCP and UDP (Consul's gossip takes both), any such one for 0; else 0."""
+def _is_free(port: int) -> bool:
+    """Whether nobody uses it, for TCP or UDP: Consul's gossip takes both."""
     with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do; a listener still refuses it
         try:
             tcp.bind((HOST, port))
-            udp.bind((HOST, tcp.getsockname()[1]))
+            udp.bind((HOST, port))
         except OSError:
-            return 0
-        return int(tcp.getsockname()[1])
+            return False
+        return True

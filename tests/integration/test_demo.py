@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -76,9 +77,16 @@ def _alive(pid: int) -> bool:
         return False
 
 
-@pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
-    running = Demo(tmp_path / "demo")
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One demo for all tests that leave it running."""
+    with _running(tmp_path_factory.mktemp("module") / "demo") as running:
+        yield running
+
+
+@contextmanager
+def _running(directory: Path) -> Iterator[Demo]:
+    running = Demo(directory)
     try:
         running.wait_for("Ctrl-C ends everything")
         yield running
@@ -97,55 +105,62 @@ def test_the_story_is_observed_in_envoy_step_by_step(tmp_path: Path) -> None:
     assert [step for step in STEPS if not re.search(rf"✓ .*{step}.*  [\d.]+ m?s", demo.text)] == [], demo.text
 
 
-def test_the_story_goes_on_without_consul(tmp_path: Path) -> None:
-    demo = Demo(tmp_path / "demo", "--once", "--consul", "none")
+def test_it_does_without_consul_and_without_the_usual_ports(demo: Demo, tmp_path: Path) -> None:
+    assert demo.process.poll() is None, "the first demo holds the usual ports"
 
-    assert demo.process.wait(TIMEOUT) == 0, demo.text
-    assert "steps with Consul are left out" in demo.text
+    second = Demo(tmp_path / "second", "--once", "--consul", "none")
+
+    assert second.process.wait(TIMEOUT) == 0, second.text
+    assert "steps with Consul are left out" in second.text
 
 
 def test_an_edit_of_the_file_is_told_with_its_latency(demo: Demo) -> None:
-    (spare,) = re.findall(r"four +(127\.0\.0\.1:(\d+))", demo.text)
+    spare = demo.wait_for(r"four +(127\.0\.0\.1:(\d+))")
 
     with (demo.directory / "endpoints.yaml").open("a") as endpoints:
-        endpoints.write(f"    - {{address: 127.0.0.1, port: {spare[1]}}}\n")
+        endpoints.write(f"    - {{address: 127.0.0.1, port: {spare[2]}}}\n")
 
-    demo.wait_for(rf"web: \+ {spare[0]} healthy  [\d.]+ m?s after the file changed")
+    demo.wait_for(rf"web: \+ {spare[1]} healthy  [\d.]+ m?s after the file changed")
 
 
 def test_a_deregistration_is_told_with_its_latency(demo: Demo) -> None:
-    url = re.search(r"curl -X PUT (http://\S+/deregister/five)", demo.text)
-    assert url
+    backend = demo.wait_for(r"five +(127\.0\.0\.1:\d+)")
+    url = demo.wait_for(r"curl -X PUT (http://\S+/deregister/five)")
 
-    with urllib.request.urlopen(urllib.request.Request(url[1], method="PUT")) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url[1], method="PUT"), timeout=10) as answer:
         assert answer.status == 200
 
-    demo.wait_for(r"web: - 127\.0\.0\.1:\d+ \(was healthy\)  [\d.]+ m?s after Consul said so")
+    demo.wait_for(rf"web: - {backend[1]} \(was healthy\)  [\d.]+ m?s after Consul said so")
+
+
+def test_a_mistake_in_the_file_is_told_and_takes_nothing_away(demo: Demo) -> None:
+    before = demo.text.count("web: -")
+
+    (demo.directory / "endpoints.yaml").write_text("services: {web: [")
+
+    demo.wait_for(r"! source local: .*endpoints\.yaml:1")
+    assert demo.text.count("web: -") == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_all_it_started(demo: Demo, number: signal.Signals) -> None:
-    children = demo.children()
+def test_it_ends_all_it_started(tmp_path: Path, number: signal.Signals) -> None:
+    with _running(tmp_path / "demo") as demo:
+        children = demo.children()
 
-    status = demo.end(number)
+        status = demo.end(number)
 
     assert status == 0, demo.text
     assert children.keys() == {"bridge", "envoy", "consul"}
     assert [name for name, pid in children.items() if _alive(pid)] == []
 
 
-def test_a_child_that_dies_is_reported_and_the_rest_ends(demo: Demo) -> None:
-    children = demo.children()
+def test_a_child_that_dies_is_reported_and_the_rest_ends(tmp_path: Path) -> None:
+    with _running(tmp_path / "demo") as demo:
+        children = demo.children()
 
-    os.kill(children["envoy"], signal.SIGKILL)
-    status = demo.process.wait(TIMEOUT)
+        os.kill(children["envoy"], signal.SIGKILL)
+        status = demo.process.wait(TIMEOUT)
 
     assert status != 0
     assert re.search(r"✗ envoy was killed by SIGKILL; its log, \S+envoy\.log", demo.text), demo.text
     assert [name for name, pid in children.items() if _alive(pid)] == []
-
-
-def test_it_starts_while_its_usual_ports_are_taken(demo: Demo, tmp_path: Path) -> None:
-    second = Demo(tmp_path / "second", "--once")
-
-    assert second.process.wait(TIMEOUT) == 0, second.text
