@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
+from adapters.consul import Config, ConsulAdapter
 from support.ports import free_port
 
 ROOT_TOKEN = "root-token"
@@ -22,6 +23,11 @@ def consul_binary() -> str:
     path = Path(os.environ.get("CONSUL_BINARY") or Path(__file__).parents[2] / ".cache/consul/consul")
     assert path.is_file(), f"there is no Consul at {path}; set CONSUL_BINARY or run `make test`"
     return str(path)
+
+
+def consul_source(address: str, **config: object) -> ConsulAdapter:
+    """An adapter for the agent at `address`, configured as an operator would."""
+    return ConsulAdapter(Config.model_validate({"address": address, **config}))
 
 
 class ConsulAgent:
