@@ -6,7 +6,7 @@ Knows nothing of where resources come from: `SnapshotCache.set` is the way in, `
 
 from xds.cache import SnapshotCache
 from xds.node import Node
-from xds.observer import ObservedStream, StreamObserver, StreamStatus, TypeStatus
+from xds.observer import ObservedStream, Observers, StreamObserver, StreamStatus, TypeStatus
 from xds.resource import CLUSTER, ENDPOINT, TYPES, Resource, ResourceType, content_version
 from xds.server import ServerOptions, XdsServer
 from xds.snapshot import Snapshot
@@ -17,6 +17,7 @@ __all__ = [
     "TYPES",
     "Node",
     "ObservedStream",
+    "Observers",
     "Resource",
     "ResourceType",
     "ServerOptions",

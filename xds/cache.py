@@ -41,7 +41,7 @@ class SnapshotCache:
         self._history: deque[Generation] = deque(maxlen=_HISTORY)
         self._changes: dict[tuple[int, str], frozenset[str]] = {}
         self._responses = _SharedResponses()
-        self._watchers: list[Callable[[], None]] = []
+        self._watchers: dict[Callable[[], None], None] = {}
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -67,8 +67,8 @@ class SnapshotCache:
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call `notify` after each change; it must neither block nor raise. Returns what ends it."""
-        self._watchers.append(notify)
-        return lambda: self._watchers.remove(notify)
+        self._watchers[notify] = None
+        return lambda: self._watchers.pop(notify, None)
 
     def changes(self, since: Generation, type_url: str) -> frozenset[str]:
         """Names of a type whose resource is another now than it was in `since`, came since, or is gone since."""

@@ -30,8 +30,11 @@ class ObservedStream(Protocol):
         """Whether the stream carries all types (ADS)."""
 
 
-class StreamObserver(Protocol):
-    """Is told what happens. Called on the event loop: must neither block nor raise."""
+class StreamObserver:
+    """Is told what happens. Called on the event loop: must neither block nor raise.
+
+    A class and no Protocol: most observers want a few of the events, and inherit "does nothing" for the others.
+    """
 
     def opened(self, stream: ObservedStream) -> None:
         """A client opened a stream; its node is not known yet."""
@@ -73,6 +76,73 @@ class StreamObserver(Protocol):
 
     def failed(self, stream: ObservedStream, error: BaseException) -> None:
         """A bug: serving a stream raised. The stream is ended, so that its client comes back."""
+
+
+class Observers(StreamObserver):
+    """Tells several observers, in this order."""
+
+    def __init__(self, *observers: StreamObserver) -> None:
+        self._observers = observers
+
+    def opened(self, stream: ObservedStream) -> None:
+        """Tell everybody."""
+        for observer in self._observers:
+            observer.opened(stream)
+
+    def identified(self, stream: ObservedStream) -> None:
+        """Tell everybody."""
+        for observer in self._observers:
+            observer.identified(stream)
+
+    def closed(self, stream: ObservedStream) -> None:
+        """Tell everybody."""
+        for observer in self._observers:
+            observer.closed(stream)
+
+    def sent(self, stream: ObservedStream, type_url: str, resources: int, size: int) -> None:
+        """Tell everybody."""
+        for observer in self._observers:
+            observer.sent(stream, type_url, resources, size)
+
+    def acked(self, stream: ObservedStream, type_url: str, version: str, latency: float) -> None:
+        """Tell everybody."""
+        for observer in self._observers:
+            observer.acked(stream, type_url, version, latency)
+
+    def nacked(self, stream: ObservedStream, type_url: str, version: str, message: str) -> None:
+        """Tell everybody."""
+        for observer in self._observers:
+            observer.nacked(stream, type_url, version, message)
+
+    def settled(self, generation: int, latency: float) -> None:
+        """Tell everybody."""
+        for observer in self._observers:
+            observer.settled(generation, latency)
+
+    def unanswered(self, stream: ObservedStream, type_url: str) -> None:
+        """Tell everybody."""
+        for observer in self._observers:
+            observer.unanswered(stream, type_url)
+
+    def stalled(self, stream: ObservedStream) -> None:
+        """Tell everybody."""
+        for observer in self._observers:
+            observer.stalled(stream)
+
+    def unsupported(self, stream: ObservedStream, type_url: str) -> None:
+        """Tell everybody."""
+        for observer in self._observers:
+            observer.unsupported(stream, type_url)
+
+    def refused(self, reason: str) -> None:
+        """Tell everybody."""
+        for observer in self._observers:
+            observer.refused(reason)
+
+    def failed(self, stream: ObservedStream, error: BaseException) -> None:
+        """Tell everybody."""
+        for observer in self._observers:
+            observer.failed(stream, error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,11 @@ class Conversation(RuleBasedStateMachine):
         if self.clients[client].responses:
             self.clients[client].process_response(answer=answer)
 
+    @rule(client=which)
+    def everything_arrives(self, client: int) -> None:
+        if self.cache.snapshot is not None:
+            self.clients[client].settle()
+
     @rule(client=which, seconds=st.sampled_from([1.0, 6.0]))
     def time_passes(self, client: int, seconds: float) -> None:
         self.clients[client].pass_time(seconds)
