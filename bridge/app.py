@@ -21,8 +21,9 @@ from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Registry
 from bridge.resources import ResourceBuilder
 from bridge.scheduler import Scheduler
+from bridge.stream_log import StreamLog
 from bridge.supervisor import Supervisor
-from xds import ServerOptions, SnapshotCache, XdsServer
+from xds import Observers, ServerOptions, SnapshotCache, XdsServer
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Bridge:
         debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
         self._reconciler = Reconciler(self._registry, builder, self._cache, debounce, self._metrics)
         listen = ServerOptions(host=config.xds.listen.host, port=config.xds.listen.port)
-        self._xds = XdsServer(self._cache, listen, self._metrics.streams)
+        self._xds = XdsServer(self._cache, listen, Observers(self._metrics.streams, StreamLog()))
         self._admin = AdminServer(config.admin, self._view())
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -108,7 +109,7 @@ class Bridge:
 
     def _view(self) -> View:
         listed = [ListedSource(source.name, source.type, source.required) for source in self._config.sources]
-        return View(listed, self._registry, self._readiness, self._supervisor, self._xds, self._metrics)
+        return View(listed, self._registry, self._readiness, self._supervisor, self._xds, self._cache, self._metrics)
 
     def _endpoints(self, source: SourceName) -> int:
         return sum(self._registry.statistics(source).endpoints.values())

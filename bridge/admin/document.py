@@ -12,7 +12,7 @@ from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.model import Endpoint, Health, ServiceName
 from bridge.outage import Failure
 from bridge.registry import ReportedSetAside
-from xds import StreamStatus
+from xds import CLUSTER, ENDPOINT, Snapshot, StreamStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class StatusDocument:
     """By health."""
     streams: int
     clients: int
+    versions: Mapping[str, str]
+    """Of what is served, by type; equal on replicas that serve the same. Empty before the first answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,7 @@ def status(view: View, version: str, started: float) -> StatusDocument:
         endpoints=_by_health(served.endpoint for service in services.values() for served in service.endpoints),
         streams=len(streams),
         clients=len({each.node.id if each.node and each.node.id else each.peer for each in streams}),
+        versions=_versions(view.serving.snapshot),
     )
 
 
@@ -242,3 +245,9 @@ def _endpoint(served: ServedEndpoint) -> EndpointDocument:
 def _set_aside(reported: ReportedSetAside) -> SetAsideDocument:
     entry = reported.entry
     return SetAsideDocument(reported.source, reported.scope, entry.instance, entry.reported, entry.reason)
+
+
+def _versions(snapshot: Snapshot | None) -> Mapping[str, str]:
+    if snapshot is None:
+        return {}
+    return {"cluster": snapshot.version(CLUSTER.url), "endpoint": snapshot.version(ENDPOINT.url)}

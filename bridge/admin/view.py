@@ -9,7 +9,7 @@ from bridge.metrics import Sample
 from bridge.model import ServiceName, SourceName
 from bridge.registry import ReportedSetAside, SourceStatistics
 from bridge.supervisor import SourceStatus
-from xds import StreamStatus
+from xds import Snapshot, StreamStatus
 
 
 class Knowledge(Protocol):
@@ -50,6 +50,14 @@ class Streams(Protocol):
         """The open streams."""
 
 
+class Serving(Protocol):
+    """What is served (`SnapshotCache`)."""
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """All resources; None before Envoys are answered."""
+
+
 class Exposition(Protocol):
     """The metrics (`Metrics`)."""
 
@@ -75,6 +83,7 @@ class View:
     readiness: Waiting
     reading: Reading
     streams: Streams
+    serving: Serving
     metrics: Exposition
 
     def sample(self) -> Sample:

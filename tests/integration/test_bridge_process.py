@@ -53,7 +53,7 @@ async def test_it_ends_when_told_also_before_it_is_ready(tmp_path: Path) -> None
 
 
 async def test_a_source_that_has_not_spoken_is_named_by_readyz_and_in_the_log(tmp_path: Path) -> None:
-    missing = {"name": "local", "type": "file", "path": str(tmp_path / "missing.yaml")}
+    missing: dict[str, object] = {"name": "local", "type": "file", "path": str(tmp_path / "missing.yaml")}
     bridge = BridgeProcess(tmp_path, [missing], startup_grace="100ms")
     await bridge.start(ready=False)
     try:

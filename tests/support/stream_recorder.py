@@ -1,9 +1,9 @@
 """The in-memory `StreamObserver`: keeps what it is told, in order."""
 
-from xds import ObservedStream
+from xds import ObservedStream, StreamObserver
 
 
-class StreamRecorder:
+class StreamRecorder(StreamObserver):
     """Remembers every event as a tuple that starts with its name; streams are left out."""
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ from bridge.outage import Failure
 from bridge.registry import ReportedSetAside, SourceStatistics
 from bridge.supervisor import SourceStatus
 from support.ports import free_port
-from xds import CLUSTER, Node, StreamStatus, TypeStatus
+from xds import CLUSTER, ENDPOINT, Node, Resource, Snapshot, StreamStatus, TypeStatus
 
 DC1, LOCAL = SourceName("dc1"), SourceName("local")
 ORIGIN = Origin(DC1, Scope("dc1/web"), InstanceId("web-1"), since=1_700_000_000.0)
@@ -88,6 +88,11 @@ class FakeStreams:
 
 
 @dataclass
+class FakeServing:
+    snapshot: Snapshot | None = None
+
+
+@dataclass
 class FakeMetrics:
     renderings: int = 0
     threads: set[int] = field(default_factory=set)
@@ -106,13 +111,14 @@ class Bench:
     readiness: FakeReadiness = field(default_factory=FakeReadiness)
     reading: FakeReading = field(default_factory=FakeReading)
     streams: FakeStreams = field(default_factory=FakeStreams)
+    serving: FakeServing = field(default_factory=FakeServing)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     url: str = ""
 
     def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
         config = AdminConfig.model_validate({"listen": listen, "expose": expose})
         sources = [ListedSource(DC1, "consul", required=True), ListedSource(LOCAL, "file", required=False)]
-        view = View(sources, self.knowledge, self.readiness, self.reading, self.streams, self.metrics)
+        view = View(sources, self.knowledge, self.readiness, self.reading, self.streams, self.serving, self.metrics)
         return AdminServer(config, view)
 
     async def request(
@@ -186,6 +192,7 @@ async def test_status_sums_up(bench: Bench) -> None:
     bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"), served("10.0.0.2", Health.DRAINING))))
     bench.reading.failures = {LOCAL: (Failure("", "gone", 0.0, 1),)}
     bench.streams.connected = [stream(1, "a"), stream(2, "a"), stream(3, "b")]
+    bench.serving.snapshot = snapshot = Snapshot().replace(CLUSTER.url, [Resource("web", b"body", "v1")])
 
     document = await bench.get("/api/v1/status")
 
@@ -200,6 +207,7 @@ async def test_status_sums_up(bench: Bench) -> None:
         "endpoints": {"healthy": 1, "degraded": 0, "unhealthy": 0, "draining": 1, "unknown": 0},
         "streams": 3,
         "clients": 2,
+        "versions": {"cluster": snapshot.version(CLUSTER.url), "endpoint": snapshot.version(ENDPOINT.url)},
     }
 
 

@@ -2,10 +2,10 @@ import asyncio
 import logging
 
 import pytest
-from support.waiting import eventually
 
 from bridge.model import SourceName
 from bridge.readiness import Expectation, Readiness
+from support.waiting import eventually
 
 REQUIRED, OPTIONAL = SourceName("dc1"), SourceName("local")
 

@@ -2,13 +2,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from support.waiting import eventually
 
 from bridge.diff import Diff
 from bridge.merge import Service, union
 from bridge.model import Endpoint, Entry, InstanceId, Scope, ServiceName, SourceName
 from bridge.reconciler import Debounce, Publication, Reconciler
 from bridge.registry import Registry
+from support.waiting import eventually
 from xds import CLUSTER, Resource, Snapshot, SnapshotCache
 
 SOURCE, SCOPE, WEB = SourceName("dc1"), Scope("one"), ServiceName("web")

@@ -1,0 +1,62 @@
+from dataclasses import dataclass
+
+import pytest
+
+from bridge.stream_log import REMEMBERED, StreamLog
+from xds import CLUSTER, ENDPOINT, Node
+
+
+@dataclass(eq=False)
+class Stream:
+    id: int = 1
+    node: Node | None = None
+    peer: str = "ipv4:10.0.0.1:5000"
+    transport: str = "sotw"
+    aggregated: bool = True
+
+
+@pytest.fixture
+def edge() -> Stream:
+    return Stream(node=Node("edge-1", "edge"))
+
+
+def test_a_rejection_is_said_with_the_envoy_and_its_reason(edge: Stream, caplog: pytest.LogCaptureFixture) -> None:
+    StreamLog().nacked(edge, CLUSTER.url, "v1", "connect_timeout must be positive")
+
+    (record,) = caplog.records
+    assert record.getMessage() == "stream.nacked"
+    assert {key: record.__dict__[key] for key in ("node", "cluster", "version", "error")} == {
+        "node": "edge-1",
+        "cluster": "edge",
+        "version": "v1",
+        "error": "connect_timeout must be positive",
+    }
+
+
+def test_the_same_rejection_is_said_once_also_after_a_reconnect(edge: Stream, caplog: pytest.LogCaptureFixture) -> None:
+    subject = StreamLog()
+
+    for stream in (edge, edge, Stream(id=2, node=edge.node)):
+        subject.nacked(stream, CLUSTER.url, "v1", "no")
+    subject.nacked(edge, CLUSTER.url, "v2", "no")
+    subject.nacked(edge, ENDPOINT.url, "v1", "no")
+    subject.nacked(Stream(node=Node("edge-2")), CLUSTER.url, "v1", "no")
+
+    assert len(caplog.records) == 4
+
+
+def test_the_memory_of_rejections_is_bounded(edge: Stream, caplog: pytest.LogCaptureFixture) -> None:
+    subject = StreamLog()
+
+    for version in (*range(REMEMBERED + 1), 0):
+        subject.nacked(edge, CLUSTER.url, str(version), "no")
+
+    assert len(caplog.records) == REMEMBERED + 2
+
+
+def test_a_bug_is_said_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    StreamLog().failed(Stream(), ValueError("oops"))
+
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.exc_info is not None
