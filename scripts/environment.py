@@ -5,6 +5,7 @@ An environment that is not known to be complete is made anew, so that an interru
 
 import hashlib
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -36,13 +37,22 @@ def ensure(name: str) -> None:
 def _complete(name: str) -> bool:
     # `dev` holds all that `run` does, at the same versions.
     sufficient = {_stamp(lock) for lock in {name, "dev"}}
-    return PYTHON.exists() and _read(VENV / "lock.stamp") in sufficient
+    return _read(VENV / "lock.stamp") in sufficient
 
 
 def _stamp(name: str) -> str:
-    """What the environment depends on: the locks, the interpreter, and the place, which its scripts name."""
+    """What the environment depends on: the locks, its interpreter, and the place, which its scripts name."""
     content = BUILD_LOCK.read_bytes() + (LOCKS / f"{name}.lock").read_bytes()
-    return _digest(content + f"{sys.version} {sys.base_prefix} {ROOT}".encode())
+    return _digest(content + f"{_interpreter()} {ROOT}".encode())
+
+
+def _interpreter() -> str:
+    """The version of the environment's Python; empty when it does not run, such as after an upgrade of the system."""
+    try:
+        answer = subprocess.run([PYTHON, "-VV"], capture_output=True, check=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return answer.stdout
 
 
 def _project_stamp() -> str:
