@@ -36,8 +36,6 @@ class ModelEnvoy:
         self.started: set[str] = set()
         self.warming: set[str] = set()
         """Assignments that a new or changed cluster waits for."""
-        self.rejected: set[tuple[str, str, str]] = set()
-        """Type, name and version of what was rejected alone and must not come again."""
         self.connect()
 
     def connect(self) -> None:
@@ -47,7 +45,10 @@ class ModelEnvoy:
         self.requests: deque[Request | DeltaRequest] = deque()
         self.responses: deque[Response] = deque()
         self.started = set()
-        self.rejected = set()
+        self.rejections: dict[str, tuple[str, str, str]] = {}
+        self.rejected: set[tuple[str, str, str]] = set()
+        """Type, name and version of what the server knows was rejected alone, and must not send again."""
+        self.told: dict[str, frozenset[str]] = {}
 
     def restart_subscriptions(self) -> None:
         """Ask on a new stream for all that was asked for on the old one, and tell what is held."""
@@ -62,7 +63,6 @@ class ModelEnvoy:
         self.names[url] |= added
         self.wildcard[url] |= everything
         self.started.add(url)
-        self.rejected = {each for each in self.rejected if each[0] != url or not (everything or each[1] in added)}
         if self.delta:
             held = {name: version for name, version in self.held[url].items() if version} if first else {}
             subscribe = added | {"*"} if everything else added
@@ -88,9 +88,14 @@ class ModelEnvoy:
     def deliver_request(self) -> None:
         """Let the oldest request reach the server."""
         request = self.requests.popleft()
+        if request.error is not None and request.nonce in self.rejections:
+            self.rejected.add(self.rejections[request.nonce])
         if isinstance(request, DeltaRequest):
+            self._forgive(request.type_url, request.subscribe | request.unsubscribe)
             self.incremental.receive(request, self.now)
         else:
+            self._forgive(request.type_url, request.names - self.told.get(request.type_url, frozenset()))
+            self.told[request.type_url] = request.names
             self.sotw.receive(request, self.now)
 
     def pull_response(self) -> None:
@@ -99,6 +104,8 @@ class ModelEnvoy:
         response = stream.next(self.cache, self.now)
         if response is not None:
             assert self.cache.encode(response)
+            if len(response.names) == 1:
+                assert self._single(response) not in self.rejected, "came again after its rejection"
             self.responses.append(response)
 
     def process_response(self, *, answer: bool = True) -> None:
@@ -108,7 +115,8 @@ class ModelEnvoy:
         content = {name: known[name].version if name in known else MISSING for name in response.names}
         bad = any(version.startswith("bad") for version in content.values())
         if bad:
-            self._note_rejection(response.type.url, content)
+            if len(content) == 1:
+                self.rejections[response.nonce] = self._single(response)
         else:
             self._apply(response, content)
         if answer or bad:
@@ -200,8 +208,12 @@ class ModelEnvoy:
         if new := needed - asked:
             self.ask(ENDPOINT, new)
 
-    def _note_rejection(self, url: str, content: dict[str, str]) -> None:
-        if len(content) == 1:
-            ((name, version),) = content.items()
-            assert (url, name, version) not in self.rejected, f"{name} {version} came again after its rejection"
-            self.rejected.add((url, name, version))
+    @staticmethod
+    def _single(response: Response) -> tuple[str, str, str]:
+        (name,) = response.names
+        resource = response.snapshot.resources(response.type.url).get(name)
+        return response.type.url, name, resource.version if resource else MISSING
+
+    def _forgive(self, url: str, names: frozenset[str]) -> None:
+        """What is asked for again may be sent again."""
+        self.rejected = {each for each in self.rejected if each[0] != url or not {each[1], "*"} & names}

@@ -88,7 +88,12 @@ class Stream(Generic[RequestT]):
         if generation is None:
             return None
         for position, channel in enumerate(self._channels):
-            if channel and channel.open and (plan := self._plan(channel, cache, generation)):
+            if (
+                channel
+                and channel.open
+                and _is_due(channel, cache, generation)
+                and (plan := self._plan(channel, cache, generation))
+            ):
                 return self._respond(position, channel, generation, plan, now)
         return None
 
@@ -177,13 +182,15 @@ class Stream(Generic[RequestT]):
 
 
 def _due_names(channel: Channel, cache: SnapshotCache, generation: Generation) -> frozenset[str]:
-    wants, url = channel.wants, channel.type.url
+    wants, url, due = channel.wants, channel.type.url, channel.owed
+    if channel.synced is not None and channel.synced is not generation:
+        changed = wants.select(cache.changes(channel.synced, url))
+        due = changed | due if due else changed
     if channel.whole:
-        return wants.everything(generation.snapshot.names(url))
-    if channel.synced is None or channel.synced is generation:
-        return channel.owed
-    changed = wants.select(cache.changes(channel.synced, url))
-    return changed | channel.owed if channel.owed else changed
+        # The changes still matter: a name that vanished is in nothing that exists.
+        everything = wants.everything(generation.snapshot.names(url))
+        due = everything if due <= everything else everything | due
+    return due
 
 
 def _is_due(channel: Channel, cache: SnapshotCache, generation: Generation) -> bool:
