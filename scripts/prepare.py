@@ -31,7 +31,7 @@ def main(goal: str) -> None:
             _ensure_consul()
         except StepError as error:
             if goal == "test":
-                raise StepError(f"the tests need Consul, and it cannot be had: {error}") from None
+                raise StepError(f"the tests need Consul; go online, or put a consul 1.8 on the PATH: {error}") from None
             say(f"going on without Consul, which cannot be had: {error}")
 
 
