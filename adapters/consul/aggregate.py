@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from adapters.consul.book import Book
-from adapters.consul.client import Client, Reply
+from adapters.consul.client import Client, Reply, next_index
 from adapters.consul.outage import Outage
 from adapters.consul.pace import TokenBucket
 from adapters.consul.payload import Check, Node
@@ -147,7 +147,7 @@ class Aggregate:
                 continue
             if reply.index != index:
                 apply(reply.value)
-            index = reply.index
+            index = next_index(reply, index)
             self._context.succeeded(label)
 
     def _on_checks(self, checks: tuple[Check, ...]) -> None:

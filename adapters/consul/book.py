@@ -113,17 +113,20 @@ class Book:
         """The index to wait on for another catalog."""
         return self._memory.catalog_index
 
-    def index(self, name: str) -> int | None:
-        """The index to wait on for a change of a service; None when it is unknown, as one that is gone."""
-        known = self._memory.services.get(name)
-        return known.index or None if known else None
+    def follows(self, name: str) -> bool:
+        """Whether there is something to wait for: the service was reported, and is neither gone nor held."""
+        return name in self._memory.services and name not in self._memory.held
 
     def on_nodes(self, nodes: Collection[str]) -> set[str]:
         """The services with an instance on one of these nodes."""
         return {name for name, known in self._memory.services.items() if not known.nodes.isdisjoint(nodes)}
 
-    async def take_catalog(self, reply: Reply[Catalog]) -> tuple[set[str], bool]:
+    async def take_catalog(self, reply: Reply[Catalog], *, doubtful: bool = False) -> tuple[set[str], bool]:
         """Follow the names of a catalog; services that it lacks are `missing`, and not yet gone.
+
+        Args:
+            reply: what Consul said.
+            doubtful: it is one of the first after a failure, so even an equal index may count other changes.
 
         Returns:
             The services that the catalog says have changed, and whether it is older than the one before.
@@ -132,7 +135,9 @@ class Book:
             SourceError: the names were added, but the reply is not to be believed further.
         """
         memory = self._memory
-        if reply.index == memory.catalog_index:
+        if reply.known_leader is False and reply.index == memory.catalog_index:
+            raise SourceError("the catalog was read but the servers have no leader; what is known may be old")
+        if reply.index == memory.catalog_index and not doubtful:
             return set(), False  # the wait was over, or the token lost its rights: either way the content says nothing
         older = reply.index < memory.catalog_index
         if older:
@@ -161,15 +166,16 @@ class Book:
         Args:
             name: the Consul service.
             reply: what Consul said.
-            doubtful: it is the first after a failure, so what it lacks may be lost data.
+            doubtful: it is one of the first after a failure, so what it lacks may be lost data, and even an equal
+                index may count other changes.
 
         Raises:
             SourceError: what it adds was applied, but what it lacks cannot be believed yet.
         """
         known = self._memory.services.setdefault(name, Known())
-        if reply.index == known.index:
+        if reply.index == known.index and (not doubtful or self._targets(name, reply.value) == known.targets):
             return  # the wait was over, or the token lost its rights: either way the content says nothing
-        if reply.index < known.index:
+        if reply.index <= known.index:
             doubtful = True
             reply = await self._settled(name)
         if known.populated and not self._mapper.matching(name, reply.value):

@@ -1,5 +1,6 @@
 """The reads that the adapter makes, each as a function from what is wanted to a checked, typed reply."""
 
+import asyncio
 import posixpath
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ class Reply(Generic[T]):
     """False: the server that answered has lost its leader, and what it says may be old. None: it did not say."""
     filtered: bool = False
     """Whether the token's rights have left something out; older agents never say so."""
+    early: bool = False
+    """It was waited for, and came before the time was over."""
 
 
 def readable(name: str) -> bool:
@@ -37,6 +40,15 @@ def readable(name: str) -> bool:
     Its HTTP server cleans `a/../b` and `a//b` in a path, quoted or not, and answers with a redirect to another service.
     """
     return posixpath.normpath(f"/{name}").rstrip("/") == f"/{name}".rstrip("/") and not name.startswith("/")
+
+
+def next_index(reply: Reply[T], index: int | None) -> int | None:
+    """The index to wait on after a reply to a wait on `index`.
+
+    A query that is open while the servers restore a snapshot is woken with what it was asked with; what follows has a
+    lower index and would not wake another wait, so the next read must not wait.
+    """
+    return None if reply.early and reply.index == index else reply.index
 
 
 class Client:
@@ -52,6 +64,7 @@ class Client:
         sender = Sender(target, agent, config.wait)
         self._default = _api(sender, config, config.consistency)
         self._consistent = _api(sender, config, Consistency.CONSISTENT)
+        self._seconds = config.wait
         self._wait = f"{round(config.wait * 1000)}ms"
 
     async def services(self, index: int | None = None, *, consistent: bool = False) -> Reply[Catalog]:
@@ -110,6 +123,8 @@ class Client:
         return {} if index is None else {"index": str(index), "wait": self._wait}
 
     async def _read(self, parser: TypeAdapter[T], index: int | None, send: Callable[[], Awaitable[Answer]]) -> Reply[T]:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         if index is None:
             answer = await self._short(send)
         else:
@@ -120,6 +135,7 @@ class Client:
             _index(answer),
             _flag(answer, "X-Consul-KnownLeader"),
             _flag(answer, "X-Consul-Results-Filtered-By-ACLs") is True,
+            index is not None and loop.time() - began < self._seconds,
         )
 
     async def _short(self, send: Callable[[], Awaitable[Answer]]) -> Answer:

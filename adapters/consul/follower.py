@@ -6,7 +6,7 @@ from functools import partial
 from adapters.consul.agent import Agent
 from adapters.consul.aggregate import Aggregate
 from adapters.consul.book import Book
-from adapters.consul.client import Client
+from adapters.consul.client import Client, next_index
 from adapters.consul.config import Config, Mode
 from adapters.consul.outage import Outage
 from adapters.consul.pace import TokenBucket
@@ -60,19 +60,18 @@ class Follower:
         while True:
             await pace.take()
             try:
-                await self._next_catalog(tasks, index)
+                index = await self._next_catalog(tasks, index)
             except SourceError:
                 self._outage.catalog_failed()
                 raise
-            index = self._book.catalog_index
 
-    async def _next_catalog(self, tasks: asyncio.TaskGroup, index: int | None) -> None:
+    async def _next_catalog(self, tasks: asyncio.TaskGroup, index: int | None) -> int | None:
         reply = await self._client.services(index)
         woken = reply.index != self._book.catalog_index
         doubtful = self._outage.recent
         self._outage.catalog_answered()
         try:
-            changed, older = await self._book.take_catalog(reply)
+            changed, older = await self._book.take_catalog(reply, doubtful=doubtful)
         finally:
             self._arrange(tasks)
         if self._aggregating and woken:
@@ -82,6 +81,7 @@ class Follower:
         self._context.succeeded(CATALOG)
         if self._book.spoken:
             self._context.succeeded()
+        return next_index(reply, index)
 
     def _arrange(self, tasks: asyncio.TaskGroup) -> None:
         """Have the right watches running for the names that are to be followed."""
@@ -116,9 +116,8 @@ class Follower:
             self._aggregate = Aggregate(self._client, self._book, self._outage, self._context)
 
     def _stop_watches(self) -> None:
+        """Let each watch end when its query returns: the agent would go on counting the one of a cancelled watch."""
         self._agent.release_watches(self)
-        for watch in self._watches.values():
-            watch.cancel()
         self._watches.clear()
 
     def _start_watch(self, tasks: asyncio.TaskGroup, name: str) -> None:
@@ -134,7 +133,7 @@ class Follower:
     async def _watch(self, tasks: asyncio.TaskGroup, name: str, label: str) -> None:
         pace = TokenBucket(rate=_WAKES, burst=_WAKES)
         index: int | None = None
-        while True:
+        while self._watches.get(name) is asyncio.current_task():
             await pace.take()
             try:
                 reply = await self._client.instances(name, index)
@@ -146,9 +145,9 @@ class Follower:
                 continue
             await self._book.take(name, reply, doubtful=self._outage.recent)
             self._context.succeeded(label)
-            index = self._book.index(name)
-            if index is None:
+            if not self._book.follows(name):
                 return  # it is gone, or held; should the catalog name it again, it is watched again
+            index = next_index(reply, index)
 
     def _check_limit(self, tasks: asyncio.TaskGroup, name: str, error: ConsulError) -> None:
         if self._limited or not self._outage.over_limit(name, error):

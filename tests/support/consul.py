@@ -15,7 +15,7 @@ from support.ports import free_port
 
 ROOT_TOKEN = "root-token"
 
-_ACL = f'acl {{ enabled = true default_policy = "deny" tokens {{ master = "{ROOT_TOKEN}" }} }}'
+_ACL = f'acl {{ enabled = true default_policy = "deny" tokens {{ master = "{ROOT_TOKEN}" agent = "{ROOT_TOKEN}" }} }}'
 
 
 def consul_binary() -> str:
