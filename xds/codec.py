@@ -7,6 +7,7 @@ never decoded: it is framed as it is. https://protobuf.dev/programming-guides/en
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from xds.message import DeltaRequest, InvalidRequest, Request
 from xds.node import Node
@@ -35,12 +36,13 @@ class RequestDecoder:
     """Decodes the State-of-the-World requests of one stream.
 
     It remembers the names of the last request, because each acknowledgement restates all of them: comparing the
-    encoded block is a hundred times cheaper than reading a thousand names again.
+    encoded block is ten times cheaper than reading a thousand names again. Of the block only a digest is kept: each
+    client has an order of its own, and a block per client would outweigh the rest of a stream's state.
     """
 
     def __init__(self, sets: NameSets) -> None:
         self._sets = sets
-        self._block = b""
+        self._length, self._digest = 0, b""
         self._names: frozenset[str] = frozenset()
 
     def decode(self, data: bytes) -> Request:
@@ -74,8 +76,9 @@ class RequestDecoder:
 
     def _block_of_names(self, data: bytes, position: int, end: int) -> tuple[frozenset[str], int]:
         """The names in a row from `position` on, and where the row ends; `end` is the end of the first."""
-        known = position + len(self._block)
-        if self._block and data.startswith(self._block, position) and data[known : known + 1] != b"\x1a":
+        known = position + self._length
+        ends_there = known >= len(data) or data[known] != _NAMES
+        if self._length and ends_there and _digest(data[position:known]) == self._digest:
             return self._names, known
         names, start = [], position
         tag, first = _NAMES, position
@@ -84,7 +87,8 @@ class RequestDecoder:
             names.append(_text(data[first:end]))
             position = end
             tag = data[position] if position < len(data) else -1
-        self._block, self._names = data[start:position], self._sets.share(names)
+        self._length, self._digest = position - start, _digest(data[start:position])
+        self._names = self._sets.share(names)
         return self._names, position
 
 
@@ -152,12 +156,16 @@ def encode_delta_response(envelope: Envelope, resources: Iterable[Resource], rem
     url = _string(1, envelope.type_url)
     chunks = [_string(1, envelope.version)]
     for resource in resources:
-        body = _framed(2, url, _bytes_field(2, resource.body))
-        chunks += _framed(2, _string(1, resource.version), *body, _string(3, resource.name))
-    chunks += [_string(4, envelope.type_url), _string(5, envelope.nonce)]
+        wrapped = _framed(2, url, _bytes_field(2, resource.body))
+        chunks += _framed(2, _string(3, resource.name), _string(1, resource.version), *wrapped)
+    chunks.append(_string(4, envelope.type_url))
     chunks += [_framed_text(6, name) for name in removed]
-    chunks.append(_control_plane(7, envelope))
+    chunks += [_string(5, envelope.nonce), _control_plane(7, envelope)]
     return b"".join(chunks)
+
+
+def _digest(block: bytes) -> bytes:
+    return blake2b(block, digest_size=16).digest()
 
 
 def _field(data: bytes, position: int) -> tuple[int, int, int]:
@@ -182,6 +190,8 @@ def _field(data: bytes, position: int) -> tuple[int, int, int]:
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
     """The number at `position` and the position after it."""
+    if position < len(data) and data[position] < 0x80:  # nearly all of them
+        return data[position], position + 1
     value = shift = 0
     for byte in data[position : position + _LONGEST_VARINT]:
         position += 1

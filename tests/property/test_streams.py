@@ -2,9 +2,9 @@
 
 import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support.model_envoy import ModelEnvoy
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from support.model_envoy import ModelEnvoy
 from xds import CLUSTER, ENDPOINT, Resource, ResourceType, Snapshot, SnapshotCache
 
 NAMES = ["a", "b", "c", "d"]

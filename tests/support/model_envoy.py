@@ -53,6 +53,9 @@ class ModelEnvoy:
     def restart_subscriptions(self) -> None:
         """Ask on a new stream for all that was asked for on the old one, and tell what is held."""
         for kind in TYPES:
+            if self.wildcard[kind.url] and not (kind.full_state or self.delta):
+                # State of the World has no words for "what you hold is gone" here; such a client starts anew.
+                self.held[kind.url] = {}
             if self.wildcard[kind.url] or self.names[kind.url]:
                 self.ask(kind, self.names[kind.url], everything=self.wildcard[kind.url])
 
