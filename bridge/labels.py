@@ -88,9 +88,10 @@ def parse(tags: Mapping[str, str], prefix: str = DEFAULT_PREFIX) -> Labels:
 def _require_known(key: str, value: str, prefix: str) -> None:
     if key in set(_Key):
         return
-    keys = [prefix + known for known in _Key]
-    nearest = difflib.get_close_matches(prefix + key, [*keys, prefix + _META], n=1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"the keys are {', '.join(keys)} and {prefix}{_META}<key>"
+    # Without the prefix, which all keys share and which would make any of them look near.
+    nearest = difflib.get_close_matches(key, [*_Key, _META], n=1)
+    keys = ", ".join(prefix + known for known in _Key)
+    hint = f"did you mean {prefix + nearest[0]!r}?" if nearest else f"the keys are {keys} and {prefix}{_META}<key>"
     raise InvalidLabel(prefix + key, value, f"there is no such key: {hint}")
 
 

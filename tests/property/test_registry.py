@@ -28,7 +28,7 @@ set_aside = st.builds(SetAside, instances, st.just("host:80"), st.just("not an I
 # One entry an instance, address and port: a source does not say two things of the same endpoint.
 entry_sets = st.lists(
     endpoints | set_aside, max_size=5, unique_by=lambda entry: (entry.instance, getattr(entry, "key", None))
-).map(lambda found: frozenset[Entry](found))
+).map(frozenset[Entry])
 reads = st.dictionaries(services, entry_sets, max_size=3)
 
 Model = dict[tuple[SourceName, Scope, ServiceName], frozenset[Entry]]

@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -10,97 +10,31 @@ from yarl import URL
 
 from bridge.admin import AdminServer, ListedSource, View
 from bridge.config import AdminConfig
-from bridge.merge import Origin, ServedEndpoint, Service
-from bridge.metrics import Sample
+from bridge.merge import Service
 from bridge.model import (
-    Endpoint,
     Health,
     InstanceId,
-    Locality,
     Scope,
     ServiceName,
     SetAside,
-    SourceName,
     UpstreamProtocol,
 )
 from bridge.outage import Failure
-from bridge.registry import ReportedSetAside, SourceStatistics
-from bridge.supervisor import SourceStatus
+from bridge.registry import ReportedSetAside
+from support.admin_fakes import (
+    DC1,
+    LOCAL,
+    FakeKnowledge,
+    FakeMetrics,
+    FakeReadiness,
+    FakeReading,
+    FakeServing,
+    FakeStreams,
+    served,
+    stream,
+)
 from support.ports import free_port
-from xds import CLUSTER, ENDPOINT, Node, Resource, Snapshot, StreamStatus, TypeStatus
-
-DC1, LOCAL = SourceName("dc1"), SourceName("local")
-ORIGIN = Origin(DC1, Scope("dc1/web"), InstanceId("web-1"), since=1_700_000_000.0)
-
-
-def served(address: str, health: Health = Health.HEALTHY) -> ServedEndpoint:
-    endpoint = Endpoint(address, 80, health, 3, Locality("eu", "eu-a", "rack"), (("version", "v1"),))
-    return ServedEndpoint(endpoint, (ORIGIN,))
-
-
-@dataclass
-class FakeKnowledge:
-    known: dict[ServiceName, Service] = field(default_factory=dict)
-    aside: tuple[ReportedSetAside, ...] = ()
-
-    def services(self) -> Mapping[ServiceName, Service]:
-        return self.known
-
-    def set_aside(self, service: ServiceName) -> tuple[ReportedSetAside, ...]:
-        return self.aside if service == "web" else ()
-
-    def statistics(self, source: SourceName) -> SourceStatistics:
-        return SourceStatistics(len(self.known), {Health.HEALTHY: 2}, len(self.aside)) if source == DC1 else NOTHING
-
-    def put(self, service: Service) -> None:
-        self.known[service.name] = service
-
-
-NOTHING = SourceStatistics(0, {}, 0)
-
-
-@dataclass
-class FakeReadiness:
-    silent: dict[SourceName, str] = field(default_factory=dict)
-
-    @property
-    def ready(self) -> bool:
-        return not self.silent
-
-    def waiting(self) -> Mapping[SourceName, str]:
-        return self.silent
-
-
-@dataclass
-class FakeReading:
-    failures: dict[SourceName, tuple[Failure, ...]] = field(default_factory=dict)
-
-    def status(self, source: SourceName) -> SourceStatus:
-        return SourceStatus(source, self.failures.get(source, ()), last_success=1_700_000_000.0, age=2.5, crashes=1)
-
-
-@dataclass
-class FakeStreams:
-    connected: list[StreamStatus] = field(default_factory=list)
-
-    def streams(self) -> Sequence[StreamStatus]:
-        return self.connected
-
-
-@dataclass
-class FakeServing:
-    snapshot: Snapshot | None = None
-
-
-@dataclass
-class FakeMetrics:
-    renderings: int = 0
-    threads: set[int] = field(default_factory=set)
-
-    def render(self, sample: Sample) -> bytes:
-        self.renderings += 1
-        self.threads.add(threading.get_ident())
-        return f"services {len(sample.services)}\n".encode()
+from xds import CLUSTER, ENDPOINT, Resource, Snapshot
 
 
 @dataclass
@@ -403,18 +337,3 @@ async def test_port_is_free_again_after_the_stop(bench: Bench) -> None:
         server = bench.server(address)
         await server.start()
         await server.stop()
-
-
-def stream(number: int, node: str) -> StreamStatus:
-    cluster = TypeStatus(
-        type_url=CLUSTER.url, names=None, version_sent="2", version_acked="1", rejection="bad", since=1.5
-    )
-    return StreamStatus(
-        id=number,
-        node=Node(node, "edge"),
-        peer=f"ipv4:127.0.0.1:{number}",
-        transport="sotw",
-        aggregated=True,
-        age=10.0,
-        types=(cluster,),
-    )

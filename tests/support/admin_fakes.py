@@ -1,0 +1,109 @@
+"""What the admin server shows, in memory: fakes of the registry, readiness, reads, streams and metrics."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bridge.merge import Origin, ServedEndpoint, Service
+from bridge.metrics import Sample
+from bridge.model import (
+    Endpoint,
+    Health,
+    InstanceId,
+    Locality,
+    Scope,
+    ServiceName,
+    SourceName,
+)
+from bridge.outage import Failure
+from bridge.registry import ReportedSetAside, SourceStatistics
+from bridge.supervisor import SourceStatus
+from xds import CLUSTER, Node, Snapshot, StreamStatus, TypeStatus
+
+DC1, LOCAL = SourceName("dc1"), SourceName("local")
+ORIGIN = Origin(DC1, Scope("dc1/web"), InstanceId("web-1"), since=1_700_000_000.0)
+
+
+def served(address: str, health: Health = Health.HEALTHY) -> ServedEndpoint:
+    endpoint = Endpoint(address, 80, health, 3, Locality("eu", "eu-a", "rack"), (("version", "v1"),))
+    return ServedEndpoint(endpoint, (ORIGIN,))
+
+
+@dataclass
+class FakeKnowledge:
+    known: dict[ServiceName, Service] = field(default_factory=dict)
+    aside: tuple[ReportedSetAside, ...] = ()
+
+    def services(self) -> Mapping[ServiceName, Service]:
+        return self.known
+
+    def set_aside(self, service: ServiceName) -> tuple[ReportedSetAside, ...]:
+        return self.aside if service == "web" else ()
+
+    def statistics(self, source: SourceName) -> SourceStatistics:
+        return SourceStatistics(len(self.known), {Health.HEALTHY: 2}, len(self.aside)) if source == DC1 else NOTHING
+
+    def put(self, service: Service) -> None:
+        self.known[service.name] = service
+
+
+NOTHING = SourceStatistics(0, {}, 0)
+
+
+@dataclass
+class FakeReadiness:
+    silent: dict[SourceName, str] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        return not self.silent
+
+    def waiting(self) -> Mapping[SourceName, str]:
+        return self.silent
+
+
+@dataclass
+class FakeReading:
+    failures: dict[SourceName, tuple[Failure, ...]] = field(default_factory=dict)
+
+    def status(self, source: SourceName) -> SourceStatus:
+        return SourceStatus(source, self.failures.get(source, ()), last_success=1_700_000_000.0, age=2.5, crashes=1)
+
+
+@dataclass
+class FakeStreams:
+    connected: list[StreamStatus] = field(default_factory=list)
+
+    def streams(self) -> Sequence[StreamStatus]:
+        return self.connected
+
+
+@dataclass
+class FakeServing:
+    snapshot: Snapshot | None = None
+
+
+@dataclass
+class FakeMetrics:
+    renderings: int = 0
+    threads: set[int] = field(default_factory=set)
+
+    def render(self, sample: Sample) -> bytes:
+        self.renderings += 1
+        self.threads.add(threading.get_ident())
+        return f"services {len(sample.services)}\n".encode()
+
+
+def stream(number: int, node: str) -> StreamStatus:
+    cluster = TypeStatus(
+        type_url=CLUSTER.url, names=None, version_sent="2", version_acked="1", rejection="bad", since=1.5
+    )
+    return StreamStatus(
+        id=number,
+        node=Node(node, "edge"),
+        peer=f"ipv4:127.0.0.1:{number}",
+        transport="sotw",
+        aggregated=True,
+        age=10.0,
+        types=(cluster,),
+    )
