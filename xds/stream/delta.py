@@ -33,13 +33,12 @@ class Incremental:
         subscribe, unsubscribe = request.subscribe, request.unsubscribe
         if not (first or subscribe or unsubscribe):
             return
-        legacy_wildcard = channel.type.legacy_wildcard
-        wants = amended(channel.subscription, subscribe, unsubscribe, legacy_wildcard=legacy_wildcard)
+        wants = amended(channel.subscription, subscribe, unsubscribe, legacy_wildcard=channel.type.legacy_wildcard)
         wants = replace(wants, names=self._sets.share(wants.names))
         channel.resubscribe(wants, _to_answer(before.names, wants, request))
         if wants.wildcard and (WILDCARD in subscribe or not before.wildcard):
             channel.restart()
-        if first and wants.wildcard and legacy_wildcard:
+        if first and wants.wildcard:
             channel.claimed = request.initial_versions
 
     def plan(self, channel: Channel, generation: Generation, due: frozenset[str]) -> Plan | None:
@@ -50,7 +49,8 @@ class Incremental:
         present = due - missing if missing else due
         if isinstance(claimed := channel.claimed, Mapping):
             missing |= claimed.keys() - existing
-            present = present & channel.owed | _news(snapshot.resources(channel.type.url), present, claimed)
+            if channel.type.legacy_wildcard:  # of other types a client may wait for what it holds already
+                present = present & channel.owed | _news(snapshot.resources(channel.type.url), present, claimed)
         present = channel.without_held(present, snapshot)
         if present or missing or channel.whole:
             return Plan(snapshot, present, missing, fresh=present)

@@ -1,0 +1,131 @@
+"""A rejected response is never simply repeated, and what was good in it gets through.
+
+https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#ack-and-nack-semantics-summary
+"""
+
+from support.stream_recorder import StreamRecorder
+from support.xds_client import Transport, Update, XdsClient
+from support.xds_content import snapshot
+from xds import CLUSTER, ENDPOINT, ResourceType, SnapshotCache, XdsServer
+
+
+async def answer_as_envoy(client: XdsClient, kind: ResourceType, bad: set[str]) -> Update:
+    """Reject a response with one of the bad names in it, accept any other."""
+    update = await client.receive(kind)
+    await (client.nack(update, f"bad: {sorted(bad)}") if bad & update.names else client.ack(update))
+    return update
+
+
+async def test_rejected_content_is_not_sent_again_until_it_changes(client: XdsClient, cache: SnapshotCache) -> None:
+    cache.set(snapshot({"a": "", "b": ""}))
+    await client.subscribe(ENDPOINT, ["a"])
+    await client.nack(await client.receive(ENDPOINT))
+
+    await client.subscribe(ENDPOINT, ["b"])
+    afterwards = await client.accept(ENDPOINT)
+    cache.set(snapshot({"a": "", "b": ""}, {"a": "repaired", "b": ""}))
+    repaired = await client.accept(ENDPOINT)
+
+    assert afterwards.names == {"b"}
+    assert repaired.names == {"a"}
+
+
+async def test_good_assignments_beside_a_bad_one_get_through(client: XdsClient, cache: SnapshotCache) -> None:
+    cache.set(snapshot({"a": "", "bad": "", "c": ""}))
+    await client.subscribe(ENDPOINT, ["a", "bad", "c"])
+
+    updates = [await answer_as_envoy(client, ENDPOINT, {"bad"}) for _ in range(4)]
+    cache.set(snapshot({"a": "", "bad": "", "c": ""}, {"a": "", "bad": "", "c": "fence"}))
+    afterwards = await client.accept(ENDPOINT)
+
+    assert [update.names for update in updates] == [{"a", "bad", "c"}, {"a"}, {"bad"}, {"c"}]
+    assert afterwards.names == {"c"}
+
+
+async def test_a_rejected_name_is_sent_when_it_is_asked_for_again(client: XdsClient, cache: SnapshotCache) -> None:
+    cache.set(snapshot({"a": ""}))
+    await client.subscribe(ENDPOINT, ["a"])
+    await client.nack(await client.receive(ENDPOINT))
+
+    await client.unsubscribe(ENDPOINT, ["a"])
+    await client.subscribe(ENDPOINT, ["a"])
+    again = await client.accept(ENDPOINT)
+
+    assert again.names == {"a"}
+
+
+async def test_one_bad_cluster_does_not_keep_others_from_changing(client: XdsClient, cache: SnapshotCache) -> None:
+    cache.set(snapshot({"a": "1", "b": "1"}))
+    await client.subscribe(CLUSTER)
+    await client.accept(CLUSTER)
+
+    cache.set(snapshot({"a": "bad", "b": "1"}))
+    await client.nack(await client.receive(CLUSTER))
+    cache.set(snapshot({"a": "bad", "b": "2"}))
+    update = await client.accept(CLUSTER)
+
+    good = snapshot({"a": "1", "b": "2"}).resources(CLUSTER.url)
+    assert update.resources["b"] == good["b"].body
+    if client.transport.delta:
+        assert update.names == {"b"}
+    else:
+        assert update.resources["a"] == good["a"].body, "what the client has must stay in a complete response"
+        assert update.version == snapshot({"a": "1", "b": "2"}).version(CLUSTER.url)
+
+
+async def test_a_rejection_may_change_the_names(client: XdsClient, cache: SnapshotCache) -> None:
+    cache.set(snapshot({"a": "", "b": ""}))
+    await client.subscribe(ENDPOINT, ["a"])
+    first = await client.receive(ENDPOINT)
+
+    if client.transport.delta:
+        await client.request_delta(ENDPOINT, subscribe=["b"], nonce=first.nonce, error="no")
+    else:
+        await client.request(ENDPOINT, ["a", "b"], nonce=first.nonce, error="no")
+    update = await client.accept(ENDPOINT)
+
+    assert update.names == {"b"}
+
+
+async def test_a_rejection_of_an_unknown_response_is_no_rejection(client: XdsClient, cache: SnapshotCache) -> None:
+    cache.set(snapshot({"a": "", "b": ""}))
+    await client.subscribe(ENDPOINT, ["a"])
+    await client.accept(ENDPOINT)
+
+    if client.transport.delta:
+        await client.request_delta(ENDPOINT, subscribe=["b"], nonce="never issued", error="no")
+    else:
+        await client.request(ENDPOINT, ["a", "b"], nonce="never issued", error="no")
+    update = await client.accept(ENDPOINT)
+
+    assert update.names == {"b"}
+
+
+async def test_a_rejection_is_reported_and_shown(
+    client: XdsClient, cache: SnapshotCache, server: XdsServer, recorder: StreamRecorder
+) -> None:
+    cache.set(snapshot({"a": "", "b": ""}))
+    await client.subscribe(ENDPOINT, ["a"])
+    first = await client.receive(ENDPOINT)
+
+    await client.nack(first, "x" * 5000)
+    await client.subscribe(ENDPOINT, ["b"])
+    await client.receive(ENDPOINT)
+
+    assert recorder.of("nacked") == [(ENDPOINT.url, first.version, "x" * 1024)]
+    (stream,) = server.streams()
+    assert stream.types[0].rejection == "x" * 1024
+
+
+async def test_a_rejected_type_does_not_delay_the_other(port: int, cache: SnapshotCache) -> None:
+    for delta in (False, True):
+        client = XdsClient(port, Transport(delta=delta, aggregated=True))
+        cache.set(snapshot({"a": ""}))
+        await client.subscribe(CLUSTER)
+        await client.nack(await client.receive(CLUSTER))
+
+        await client.subscribe(ENDPOINT, ["a"])
+        update = await client.accept(ENDPOINT)
+
+        assert update.names == {"a"}
+        await client.close()
