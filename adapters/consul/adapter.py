@@ -45,8 +45,9 @@ class ConsulAdapter:
         with credential(config.token_file, unreadable) as token:
             async with agent.joined():
                 client = Client(config, agent, self._target(token, context))
-                datacenter = config.datacenter or await client.datacenter()
-                book = Book(self._memory, Mapper(config, datacenter), client, context)
+                memory = self._memory
+                memory.datacenter = memory.datacenter or config.datacenter or await client.datacenter() or "default"
+                book = Book(memory, Mapper(config, memory.datacenter), client, context)
                 await Follower(config, agent, client, book, context).run()
 
     def _target(self, token: Credential | None, context: AdapterContext) -> Target:

@@ -103,5 +103,7 @@ def _session() -> aiohttp.ClientSession:
     # No limit of the pool's own: it would make watches queue unseen behind watches. No cookies, no proxies from the
     # environment, no credentials from ~/.netrc. What is idle is given back soon: the limit counts it.
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=5), cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=5),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
     )

@@ -47,6 +47,8 @@ class Known:
 class Memory:
     """All that is known; outlives a run of the adapter, so that a retry continues where it stood."""
 
+    datacenter: str = ""
+    """What scopes are named after; found out once, or they would change their names."""
     services: dict[str, Known] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
     """The services to follow, by the last catalog that was believed."""
@@ -259,7 +261,8 @@ class Book:
         self._spoke(name)
         if reason:
             raise SourceError(f"service {name!r} was read but {reason}; nothing is removed")
-        known.index = reply.index
+        # A listed service without an instance may be one that the token cannot see: look again after the next wait.
+        known.index = reply.index if reply.value else 0
 
     def _spoke(self, name: str) -> None:
         if self._awaited and name in self._awaited:

@@ -30,26 +30,29 @@ class Credential:
         """
         loop = asyncio.get_running_loop()
         if self._token is None or loop.time() - self._checked > _CHECK_AFTER:
-            await self.refresh()
-        assert self._token is not None  # noqa: S101 (refresh raises otherwise)
+            return await self._refresh()
         return self._token
 
-    async def refresh(self) -> bool:
-        """Read the file now; whether the token is another one than before.
+    async def replaced(self, refused: str) -> bool:
+        """Read the file now; whether it holds another token than the one that was refused.
 
         Raises:
             SourceError: the file has never been readable.
         """
+        return await self._refresh() != refused
+
+    async def _refresh(self) -> str:
         loop = asyncio.get_running_loop()
         self._checked = loop.time()
-        before = self._token
         try:
-            self._token = await loop.run_in_executor(self._executor, _read, self._path)
+            token = await loop.run_in_executor(self._executor, _read, self._path)
         except (OSError, ValueError) as error:
             if self._token is None:
                 raise SourceError(f"cannot read the Consul token from {self._path}: {error}") from error
             self._unreadable(str(error))
-        return self._token != before
+            return self._token
+        self._token = token
+        return token
 
 
 @contextmanager

@@ -140,17 +140,19 @@ class Sender:
             ConsulError: there was no answer, or it was not a 200.
             SourceError: there is no token to send.
         """
+        credential = self._target.credential
+        if credential is None:
+            return await self._attempt(path, query, self._headers)
+        token = await credential.token()
         try:
-            return await self._attempt(path, query)
+            return await self._attempt(path, query, {**self._headers, "X-Consul-Token": token})
         except ConsulError as error:
-            credential = self._target.credential
-            if error.status != 403 or credential is None or not await credential.refresh():
+            if error.status != 403 or not await credential.replaced(token):
                 raise
-        return await self._attempt(path, query)
+        return await self._attempt(path, query, {**self._headers, "X-Consul-Token": await credential.token()})
 
-    async def _attempt(self, path: str, query: Query) -> Answer:
+    async def _attempt(self, path: str, query: Query, headers: Mapping[str, str]) -> Answer:
         url = self._target.address + path
-        headers = await self._authorized()
         loop = asyncio.get_running_loop()
         began, code = loop.time(), "cancelled"
         try:
@@ -164,11 +166,6 @@ class Sender:
         if status != 200:
             raise _refused(url, status, received, body)
         return Answer(url, received, body)
-
-    async def _authorized(self) -> dict[str, str]:
-        if self._target.credential is None:
-            return self._headers
-        return {**self._headers, "X-Consul-Token": await self._target.credential.token()}
 
     async def _exchange(
         self, url: str, query: Query, headers: Mapping[str, str]

@@ -177,7 +177,7 @@ async def _until_written(agent: ConsulAgent, service: str, address: str) -> None
             return True
         return False
 
-    await eventually(written)
+    await eventually(written, timeout=20)
 
 
 @pytest.mark.parametrize("consistency", ["default", "stale"])
