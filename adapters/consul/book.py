@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from adapters.consul.client import Client, Reply, readable
+from adapters.consul.client import Reply, readable
 from adapters.consul.mapping import CANARY, Mapper, Targets, selected
 from adapters.consul.pace import TokenBucket
-from adapters.consul.payload import Catalog, HealthEntry
+from adapters.consul.payload import Catalog, HealthEntry, Node
 from bridge.adapter import Sink
 from bridge.errors import SourceError
 from bridge.model import Scope
@@ -79,10 +79,26 @@ class Context(Protocol):
         """Say that a read succeeded."""
 
 
+class Reads(Protocol):
+    """What the book asks for itself, to make sure; see `Client`."""
+
+    async def services(self, *, consistent: bool = False) -> Reply[Catalog]:
+        """The names in the catalog with their tags."""
+
+    async def instances(self, name: str, *, consistent: bool = False) -> Reply[Instances]:
+        """The instances of a service."""
+
+    async def nodes(self, *, consistent: bool = False) -> Reply[tuple[Node, ...]]:
+        """Every node of the datacenter."""
+
+    async def canary(self) -> bool:
+        """Whether the service that every datacenter has can be seen."""
+
+
 class Book:
     """Applies replies to what is known, and tells the sink what became of it."""
 
-    def __init__(self, memory: Memory, mapper: Mapper, client: Client, context: Context) -> None:
+    def __init__(self, memory: Memory, mapper: Mapper, client: Reads, context: Context) -> None:
         self._memory = memory
         self._mapper = mapper
         self._client = client
