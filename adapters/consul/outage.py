@@ -4,9 +4,9 @@ Separate so that an outage is reported once, by the watch of the catalog, and no
 """
 
 import asyncio
+from typing import Protocol
 
 from adapters.consul.agent import Agent
-from adapters.consul.client import Client
 from adapters.consul.transport import ConsulError
 
 _DROPPED_WITHIN = 30.0
@@ -17,10 +17,17 @@ _RECENT = 30.0
 """Seconds after an outage in which what is missing may be missing because data was lost."""
 
 
+class Pulse(Protocol):
+    """Whoever can ask the agent for a sign of life."""
+
+    async def has_leader(self) -> bool:
+        """Whether the agent answers and knows a leader."""
+
+
 class Outage:
     """Knows how the reads of the catalog fare: its watch is the one that reports an outage, for all others."""
 
-    def __init__(self, client: Client, agent: Agent, *, failing: bool) -> None:
+    def __init__(self, client: Pulse, agent: Agent, *, failing: bool) -> None:
         self._client = client
         self._agent = agent
         self._answered = asyncio.Event()
