@@ -192,7 +192,6 @@ class Channel:
         """Owe everything, held content included: the client asked for all there is."""
         self.whole = True
         self.held = {}
-        self.claimed = None
 
     def without_held(self, names: frozenset[str], snapshot: Snapshot) -> frozenset[str]:
         """Those of `names` whose content was not rejected; forgets rejections that the content has outlived."""

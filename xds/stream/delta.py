@@ -38,8 +38,8 @@ class Incremental:
         channel.resubscribe(wants, _to_answer(before.names, wants, request))
         if wants.wildcard and (WILDCARD in subscribe or not before.wildcard):
             channel.restart()
-        if first and wants.wildcard:
-            channel.claimed = request.initial_versions
+            # Asking again before the first answer means sending all of it, but what is gone must still be told.
+            channel.claimed = request.initial_versions if first else dict.fromkeys(channel.claimed or (), "")
 
     def plan(self, channel: Channel, generation: Generation, due: frozenset[str]) -> Plan | None:
         """What to send now, of the names that are `due`; None if that is nothing."""

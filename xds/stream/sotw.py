@@ -33,7 +33,7 @@ class StateOfTheWorld:
             channel.restart()
         if first:
             channel.whole |= channel.type.full_state and bool(wants.names)
-            channel.claimed = request.version
+        channel.claimed = request.version if first else None
 
     def plan(self, channel: Channel, generation: Generation, due: frozenset[str]) -> Plan | None:
         """What to send now, of the names that are `due`; None if that is nothing."""

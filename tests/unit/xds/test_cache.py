@@ -1,0 +1,142 @@
+import pytest
+
+from support.xds_content import assignment, snapshot
+from xds import CLUSTER, ENDPOINT, Snapshot, SnapshotCache
+from xds import cache as cache_module
+from xds.cache import Generation
+from xds.message import Response
+
+
+def generation(cache: SnapshotCache) -> Generation:
+    current = cache.generation
+    assert current is not None
+    return current
+
+
+def response(content: Snapshot, nonce: str = "1.0.0", names: frozenset[str] = frozenset({"a"})) -> Response:
+    return Response(type=ENDPOINT, nonce=nonce, snapshot=content, names=names)
+
+
+def test_there_is_nothing_before_the_first_snapshot() -> None:
+    cache = SnapshotCache()
+
+    assert cache.snapshot is None
+    assert cache.generation is None
+    with pytest.raises(ValueError, match="no snapshot yet"):
+        cache.encode(response(Snapshot()))
+
+
+def test_an_empty_first_snapshot_is_a_snapshot() -> None:
+    cache = SnapshotCache()
+
+    cache.set(Snapshot())
+
+    assert generation(cache).number == 1
+
+
+def test_watchers_are_told_of_changes_and_only_of_changes() -> None:
+    cache, told = SnapshotCache(), list[int]()
+    unwatch = cache.watch(lambda: told.append(generation(cache).number))
+
+    cache.set(snapshot({"a": ""}))
+    cache.set(snapshot({"a": ""}))
+    cache.set(snapshot({"a": "new"}))
+    unwatch()
+    cache.set(snapshot({}))
+
+    assert told == [1, 2]
+
+
+def test_changes_are_the_sum_of_all_that_happened_since() -> None:
+    cache = SnapshotCache()
+    cache.set(snapshot({"a": "", "b": "", "c": ""}))
+    since = generation(cache)
+
+    cache.set(snapshot({"a": "new", "b": "", "c": ""}))
+    cache.set(snapshot({"a": "new", "b": ""}))
+
+    assert cache.changes(since, CLUSTER.url) == {"a", "c"}
+    assert cache.changes(generation(cache), CLUSTER.url) == set()
+
+
+def test_what_changed_back_did_not_change() -> None:
+    cache = SnapshotCache()
+    cache.set(snapshot({"a": ""}))
+    since = generation(cache)
+
+    cache.set(snapshot({"a": "other", "b": ""}))
+    cache.set(snapshot({"a": ""}))
+
+    assert cache.changes(since, CLUSTER.url) == set()
+
+
+def test_changes_are_known_however_long_ago_it_was() -> None:
+    cache = SnapshotCache()
+    cache.set(snapshot({"a": "0", "b": ""}))
+    since = generation(cache)
+
+    for number in range(1, cache_module._HISTORY + 10):
+        cache.set(snapshot({"a": str(number), "b": ""}))
+
+    assert cache.changes(since, CLUSTER.url) == {"a"}
+
+
+def test_changes_are_found_out_once_for_all_streams() -> None:
+    cache = SnapshotCache()
+    cache.set(snapshot({"a": ""}))
+    since = generation(cache)
+    cache.set(snapshot({"a": "new"}))
+
+    assert cache.changes(since, CLUSTER.url) is cache.changes(since, CLUSTER.url)
+
+
+def test_equal_responses_are_one_object() -> None:
+    cache, content = SnapshotCache(), snapshot({"a": "", "b": ""})
+    cache.set(content)
+
+    first = cache.encode(response(content))
+
+    assert cache.encode(response(content)) is first
+    assert cache.encode(response(content, names=frozenset({"b"}))) != first
+    assert cache.encode(response(content, nonce="1.0.1")) != first
+
+
+def test_types_do_not_share_responses() -> None:
+    cache, content = SnapshotCache(), snapshot({"a": ""})
+    cache.set(content)
+
+    assignments = cache.encode(response(content))
+    clusters = cache.encode(Response(type=CLUSTER, nonce="1.0.0", snapshot=content, names=frozenset({"a"})))
+
+    assert CLUSTER.url.encode() in clusters
+    assert CLUSTER.url.encode() not in assignments
+
+
+def test_a_response_from_another_snapshot_is_not_mistaken_for_one_of_the_current() -> None:
+    cache, content = SnapshotCache(), snapshot({"a": ""})
+    cache.set(content)
+    current = cache.encode(response(content))
+
+    with_fallback = cache.encode(response(content.replace(ENDPOINT.url, [assignment("a", "older")])))
+
+    assert with_fallback != current
+    assert cache.encode(response(content)) is current
+
+
+def test_shared_responses_are_bounded() -> None:
+    cache, content = SnapshotCache(), snapshot({"a": ""})
+    cache.set(content)
+
+    for number in range(cache_module._SHARED_RESPONSES + 10):
+        cache.encode(response(content, nonce=str(number)))
+
+    assert len(cache._responses._bodies) == cache_module._SHARED_RESPONSES
+    assert cache._responses._size == sum(map(len, cache._responses._bodies.values()))
+
+
+def test_a_missing_resource_without_a_placeholder_is_a_bug() -> None:
+    cache, content = SnapshotCache(), snapshot({})
+    cache.set(content)
+
+    with pytest.raises(ValueError, match="no placeholder"):
+        cache.encode(Response(type=CLUSTER, nonce="1", snapshot=content, names=frozenset({"a"})))
