@@ -100,9 +100,15 @@ def _served(reports: list[Report], rank: Mapping[SourceName, int]) -> ServedEndp
                 _PREFERENCE[report.endpoint.health],
                 report.origin.scope,
                 report.origin.instance,
+                _text(report.endpoint),
             ),
         )
     return ServedEndpoint(reports[0].endpoint, tuple(report.origin for report in reports))
+
+
+def _text(endpoint: Endpoint) -> str:
+    """Orders what nothing else does: a source that says two things of one instance must not be served by chance."""
+    return repr((endpoint.weight, endpoint.locality, endpoint.metadata, endpoint.protocol))
 
 
 POLICIES: Mapping[Policy, MergePolicy] = {Policy.UNION: union}

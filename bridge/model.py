@@ -122,14 +122,18 @@ def canonical_address(text: str) -> str:
     """The one spelling of an IP address that Envoy and we compare by (`fd00:0::6` becomes `fd00::6`).
 
     Raises:
-        ValueError: it is no IP address; EDS takes IPs only (`core.v3.SocketAddress`).
+        ValueError: it is no IP address, as EDS needs one (`core.v3.SocketAddress`), or names an interface: `fe80::1%e0`
+            means something else on every machine, and an Envoy without that interface refuses the whole response.
     """
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         raise ValueError(f"address {text[:100]!r} is not an IP address; EDS takes IP addresses only") from None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        return str(address.ipv4_mapped)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            raise ValueError(f"address {text[:100]!r} names an interface, which other machines do not have")
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
     return str(address)
 
 

@@ -42,11 +42,12 @@ class Readiness(SourceObserver):
             endpoints: how many endpoints a source contributes now.
             startup_grace: seconds that optional sources get, and after which silent required ones are named in the log.
         """
-        self._expectations = expectations
+        self._expectations = {each.source: each for each in expectations}
         self._endpoints = endpoints
         self._grace = startup_grace
         self._passed: set[SourceName] = set()
-        self._excused: frozenset[SourceName] = frozenset()
+        self._spoken: set[SourceName] = set()
+        self._grace_is_over = False
         self._wake = asyncio.Event()
         self.ready = False
         """Whether Envoys are answered."""
@@ -55,14 +56,19 @@ class Readiness(SourceObserver):
         """Take note of a successful read; the one of the adapter itself (no name) ends its first complete pass."""
         if not reading:
             self._passed.add(source)
-        self._wake.set()
+        if source not in self._spoken and not self._missing(self._expectations[source]):
+            self._spoken.add(source)  # for good: what it loses from here on is news, not a beginning
+            self._wake.set()
 
     def waiting(self) -> Mapping[SourceName, str]:
-        """The sources that have not spoken, each with what it is waited for."""
+        """The sources that Envoys' first answer waits for, each with what is missing."""
         if self.ready:
             return {}
-        reasons = {each.source: self._missing(each) for each in self._expectations}
-        return {source: reason for source, reason in reasons.items() if reason and source not in self._excused}
+        return {
+            source: self._missing(expected)
+            for source, expected in self._expectations.items()
+            if source not in self._spoken and (expected.required or not self._grace_is_over)
+        }
 
     async def wait(self) -> None:
         """Return when Envoys may be answered; called once, before the first snapshot."""
@@ -73,7 +79,8 @@ class Readiness(SourceObserver):
             self._end_grace()
             await self._everybody()
         self.ready = True
-        log.info("bridge.ready", extra={"sources": len(self._expectations), "excused": sorted(self._excused)})
+        silent = sorted(self._expectations.keys() - self._spoken)
+        log.info("bridge.ready", extra={"sources": len(self._expectations), "silent": silent})
 
     async def _everybody(self) -> None:
         while self.waiting():
@@ -82,10 +89,9 @@ class Readiness(SourceObserver):
 
     def _end_grace(self) -> None:
         silent = self.waiting()
-        required = {each.source for each in self._expectations if each.required}
-        self._excused = frozenset(silent.keys() - required)
+        self._grace_is_over = True
         for source, reason in sorted(silent.items()):
-            consequence = "no Envoy is answered" if source in required else "served without it"
+            consequence = "no Envoy is answered" if source in self.waiting() else "served without it"
             log.warning("source.silent", extra={"source": source, "waiting_for": reason, "consequence": consequence})
 
     def _missing(self, expected: Expectation) -> str:

@@ -50,6 +50,15 @@ class ReportedSetAside:
     entry: SetAside
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedService:
+    """A service that a source reports under a name that no cluster can have."""
+
+    scope: Scope
+    name: ServiceName
+    reason: str
+
+
 @dataclass(slots=True)
 class _Part:
     """What one scope of one source says about one service."""
@@ -85,7 +94,7 @@ class Registry:
         self._tallies: dict[SourceName, Counter[Health | None]] = {source: Counter() for source in sources}
         self._parts: dict[ServiceName, dict[_Place, _Part]] = {}
         self._services: dict[ServiceName, Service] = {}
-        self._refused: set[tuple[_Place, ServiceName]] = set()
+        self._refused: dict[_Place, dict[ServiceName, str]] = {}
         self._dirty: dict[ServiceName, None] = {}
         self._wake = asyncio.Event()
 
@@ -94,7 +103,7 @@ class Registry:
         return _SourceSink(self, source)
 
     async def changed(self) -> None:
-        """Wait until something was reported that differs, since this was last awaited."""
+        """Wait until something was reported that `drain` has yet to merge, and was not waited for before."""
         await self._wake.wait()
         self._wake.clear()
 
@@ -124,6 +133,8 @@ class Registry:
             if new != old:
                 self._services[name] = new
                 (added if old is None else changed)[name] = new
+        if not self._dirty:
+            self._wake.clear()
         return Diff(added, changed, frozenset(removed))
 
     def services(self) -> Mapping[ServiceName, Service]:
@@ -139,6 +150,16 @@ class Registry:
             if isinstance(entry, SetAside)
         ]
         return tuple(sorted(found, key=lambda each: (each.source, each.scope, each.entry.instance, each.entry.reason)))
+
+    def refused(self, source: SourceName) -> tuple[RefusedService, ...]:
+        """The services of a source that cannot be served because of their names, and why."""
+        found = [
+            RefusedService(scope, name, reason)
+            for (owner, scope), reasons in self._refused.items()
+            if owner == source
+            for name, reason in reasons.items()
+        ]
+        return tuple(sorted(found, key=lambda each: (each.scope, each.name)))
 
     def statistics(self, source: SourceName) -> SourceStatistics:
         """Counts of what a source contributes now; kept as it changes, so asking costs nothing."""
@@ -172,7 +193,7 @@ class Registry:
     def discard(self, place: _Place, service: ServiceName) -> None:
         """Forget a service of a scope of a source; the service is gone when no place names it any more."""
         source, scope = place
-        self._refused.discard((place, service))
+        self._forgive(place, service)
         places = self._parts.get(service, {})
         part = places.pop(place, None)
         if part is None:
@@ -187,16 +208,28 @@ class Registry:
             del self._scopes[source][scope]
         self._touch(service)
 
+    def names(self, place: _Place) -> frozenset[ServiceName]:
+        """The services that a scope of a source last named, those with impossible names included."""
+        source, scope = place
+        return frozenset(self._scopes[source].get(scope, ())) | self._refused.get(place, {}).keys()
+
     def _acceptable(self, place: _Place, service: ServiceName) -> bool:
         try:
             require_service_name(service)
         except ValueError as error:
-            if (place, service) not in self._refused:
-                self._refused.add((place, service))
+            reasons = self._refused.setdefault(place, {})
+            if service not in reasons:
+                reasons[service] = str(error)
                 source, scope = place
                 log.warning("service.refused", extra={"source": source, "scope": scope, "reason": str(error)})
             return False
         return True
+
+    def _forgive(self, place: _Place, service: ServiceName) -> None:
+        reasons = self._refused.get(place, {})
+        reasons.pop(service, None)
+        if not reasons:
+            self._refused.pop(place, None)
 
     def _since(
         self, known: Mapping[tuple[EndpointKey, InstanceId], float], entries: frozenset[Entry]
@@ -245,14 +278,14 @@ class _SourceSink:
         complete: bool = True,
         removed: frozenset[InstanceId] = frozenset(),
     ) -> None:
-        known = self.registry.reported(self.source, scope)
         place = (self.source, scope)
         if complete:
             for name, entries in services.items():
                 self.registry.put(place, name, entries)
-            for name in known.keys() - services.keys():
+            for name in self.registry.names(place) - services.keys():
                 self.registry.discard(place, name)
             return
+        known = self.registry.reported(self.source, scope)
         for name in known.keys() | services.keys():
             self.registry.put(place, name, overlay(known.get(name, _NOTHING), services.get(name, _NOTHING), removed))
 

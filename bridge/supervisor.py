@@ -21,6 +21,7 @@ from bridge.outage import Failure, Outage
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+_RESERVED = logging.makeLogRecord({}).__dict__.keys() | {"message", "asctime"}
 Ticks = Callable[[float], AsyncIterator[None]]
 """Yields now, and then once every so many seconds."""
 
@@ -149,7 +150,9 @@ class _Context:
         return self._supervisor.shared(key, make)
 
     def noticed(self, event: str, **fields: object) -> None:
-        log.warning(event, extra={**fields, "source": self.source})
+        # The library refuses fields that are called like its own; an adapter need not know which these are.
+        free = {f"{key}_" if key in _RESERVED else key: value for key, value in fields.items()}
+        log.warning(event, extra={**free, "source": self.source})
 
     def requested(self, operation: str, code: str, duration: float) -> None:
         for observer in self._supervisor.observers:
@@ -187,6 +190,12 @@ class _Context:
         """Whether the work is done; after a failure it is not, and the back-off is over."""
         try:
             await work()
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            # Nobody cancelled us: the adapter waited for something of its own that was. Passed on, it would end this
+            # source without a word.
+            delay = self._failed(name, RuntimeError(f"a cancellation that nobody asked for: {error!r}"))
         except Exception as error:  # noqa: BLE001 (a bug in an adapter must not end the process)
             # The wait is outside of the `except` block, or the traceback would keep the adapter's locals alive.
             delay = self._failed(name, error)

@@ -34,5 +34,11 @@ def test_duplicate_weights_are_not_added_up() -> None:
     assert [each.endpoint.weight for each in served] == [5]
 
 
+def test_two_reports_of_one_instance_are_decided_alike_in_any_order() -> None:
+    light, heavy = report("dc1", "10.0.0.1", weight=1), report("dc1", "10.0.0.1", weight=2)
+
+    assert union([light, heavy]) == union([heavy, light])
+
+
 def test_nothing_reported_is_nothing_served() -> None:
     assert union([]) == ()

@@ -8,7 +8,7 @@ from bridge.model import Endpoint, EndpointKey, Locality, canonical_address
     [
         ("10.0.0.1", "10.0.0.1"),
         ("fd00:0::6", "fd00::6"),
-        ("FE80::1%eth0", "fe80::1%eth0"),
+        ("FE80::1", "fe80::1"),
         ("::ffff:10.0.0.1", "10.0.0.1"),
     ],
 )
@@ -20,6 +20,14 @@ def test_an_address_has_one_spelling(text: str, canonical: str) -> None:
 def test_what_envoy_would_refuse_is_no_address(text: str) -> None:
     with pytest.raises(ValueError, match="not an IP address"):
         canonical_address(text)
+
+
+@pytest.mark.parametrize("text", ["fe80::1%eth0", "fe80::1%\ud800", "::1%a\nb", "::1%" + "x" * 100_000])
+def test_an_address_that_names_an_interface_is_refused_in_a_short_line(text: str) -> None:
+    with pytest.raises(ValueError, match="names an interface") as refusal:
+        canonical_address(text)
+    assert len(str(refusal.value)) < 300
+    assert str(refusal.value).isprintable()
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536, 70000])

@@ -122,3 +122,29 @@ async def test_once_ready_always_ready(endpoints: Endpoints) -> None:
 
     assert subject.ready
     assert subject.waiting() == {}
+
+
+async def test_a_source_that_has_spoken_is_not_waited_for_again_when_its_last_endpoint_goes(
+    endpoints: Endpoints,
+) -> None:
+    endpoints.update({REQUIRED: 1, OPTIONAL: 1})
+    subject = readiness(endpoints)
+    subject.succeeded(REQUIRED, "")
+
+    endpoints[REQUIRED] = 0
+    subject.succeeded(REQUIRED, 'service "web"')
+
+    assert list(subject.waiting()) == [OPTIONAL]
+
+
+async def test_an_optional_source_that_comes_and_goes_holds_nobody_up_after_the_grace(endpoints: Endpoints) -> None:
+    subject = readiness(endpoints, grace=0.01)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(subject.wait())
+        await eventually(lambda: list(subject.waiting()) == [REQUIRED])
+
+        endpoints[REQUIRED] = 1
+        subject.succeeded(REQUIRED, "")
+        await waiting
+
+    assert subject.ready

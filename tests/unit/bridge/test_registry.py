@@ -205,6 +205,24 @@ def test_a_service_that_cannot_name_a_cluster_is_refused_alone_and_named_once(
     assert addresses(registry) == ["10.0.0.1"]
     assert list(registry.services()) == [WEB]
     assert [record.getMessage() for record in caplog.records] == ["service.refused"]
+    assert [(each.scope, each.name) for each in registry.refused(DC1)] == [(SCOPE, name)]
+
+
+def test_a_refused_name_is_forgotten_when_its_source_stops_using_it(registry: Registry, sink: Sink) -> None:
+    sink.replace(SCOPE, {ServiceName("a\nb"): entries(1)})
+
+    sink.replace(SCOPE, {WEB: entries(1)})
+
+    assert registry.refused(DC1) == ()
+
+
+async def test_draining_everything_leaves_nobody_to_wake(registry: Registry, sink: Sink) -> None:
+    sink.update(SCOPE, WEB, entries(1))
+    registry.drain()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await registry.changed()
 
 
 class TestProtocol:

@@ -363,3 +363,29 @@ async def test_context_gives_the_adapter_what_it_needs(bench: Bench, caplog: pyt
     assert bench.sink.services == {ServiceName("web"): frozenset()}
     noticed = [record.__dict__ for record in caplog.records if record.message == "fake.limited"]
     assert [(fields["source"], fields["connections"]) for fields in noticed] == [("a", 20), ("b", 20)]
+
+
+async def test_cancellation_that_nobody_asked_for_is_a_bug_and_not_the_end_of_the_source(bench: Bench) -> None:
+    async def waits_for_a_cancelled_future(_context: AdapterContext) -> None:
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    adapter = Scripted([waits_for_a_cancelled_future])
+    bench.run(adapter)
+
+    await eventually(lambda: adapter.done)
+
+    assert bench.supervisor.status(DC1).crashes == 1
+
+
+async def test_fields_of_a_notice_may_have_any_name(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    async def notices(context: AdapterContext) -> None:
+        context.noticed("consul.limited", name="web", message="none", args=1, watches=64)
+
+    bench.run(Scripted([notices]))
+    await eventually(lambda: any(record.getMessage() == "consul.limited" for record in caplog.records))
+
+    (record,) = [record for record in caplog.records if record.getMessage() == "consul.limited"]
+    assert record.__dict__["watches"] == 64
+    assert record.__dict__["name_"] == "web"
