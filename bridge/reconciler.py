@@ -1,24 +1,19 @@
 """The one loop: registry changes, settled for a moment, become the next snapshot that Envoys are served from."""
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from bridge.change_log import ChangeLog, EndpointChanges
 from bridge.diff import Diff, between
 from bridge.merge import Service
 from bridge.model import Endpoint, EndpointKey, ServiceName
 from bridge.registry import Registry
 from xds import Snapshot, SnapshotCache
 
-log = logging.getLogger(__name__)
-
 CHUNK = 200
 """Services merged and encoded before other work on the event loop gets its turn."""
-
-NAMED_SERVICES = 20
-"""Above this many changed services in one publication they are counted in the log, not named one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +30,6 @@ class Debounce:
 class Publication:
     """What one new snapshot changed, for metrics."""
 
-    services: int
     endpoints_added: int
     endpoints_changed: int
     endpoints_removed: int
@@ -82,6 +76,7 @@ class Reconciler:
         self._cache = cache
         self._debounce = debounce
         self._observer = observer
+        self._change_log = ChangeLog()
         self._published: dict[ServiceName, Service] = {}
 
     async def run(self, first_answer: FirstAnswer) -> None:
@@ -109,64 +104,39 @@ class Reconciler:
         """Serve what the registry knows now; returns the loop's time."""
         loop = asyncio.get_running_loop()
         snapshot = self._cache.snapshot or Snapshot()
-        changes: dict[ServiceName, Diff[EndpointKey, Endpoint]] = {}
+        changes: dict[ServiceName, EndpointChanges] = {}
         for _ in range(0, self._registry.dirty, CHUNK):
             diff = self._registry.drain(CHUNK)
             snapshot = self._builder.apply(snapshot, diff)
             changes.update(self._endpoint_changes(diff))
             await asyncio.sleep(0)
-        if snapshot is not self._cache.snapshot:
-            self._cache.set(snapshot)
-        if changes:
+        before = self._cache.generation
+        self._cache.set(snapshot)
+        if self._cache.generation is not before:
             self._tell(changes, loop.time() - first_change)
         return loop.time()
 
-    def _endpoint_changes(self, diff: Diff[ServiceName, Service]) -> Mapping[ServiceName, Diff[EndpointKey, Endpoint]]:
+    def _endpoint_changes(self, diff: Diff[ServiceName, Service]) -> dict[ServiceName, EndpointChanges]:
         new = {**diff.added, **diff.changed}
-        changes = {}
-        for name in (*new, *diff.removed):
-            changes[name] = between(_endpoints(self._published.pop(name, None)), _endpoints(new.get(name)))
+        changes = {
+            name: between(_endpoints(self._published.pop(name, None)), _endpoints(new.get(name)))
+            for name in (*new, *diff.removed)
+        }
         self._published.update(new)
-        return changes
+        return {name: change for name, change in changes.items() if change}
 
-    def _tell(self, changes: Mapping[ServiceName, Diff[EndpointKey, Endpoint]], waited: float) -> None:
-        publication = Publication(
-            services=len(changes),
-            endpoints_added=sum(len(diff.added) for diff in changes.values()),
-            endpoints_changed=sum(len(diff.changed) for diff in changes.values()),
-            endpoints_removed=sum(len(diff.removed) for diff in changes.values()),
-            waited=waited,
-            generation=self._cache.generation.number if self._cache.generation else 0,
-        )
-        self._observer.published(publication)
-        if len(changes) <= NAMED_SERVICES:
-            for name, diff in sorted(changes.items()):
-                log.info("service.changed", extra={"service": name, **_described(diff)})
-            return
-        log.info(
-            "services.changed",
-            extra={
-                "services": publication.services,
-                "added": publication.endpoints_added,
-                "changed": publication.endpoints_changed,
-                "removed": publication.endpoints_removed,
-            },
+    def _tell(self, changes: Mapping[ServiceName, EndpointChanges], waited: float) -> None:
+        self._change_log.tell(changes)
+        self._observer.published(
+            Publication(
+                endpoints_added=sum(len(diff.added) for diff in changes.values()),
+                endpoints_changed=sum(len(diff.changed) for diff in changes.values()),
+                endpoints_removed=sum(len(diff.removed) for diff in changes.values()),
+                waited=waited,
+                generation=self._cache.generation.number if self._cache.generation else 0,
+            )
         )
 
 
 def _endpoints(service: Service | None) -> dict[EndpointKey, Endpoint]:
     return {served.endpoint.key: served.endpoint for served in service.endpoints} if service else {}
-
-
-def _described(diff: Diff[EndpointKey, Endpoint]) -> dict[str, list[str]]:
-    return {
-        "added": _texts(diff.added),
-        "changed": [f"{key} {endpoint.health.value}" for key, endpoint in sorted(diff.changed.items())][
-            :NAMED_SERVICES
-        ],
-        "removed": _texts(diff.removed),
-    }
-
-
-def _texts(keys: Mapping[EndpointKey, Endpoint] | frozenset[EndpointKey]) -> list[str]:
-    return [str(key) for key in sorted(keys)][:NAMED_SERVICES]

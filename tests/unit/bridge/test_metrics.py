@@ -134,7 +134,7 @@ def test_api_calls_are_counted_and_timed(metrics: Metrics) -> None:
 
 def test_publication_counts_changes_and_their_wait(metrics: Metrics) -> None:
     metrics.published(
-        Publication(3, endpoints_added=5, endpoints_changed=2, endpoints_removed=1, waited=0.03, generation=1)
+        Publication(endpoints_added=5, endpoints_changed=2, endpoints_removed=1, waited=0.03, generation=1)
     )
 
     found = series(metrics)
@@ -146,8 +146,8 @@ def test_publication_counts_changes_and_their_wait(metrics: Metrics) -> None:
 
 
 def test_propagation_runs_from_the_source_to_the_last_answer(metrics: Metrics) -> None:
-    metrics.published(Publication(1, 1, 0, 0, waited=0.2, generation=7))
-    metrics.published(Publication(1, 1, 0, 0, waited=0.0, generation=8))
+    metrics.published(Publication(1, 0, 0, waited=0.2, generation=7))
+    metrics.published(Publication(1, 0, 0, waited=0.0, generation=8))
     metrics.streams.settled(7, 0.05)
     metrics.streams.settled(8, 0.01)
 
@@ -159,7 +159,7 @@ def test_propagation_runs_from_the_source_to_the_last_answer(metrics: Metrics) -
 
 def test_generations_that_are_never_settled_are_forgotten(metrics: Metrics) -> None:
     for generation in range(5000):
-        metrics.published(Publication(1, 1, 0, 0, waited=0.2, generation=generation))
+        metrics.published(Publication(1, 0, 0, waited=0.2, generation=generation))
 
     metrics.streams.settled(0, 0.05)
 
