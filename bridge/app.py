@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from fnmatch import fnmatchcase
+from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
@@ -30,9 +32,14 @@ log = logging.getLogger(__name__)
 STREAMS_END = 1.0
 """Seconds that open streams get to end when the bridge stops."""
 
+LAST_RESORT = 4.0
+"""Seconds after which a bridge that was told to stop ends whatever still runs in it."""
+
 
 async def serve(config: Config) -> None:
     """Run the bridge until SIGTERM or SIGINT, then end the streams and return within five seconds.
+
+    A second signal ends the process at once, as if nobody had asked for the first.
 
     Raises:
         ConfigError: a cluster template or a source's options cannot work.
@@ -74,15 +81,18 @@ class Bridge:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set.
 
-        The doors open first, so that a port in use is found at once and Envoys are held instead of refused.
+        The doors open first, so that a port in use is found at once and Envoys are held instead of refused. They close
+        first too, so that Envoys turn to another replica while the rest of this one winds down.
         """
         with self._scheduler:
-            async with self._doors(), asyncio.TaskGroup() as group:
+            async with self._doors() as doors, asyncio.TaskGroup() as group:
                 tasks = [group.create_task(work, name=name) for name, work in self._work()]
                 await stop.wait()
                 log.info("bridge.stopping")
+                await doors.aclose()
                 for task in tasks:
                     task.cancel()
+        log.info("bridge.stopped")
 
     def _work(self) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
         """Everything that runs for as long as the bridge does. Whichever fails ends the process: that is a bug."""
@@ -97,15 +107,14 @@ class Bridge:
             )
 
     @contextlib.asynccontextmanager
-    async def _doors(self) -> AsyncIterator[None]:
+    async def _doors(self) -> AsyncIterator[contextlib.AsyncExitStack]:
         async with contextlib.AsyncExitStack() as stack:
             admin_port = await self._admin.start()
             stack.push_async_callback(self._admin.stop)
             xds_port = await self._xds.start()
             stack.push_async_callback(self._xds.stop, STREAMS_END)
             log.info("bridge.started", extra={"xds_port": xds_port, "admin_port": admin_port})
-            yield
-        log.info("bridge.stopped")
+            yield stack
 
     def _view(self) -> View:
         listed = [ListedSource(source.name, source.type, source.required) for source in self._config.sources]
@@ -128,10 +137,30 @@ def _policies(config: Config) -> Callable[[ServiceName], MergePolicy]:
 @contextlib.contextmanager
 def _signals(stop: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
+    last_resort: list[asyncio.TimerHandle] = []
+
+    def asked() -> None:
+        stop.set()
+        restore()
+        last_resort.append(loop.call_later(LAST_RESORT, _abandon))
+
+    def restore() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, asked)
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+        restore()
+        for handle in last_resort:
+            handle.cancel()
+
+
+def _abandon() -> NoReturn:
+    """End the process although tasks are left: an adapter that ignores its cancellation must not keep it alive."""
+    stuck = sorted(task.get_name() for task in asyncio.all_tasks())
+    log.error("bridge.abandoned", extra={"tasks": stuck})
+    logging.shutdown()
+    os._exit(1)

@@ -52,6 +52,42 @@ async def test_it_ends_when_told_also_before_it_is_ready(tmp_path: Path) -> None
     assert code == 0
 
 
+STUBBORN = """
+import asyncio, sys
+from bridge import plugins
+from bridge.adapter import AdapterConfig
+from bridge.cli import main
+
+class Stubborn:
+    Config = AdapterConfig
+
+    def __init__(self, config):
+        pass
+
+    async def run(self, context):
+        context.succeeded()
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                pass
+
+plugins.discover = lambda: {"stubborn": Stubborn}
+main(sys.argv[1:])
+"""
+
+
+async def test_an_adapter_that_ignores_its_cancellation_does_not_keep_the_process_alive(tmp_path: Path) -> None:
+    bridge = BridgeProcess(tmp_path, [{"name": "stubborn", "type": "stubborn", "allow_empty": True}])
+    await bridge.start(command=("-c", STUBBORN))
+
+    async with asyncio.timeout(5):
+        code = await bridge.terminate()
+
+    assert code == 1
+    assert [event["tasks"] for event in bridge.events("bridge.abandoned")] == [["Task-1", "source stubborn"]]
+
+
 async def test_a_source_that_has_not_spoken_is_named_by_readyz_and_in_the_log(tmp_path: Path) -> None:
     missing: dict[str, object] = {"name": "local", "type": "file", "path": str(tmp_path / "missing.yaml")}
     bridge = BridgeProcess(tmp_path, [missing], startup_grace="100ms")

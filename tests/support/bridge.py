@@ -59,13 +59,12 @@ class BridgeProcess:
         assert self._process is not None, "the bridge was never started"
         return self._process
 
-    async def start(self, *, ready: bool = True) -> None:
+    async def start(self, *, ready: bool = True, command: tuple[str, ...] = ("-m", "bridge")) -> None:
         """Start it and wait until it lives, or until Envoys are answered (`ready`)."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "bridge",
+                *command,
                 "run",
                 "--config",
                 str(self.config),
