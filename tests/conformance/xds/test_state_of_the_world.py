@@ -5,9 +5,10 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#basic-protocol
 
 import pytest
 
+from support.waiting import eventually
 from support.xds_client import TRANSPORTS, Transport, XdsClient
 from support.xds_content import snapshot
-from xds import CLUSTER, ENDPOINT, SnapshotCache
+from xds import CLUSTER, ENDPOINT, SnapshotCache, XdsServer
 
 
 @pytest.fixture(params=[each for each in TRANSPORTS if not each.delta], ids=str)
@@ -53,12 +54,15 @@ async def test_named_clusters_come_together_and_others_in_silence(client: XdsCli
     assert update.version == snapshot({"a": "new", "b": "", "other": "new"}).version(CLUSTER.url)
 
 
-async def test_a_star_with_names_is_everything_until_the_star_is_gone(client: XdsClient, cache: SnapshotCache) -> None:
+async def test_a_star_with_names_is_everything_until_the_star_is_gone(
+    client: XdsClient, cache: SnapshotCache, server: XdsServer
+) -> None:
     cache.set(snapshot({"a": "", "b": ""}))
     await client.request(CLUSTER, ["*", "a"])
     everything = await client.receive(CLUSTER)
 
     await client.request(CLUSTER, ["a"], nonce=everything.nonce)
+    await eventually(lambda: server.streams()[0].types[0].names == 1)
     cache.set(snapshot({"a": "new", "b": "new"}))
     named = await client.receive(CLUSTER)
 
@@ -66,13 +70,16 @@ async def test_a_star_with_names_is_everything_until_the_star_is_gone(client: Xd
     assert named.names == {"a"}
 
 
-async def test_an_empty_name_is_no_name_but_ends_the_wildcard(client: XdsClient, cache: SnapshotCache) -> None:
+async def test_an_empty_name_is_no_name_but_ends_the_wildcard(
+    client: XdsClient, cache: SnapshotCache, server: XdsServer
+) -> None:
     cache.set(snapshot({"a": "", "b": ""}))
     await client.request(CLUSTER)
     first = await client.receive(CLUSTER)
 
     await client.request(CLUSTER, [""], nonce=first.nonce)
     await client.request(CLUSTER, [], nonce=first.nonce)
+    await eventually(lambda: server.streams()[0].types[0].names == 0)
     cache.set(snapshot({"a": "new", "b": "new"}))
     await client.request(CLUSTER, ["b"])
     update = await client.receive(CLUSTER)

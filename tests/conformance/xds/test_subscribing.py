@@ -3,9 +3,10 @@
 https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 """
 
+from support.waiting import eventually
 from support.xds_client import XdsClient
 from support.xds_content import snapshot
-from xds import CLUSTER, ENDPOINT, SnapshotCache
+from xds import CLUSTER, ENDPOINT, SnapshotCache, XdsServer
 
 
 async def test_everything_is_answered_to_a_request_without_names(client: XdsClient, cache: SnapshotCache) -> None:
@@ -129,12 +130,15 @@ async def test_no_names_are_no_wildcard_for_assignments(client: XdsClient, cache
     assert update.names | update.removed == {"fence"}
 
 
-async def test_after_names_were_given_no_names_are_nothing(client: XdsClient, cache: SnapshotCache) -> None:
+async def test_after_names_were_given_no_names_are_nothing(
+    client: XdsClient, cache: SnapshotCache, server: XdsServer
+) -> None:
     cache.set(snapshot({"a": "", "b": ""}))
     await client.subscribe(CLUSTER, ["a"])
     first = await client.accept(CLUSTER)
 
     await client.unsubscribe(CLUSTER, ["a"], nonce=first.nonce)
+    await eventually(lambda: server.streams()[0].types[0].names == 0)
     cache.set(snapshot({"a": "new", "b": "new"}))
     await client.subscribe(CLUSTER, ["b"])
     update = await client.accept(CLUSTER)
