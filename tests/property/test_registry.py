@@ -11,6 +11,7 @@ from bridge.merge import Service, union
 from bridge.model import Endpoint, EndpointKey, Entry, Health, InstanceId, Scope, ServiceName, SetAside, SourceName
 from bridge.registry import Registry
 
+HEALTHIEST = [Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED, Health.UNHEALTHY, Health.DRAINING]
 SOURCES = [SourceName("first"), SourceName("second")]
 sources = st.sampled_from(SOURCES)
 scopes = st.sampled_from([Scope("a"), Scope("b")])
@@ -25,10 +26,7 @@ endpoints = st.builds(
     instance=instances,
 )
 set_aside = st.builds(SetAside, instances, st.just("host:80"), st.just("not an IP address"))
-# One entry an instance, address and port: a source does not say two things of the same endpoint.
-entry_sets = st.lists(
-    endpoints | set_aside, max_size=5, unique_by=lambda entry: (entry.instance, getattr(entry, "key", None))
-).map(frozenset[Entry])
+entry_sets = st.frozensets(endpoints | set_aside, max_size=5)
 reads = st.dictionaries(services, entry_sets, max_size=3)
 
 Model = dict[tuple[SourceName, Scope, ServiceName], frozenset[Entry]]
@@ -56,16 +54,12 @@ class RegistryModel(RuleBasedStateMachine):
         read: Mapping[ServiceName, frozenset[Entry]],
         removed: frozenset[InstanceId],
     ) -> None:
-        before = {place: keys_of(entries, removed) for place, entries in self.model.items()}
         self.registry.sink(source).replace(scope, read, complete=False, removed=removed)
 
-        for service, entries in self.registry.reported(source, scope).items():
-            self.model[source, scope, service] = entries
-        for place, kept in before.items():
-            assert kept <= keys_of(self.model[place], frozenset())
-        for service, entries in read.items():
-            reported = {entry for entry in entries if entry.instance not in removed}
-            assert reported <= self.model[source, scope, service]
+        known = {service for owner, where, service in self.model if (owner, where) == (source, scope)}
+        for service in known | read.keys():
+            place = (source, scope, service)
+            self.model[place] = laid_over(self.model.get(place, frozenset()), read.get(service, frozenset()), removed)
 
     @rule(source=sources, scope=scopes, service=services, entries=entry_sets)
     def update(self, source: SourceName, scope: Scope, service: ServiceName, entries: frozenset[Entry]) -> None:
@@ -90,13 +84,8 @@ class RegistryModel(RuleBasedStateMachine):
         assert self.drained == self.registry.services()
         assert self.drained.keys() == {service for _, _, service in self.model}
         for name, service in self.drained.items():
-            assert {served.endpoint.key for served in service.endpoints} == {
-                entry.key
-                for (_, _, other), entries in self.model.items()
-                if other == name
-                for entry in entries
-                if isinstance(entry, Endpoint)
-            }
+            served = {each.endpoint.key: (each.endpoint, len(each.origins)) for each in service.endpoints}
+            assert served == merged(self.model, name)
 
     @invariant()
     def the_statistics_count_what_is_known(self) -> None:
@@ -109,12 +98,31 @@ class RegistryModel(RuleBasedStateMachine):
             assert statistics.set_aside == sum(isinstance(entry, SetAside) for entry in found)
 
 
-def keys_of(entries: frozenset[Entry], removed: frozenset[InstanceId]) -> set[tuple[InstanceId, EndpointKey]]:
-    return {
-        (entry.instance, entry.key)
-        for entry in entries
-        if isinstance(entry, Endpoint) and entry.instance not in removed
-    }
+def laid_over(known: frozenset[Entry], read: frozenset[Entry], removed: frozenset[InstanceId]) -> frozenset[Entry]:
+    """A partial read, as a dictionary would take it: what was read wins, what was not read stays."""
+    by_endpoint: dict[tuple[InstanceId, EndpointKey], set[Entry]] = {}
+    for entries in (known, read):
+        for identity in {(entry.instance, entry.key) for entry in entries if isinstance(entry, Endpoint)}:
+            by_endpoint[identity] = set()
+            for entry in entries:
+                if isinstance(entry, Endpoint) and (entry.instance, entry.key) == identity:
+                    by_endpoint[identity].add(entry)
+    seen = {entry.instance for entry in read}
+    reasons = {entry for entry in read if isinstance(entry, SetAside)}
+    reasons |= {entry for entry in known if isinstance(entry, SetAside) and entry.instance not in seen}
+    everything = {*reasons, *(entry for entries in by_endpoint.values() for entry in entries)}
+    return frozenset(entry for entry in everything if entry.instance not in removed)
+
+
+def merged(model: Model, name: ServiceName) -> dict[EndpointKey, tuple[Endpoint, int]]:
+    """The endpoint that is served at each address and port, and how many reports there are of it."""
+    candidates: dict[EndpointKey, list[tuple[tuple[int, int, str, str, int], Endpoint]]] = {}
+    for (source, scope, service), entries in model.items():
+        for entry in entries if service == name else ():
+            if isinstance(entry, Endpoint):
+                rank = (SOURCES.index(source), HEALTHIEST.index(entry.health), scope, entry.instance, entry.weight)
+                candidates.setdefault(entry.key, []).append((rank, entry))
+    return {key: (min(found, key=lambda each: each[0])[1], len(found)) for key, found in candidates.items()}
 
 
 TestRegistry = RegistryModel.TestCase
