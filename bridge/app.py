@@ -96,7 +96,7 @@ class Bridge:
 
     def _work(self) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
         """Everything that runs for as long as the bridge does. Whichever fails ends the process: that is a bug."""
-        yield "xds", self._xds.wait()
+        yield "xds", self._xds.run()
         yield "reconciler", self._reconciler.run(self._readiness)
         yield "loop lag", self._metrics.observe_loop()
         for source in self._config.sources:

@@ -86,7 +86,6 @@ class XdsServer:
         self._changed = asyncio.Event()
         self._unwatch: Callable[[], None] = lambda: None
         self._server: grpc.aio.Server | None = None
-        self._background: asyncio.Task[None] | None = None
         self._stopping = False
 
     async def start(self) -> int:
@@ -107,19 +106,13 @@ class XdsServer:
         await server.start()
         self._server = server
         self._unwatch = self._cache.watch(self._notice)
-        self._background = asyncio.create_task(self._work(), name="xds-server")
         return port
 
-    async def wait(self) -> None:
-        """Return once the server is stopped.
-
-        Raises:
-            Exception: a bug ended the work in the background, without which nobody learns of a change.
-        """
-        if self._background:
-            await asyncio.wait({self._background})
-            if not self._background.cancelled():
-                self._background.result()
+    async def run(self) -> None:
+        """Tell the streams of changes and look after them, until cancelled. Without it clients learn of no change."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._rouse_on_changes())
+            tasks.create_task(self._check_regularly())
 
     async def stop(self, grace: float) -> None:
         """Say goodbye to all clients and end their streams; they come back by themselves, to us or to another.
@@ -129,9 +122,6 @@ class XdsServer:
         """
         self._stopping = True
         self._unwatch()
-        if self._background:
-            self._background.cancel()
-            await asyncio.wait({self._background})
         if self._server:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._server.stop(grace))
@@ -188,11 +178,6 @@ class XdsServer:
         if generation := self._cache.generation:
             self._propagation.begin(generation.number, self._shared.clock())
         self._changed.set()
-
-    async def _work(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._rouse_on_changes())
-            tasks.create_task(self._check_regularly())
 
     async def _rouse_on_changes(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""What goes wrong in other control planes, each by the name of its failure: from a source's report to what is served."""
+"""What goes wrong in other control planes, each test by the name of a failure: from a report to what is served."""
 
 import pytest
 

@@ -1,5 +1,6 @@
 """A running server with an empty cache, and a client for each of the four transports."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -22,8 +23,11 @@ def recorder() -> StreamRecorder:
 @pytest.fixture
 async def server(cache: SnapshotCache, recorder: StreamRecorder) -> AsyncIterator[XdsServer]:
     server = XdsServer(cache, ServerOptions(), recorder)
+    running = asyncio.create_task(server.run())
     yield server
     await server.stop(grace=1)
+    assert not running.done()
+    running.cancel()
     assert recorder.failures == []
 
 

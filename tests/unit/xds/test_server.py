@@ -24,18 +24,16 @@ async def test_a_server_that_never_started_can_be_stopped() -> None:
     await XdsServer(SnapshotCache(), ServerOptions(), StreamRecorder()).stop(grace=1)
 
 
-async def test_waiting_ends_when_the_server_is_stopped() -> None:
+async def test_a_server_can_be_stopped_twice() -> None:
     server = XdsServer(SnapshotCache(), ServerOptions(), StreamRecorder())
     await server.start()
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.wait())
-        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
         await server.stop(grace=1)
         await server.stop(grace=1)
 
 
-async def test_a_bug_in_the_background_reaches_who_waits() -> None:
+async def test_a_bug_in_telling_the_streams_ends_the_server() -> None:
     cache = BrokenCache()
     server = XdsServer(cache, ServerOptions(), StreamRecorder())
     await server.start()
@@ -45,7 +43,7 @@ async def test_a_bug_in_the_background_reaches_who_waits() -> None:
 
     async with asyncio.timeout(5):
         with pytest.raises(ExceptionGroup):
-            await server.wait()
+            await server.run()
     await server.stop(grace=1)
 
 
