@@ -4,7 +4,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#how-the-client
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -43,8 +43,10 @@ class NameSets:
         # By hash, because a table by value would keep its own keys alive.
         self._sets: WeakValueDictionary[int, frozenset[str]] = WeakValueDictionary()
 
-    def share(self, names: Iterable[str]) -> frozenset[str]:
+    def share(self, names: Collection[str]) -> frozenset[str]:
         """The one object for this set of names."""
+        if not names:
+            return NOTHING
         wanted = names if isinstance(names, frozenset) else frozenset(map(sys.intern, names))
         known = self._sets.setdefault(hash(wanted), wanted)
         return known if known == wanted else wanted
