@@ -5,18 +5,18 @@ The file is polled, not watched by inotify: see `adapters/_watch.py`.
 
 import asyncio
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from itertools import islice
+from pathlib import Path as FilePath
 from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from adapters._watch import WatchedFile
 from bridge.adapter import AdapterConfig, AdapterContext, Duration
+from bridge.document import Document, UnreadableError
+from bridge.document import parse as parse_document
 from bridge.errors import SourceError
 from bridge.model import (
     Endpoint,
@@ -31,14 +31,19 @@ from bridge.model import (
     UpstreamProtocol,
     canonical_address,
 )
+from bridge.problem import Path, Problem, kind
 
 Services = Mapping[ServiceName, frozenset[Entry]]
+
+_ENDPOINT = 3  # the length of the path to an endpoint: `services`, the service, the index
+_SHOWN = 100
+_TOLD = 5
 
 
 class FileConfig(AdapterConfig):
     """Configuration of a source of type `file`."""
 
-    path: Path
+    path: FilePath
     """The file. Write it elsewhere and rename it into place: then it is never seen half-written."""
     interval: Annotated[Duration, Field(ge=0.01)] = 0.25
     """How often to look whether the file has changed."""
@@ -50,7 +55,7 @@ class FileAdapter:
     Config: ClassVar[type[FileConfig]] = FileConfig
 
     def __init__(self, config: FileConfig) -> None:
-        self._file = WatchedFile(config.path)
+        self._file = WatchedFile(config.path, settled=config.interval)
         self._interval = config.interval
         self._parsed: bytes | None = None
         self._outcome: Services | str = ""
@@ -63,6 +68,8 @@ class FileAdapter:
         try:
             async for _ in context.ticks(self._interval):
                 services = await asyncio.get_running_loop().run_in_executor(executor, self._look)
+                if services is None:
+                    continue
                 if services is not reported:
                     context.sink.replace(Scope(str(self._file.path)), services)
                     reported = services
@@ -70,13 +77,15 @@ class FileAdapter:
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
 
-    def _look(self) -> Services:
-        """What the file says, parsed once; runs in the thread."""
+    def _look(self) -> Services | None:
+        """What the file says, parsed once; None while it may be half-written. Runs in the thread."""
         try:
             content = self._file.look()
         except OSError as error:
             message = f"cannot read {self._file.path} ({error.strerror}); restore the file"
             raise SourceError(message, retry_after=self._interval) from error
+        if content is None:
+            return None
         if content is not self._parsed:
             self._parsed, self._outcome = content, _outcome(content, str(self._file.path))
         if isinstance(self._outcome, str):
@@ -97,49 +106,67 @@ def parse(content: bytes, file: str) -> Services:
     Raises:
         SourceError: the content is broken as a whole.
     """
-    document = _load(content, file)
-    if not isinstance(document, CommentedMap) or not isinstance(document.get("services"), CommentedMap):
-        raise SourceError(f"{file}:1:1: expected `services:` with services below it; write `services: {{}}` for none")
-    for key in document:
-        if key != "services":
-            raise SourceError(f"{_place(file, document.lc.key(key))}: unknown key {key!r}; `services` is the only one")
-    services = document["services"]
-    return {_name(file, services, key): frozenset(_entries(file, services, key)) for key in services}
+    document = _document(content, file)
+    services, unusable = _services(document), _unusable(document)
+    return {ServiceName(name): frozenset(_entries(document, name, items, unusable)) for name, items in services.items()}
 
 
-def _load(content: bytes, file: str) -> object:
+def _document(content: bytes, file: str) -> Document:
     try:
-        document: object = YAML(typ="rt", pure=True).load(content.decode("utf-8-sig"))
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = _place(file, (mark.line, mark.column) if mark else (0, 0))
-        raise SourceError(f"{place}: {error.problem or error.context}") from error
-    except (YAMLError, ValueError, LookupError, RecursionError) as error:  # the library lets them all through
-        raise SourceError(f"{file}: is not YAML: {str(error).splitlines()[0]}") from error
-    return document
+        return parse_document(file, content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{file}: byte {error.start} is not UTF-8") from error
+    except UnreadableError as error:
+        raise SourceError(str(error)) from error
 
 
-def _name(file: str, services: CommentedMap, key: object) -> ServiceName:
-    if not isinstance(key, str):
-        raise SourceError(f"{_place(file, services.lc.key(key))}: the name of a service is text; write {str(key)!r}")
-    return ServiceName(key)
+def _services(document: Document) -> Mapping[str, Sequence[object]]:
+    top = document.value
+    services = top.get("services") if isinstance(top, dict) else None
+    if not isinstance(top, dict) or not isinstance(services, dict):
+        reason = "expected `services:` with services below it; write `services: {}` for none"
+        raise SourceError(document.report([Problem((), reason)]))
+    problems = [
+        Problem((key,), "unknown key; `services` is the only one", key=True) for key in top.keys() - {"services"}
+    ]
+    problems += [
+        Problem(("services", name), f"is not a list of endpoints; write `{name}: []` for none", key=True)
+        for name, items in services.items()
+        if not isinstance(items, list)
+    ]
+    if problems:
+        raise SourceError(document.report(problems))
+    return services
 
 
-def _entries(file: str, services: CommentedMap, key: object) -> Iterator[Entry]:
-    items = services[key]
-    if not isinstance(items, CommentedSeq):
-        place = _place(file, services.lc.key(key))
-        raise SourceError(f"{place}: service {key!r} is not a list of endpoints; write `{key}: []` for none")
+def _unusable(document: Document) -> Mapping[Path, str]:
+    """Why an endpoint cannot be read, by its path.
+
+    Raises:
+        SourceError: something is wrong that is not within one endpoint.
+    """
+    unusable: dict[Path, str] = {}
+    for _, problem in document.problems:
+        if len(problem.path) < _ENDPOINT:
+            raise SourceError(document.report())
+        inner = Problem(problem.path[_ENDPOINT:], problem.message)
+        unusable.setdefault(problem.path[:_ENDPOINT], str(inner))
+    return unusable
+
+
+def _entries(document: Document, name: str, items: Sequence[object], unusable: Mapping[Path, str]) -> Iterator[Entry]:
     lines: dict[EndpointKey, int] = {}
     for index, item in enumerate(items):
-        line = items.lc.item(index)[0] + 1
+        path = ("services", name, index)
+        line = document.position(path).line
         try:
-            endpoint = _endpoint(item)
-            if lines.setdefault(endpoint.key, line) != line:
+            endpoint = _endpoint(item, unusable.get(path))
+            if endpoint.key in lines:
                 raise ValueError(f"{endpoint.key} is already on line {lines[endpoint.key]}")  # noqa: TRY301 (a reason like the others)
+            lines[endpoint.key] = line
             yield endpoint
         except ValueError as error:
-            yield SetAside(InstanceId(""), _reported(item), f"{file}:{line}: {error}")
+            yield SetAside(InstanceId(""), _reported(item), f"{document.name}:{line}: {error}")
 
 
 class _FileEndpoint(AdapterConfig):
@@ -158,11 +185,13 @@ class _FileEndpoint(AdapterConfig):
     metadata: dict[str, str] = Field(default_factory=dict)
 
 
-def _endpoint(item: object) -> Endpoint:
+def _endpoint(item: object, unusable: str | None) -> Endpoint:
+    if unusable is not None:
+        raise ValueError(unusable)
     try:
-        read = _FileEndpoint.model_validate(dict(item.items()) if isinstance(item, CommentedMap) else item)
+        read = _FileEndpoint.model_validate(item)
     except ValidationError as error:
-        raise ValueError("; ".join(_mistakes(error))) from error
+        raise ValueError("; ".join(islice(_mistakes(error), _TOLD))) from error
     return Endpoint(
         address=canonical_address(read.address),
         port=int(read.port),
@@ -175,8 +204,8 @@ def _endpoint(item: object) -> Endpoint:
 
 
 def _mistakes(error: ValidationError) -> Iterator[str]:
-    for mistake in error.errors(include_url=False):
-        key = ".".join(str(part) for part in mistake["loc"])
+    for mistake in error.errors(include_url=False, include_input=False):
+        key = ".".join(str(part) for part in mistake["loc"])[:_SHOWN]
         if mistake["type"] != "extra_forbidden":
             yield f"{key}: {mistake['msg']}" if key else "an endpoint is a mapping with address and port"
             continue
@@ -185,10 +214,11 @@ def _mistakes(error: ValidationError) -> Iterator[str]:
 
 
 def _reported(item: object) -> str:
-    if not isinstance(item, CommentedMap):
-        return str(item)[:100]
-    return f"{item.get('address', '')}:{item.get('port', '')}"[:100]
+    if isinstance(item, dict):
+        return f"{_short(item.get('address', ''))}:{_short(item.get('port', ''))}"
+    return _short(item)
 
 
-def _place(file: str, position: tuple[int, int]) -> str:
-    return f"{file}:{position[0] + 1}:{position[1] + 1}"
+def _short(value: object) -> str:
+    # Not the text of a collection: a few aliases may stand for gigabytes of it.
+    return str(value)[:_SHOWN] if isinstance(value, str | int | float) else kind(value)

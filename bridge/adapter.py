@@ -17,6 +17,8 @@ T = TypeVar("T")
 ConfigT_contra = TypeVar("ConfigT_contra", bound="AdapterConfig", contravariant=True)
 
 DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", re.ASCII)
+_LONGEST = 10 * 365 * 24 * 3600.0
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -24,14 +26,17 @@ def seconds(value: object) -> object:
     """Turn the text of a duration, such as `250ms`, into seconds; anything but text passes for pydantic to judge.
 
     Raises:
-        ValueError: the text is not a number with a unit.
+        ValueError: the text is not a number with a unit, or longer than ten years, which no timer takes.
     """
     if not isinstance(value, str):
         raise ValueError("a duration is a number with a unit, such as 250ms, 30s, 5m or 1h")  # noqa: TRY004 (pydantic reports ValueError alone)
-    if not re.match(DURATION_PATTERN, value):
-        raise ValueError(f"{value!r} is not a duration; write a number and a unit, such as 250ms, 30s, 5m or 1h")
-    number, unit = re.fullmatch(r"([0-9.]+)([a-z]+)", value).groups()  # type: ignore[union-attr]  # matched above
-    return float(number) * _UNITS[unit]
+    found = _DURATION.fullmatch(value)
+    if not found:
+        raise ValueError(f"{value[:60]!r} is not a duration; write a number and a unit, such as 250ms, 30s, 5m or 1h")
+    length = float(found[1]) * _UNITS[found[2]]
+    if length > _LONGEST:
+        raise ValueError(f"{value[:60]!r} is longer than ten years")
+    return length
 
 
 Duration = Annotated[

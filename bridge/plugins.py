@@ -43,8 +43,9 @@ class Plugins(Mapping[str, AdapterType[Never]]):
         point = self._points[name]
         try:
             plugin: object = point.load()
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(f"adapter type {name!r} of {_origin(point)} cannot be imported: {error}") from error
+        except Exception as error:
+            what = str(error) if isinstance(error, ImportError | AttributeError) else repr(error)
+            raise ConfigError(f"adapter type {name!r} of {_origin(point)} cannot be imported: {what}") from error
         return _checked(plugin, point)
 
     def __contains__(self, name: object) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bridge.admin.view import ListedSource, View
 from bridge.merge import Origin, ServedEndpoint, Service
-from bridge.model import Endpoint, Health, ServiceName
+from bridge.model import Endpoint, Health
 from bridge.outage import Failure
 from bridge.registry import ReportedSetAside
 from xds import CLUSTER, ENDPOINT, Snapshot, StreamStatus
@@ -139,22 +139,44 @@ def ready(view: View) -> ReadyDocument:
     )
 
 
-def status(view: View, version: str, started: float) -> StatusDocument:
+@dataclass(frozen=True, slots=True)
+class State:
+    """What `status` sums up, at one moment; nothing in it changes."""
+
+    readiness: ReadyDocument
+    sources: int
+    sources_failing: tuple[str, ...]
+    services: tuple[Service, ...]
+    streams: tuple[StreamStatus, ...]
+    snapshot: Snapshot | None
+
+
+def observe(view: View) -> State:
+    """The state of this moment, without working anything out. On the event loop only."""
+    return State(
+        readiness=ready(view),
+        sources=len(view.sources),
+        sources_failing=tuple(each.name for each in view.sources if view.reading.status(each.name).failures),
+        services=tuple(view.knowledge.services().values()),
+        streams=tuple(view.streams.streams()),
+        snapshot=view.serving.snapshot,
+    )
+
+
+def status(state: State, version: str, started: float) -> StatusDocument:
     """The whole bridge in a few numbers."""
-    services, streams = view.knowledge.services(), view.streams.streams()
-    readiness = ready(view)
     return StatusDocument(
         version=version,
         started=started,
-        ready=readiness.ready,
-        waiting=readiness.waiting,
-        sources=len(view.sources),
-        sources_failing=tuple(each.name for each in view.sources if view.reading.status(each.name).failures),
-        services=len(services),
-        endpoints=_by_health(served.endpoint for service in services.values() for served in service.endpoints),
-        streams=len(streams),
-        clients=len({each.node.id if each.node and each.node.id else each.peer for each in streams}),
-        versions=_versions(view.serving.snapshot),
+        ready=state.readiness.ready,
+        waiting=state.readiness.waiting,
+        sources=state.sources,
+        sources_failing=state.sources_failing,
+        services=len(state.services),
+        endpoints=_by_health(served.endpoint for service in state.services for served in service.endpoints),
+        streams=len(state.streams),
+        clients=len({each.node.id if each.node and each.node.id else each.peer for each in state.streams}),
+        versions=_versions(state.snapshot),
     )
 
 
@@ -180,17 +202,14 @@ def summaries(services: Iterable[Service]) -> tuple[ServiceSummary, ...]:
     return tuple(_summary(service) for service in sorted(services, key=lambda service: service.name))
 
 
-def service(view: View, name: ServiceName) -> ServiceDocument | None:
-    """Everything about one service; None when no source names it."""
-    found = view.knowledge.services().get(name)
-    if found is None:
-        return None
+def service(found: Service, set_aside: Iterable[ReportedSetAside]) -> ServiceDocument:
+    """Everything about one service."""
     return ServiceDocument(
         name=found.name,
         protocol=found.protocol.value if found.protocol else None,
         disputed=_disputed(found),
         endpoints=tuple(_endpoint(served) for served in found.endpoints),
-        set_aside=tuple(_set_aside(each) for each in view.knowledge.set_aside(name)),
+        set_aside=tuple(_set_aside(each) for each in set_aside),
     )
 
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import dataclasses
-import functools
 import importlib.metadata
-import ipaddress
 import json
 import time
 from collections.abc import Callable
@@ -14,14 +12,11 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bridge.admin import document
+from bridge.admin import access, document
 from bridge.admin.view import View
-from bridge.config import AdminConfig, Expose
+from bridge.config import AdminConfig
 from bridge.metrics import CONTENT_TYPE
 from bridge.model import ServiceName
-
-PROBES = frozenset({"/metrics", "/livez", "/readyz"})
-"""What answers beyond loopback as well."""
 
 FRESH = 1.0
 """Seconds for which rendered metrics are given out again: several scrapers cost as much as one."""
@@ -31,8 +26,7 @@ class AdminServer:
     """Answers operators, probes and Prometheus."""
 
     def __init__(self, config: AdminConfig, view: View) -> None:
-        self._address = config.listen
-        self._private = not config.listen.loopback and config.expose is not Expose.ALL
+        self._config = config
         self._view = view
         self._started = time.time()
         self._rendered: asyncio.Future[bytes] | None = None
@@ -49,11 +43,11 @@ class AdminServer:
         """
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._address.host, self._address.port).start()
+            await web.TCPSite(self._runner, self._config.listen.host, self._config.listen.port).start()
         except OSError as error:
             await self.stop()
             reason = error.strerror or str(error)
-            raise OSError(error.errno, f"cannot listen on {self._address} for admin HTTP: {reason}") from error
+            raise OSError(error.errno, f"cannot listen on {self._config.listen} for admin HTTP: {reason}") from error
         port: int = self._runner.addresses[0][1]
         return port
 
@@ -81,13 +75,10 @@ class AdminServer:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Keep from other machines, and from web pages in a browser on this one, what they should not see."""
-        if self._private and request.path not in PROBES:
-            message = f"only {', '.join(sorted(PROBES))} answer beyond loopback; set admin.expose: all to change that"
-            raise web.HTTPForbidden(text=message)
-        if self._address.loopback and not _is_this_machine(request.host):
-            # A page of any web site may name this server by a host of its own whose address it changes ("DNS
-            # rebinding"); the browser then lets the page read the answer.
-            raise web.HTTPForbidden(text=f"host {request.host[:100]!r} is not this machine; use an IP or localhost")
+        peername: object = request.transport.get_extra_info("peername") if request.transport else None
+        peer = str(peername[0]) if isinstance(peername, tuple) else ""
+        if reason := access.refusal(self._config, request.path, request.host, peer):
+            raise web.HTTPForbidden(text=reason)
         response = await handler(request)
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -110,31 +101,36 @@ class AdminServer:
         return _answer(ready, HTTPStatus.OK if ready.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def _status(self, _request: web.Request) -> web.Response:
-        version = await self._in_thread(functools.partial(importlib.metadata.version, "xds-bridge"))
-        return _answer(document.status(self._view, version, self._started))
+        state = document.observe(self._view)
+
+        def work() -> str:
+            version = importlib.metadata.version("xds-bridge")
+            return _json(document.status(state, version, self._started))
+
+        return await self._worked_out(work)
 
     async def _sources(self, _request: web.Request) -> web.Response:
         return _answer({"sources": [document.source(self._view, listed) for listed in self._view.sources]})
 
     async def _services(self, _request: web.Request) -> web.Response:
         services = tuple(self._view.knowledge.services().values())
-        text = await self._in_thread(lambda: _json({"services": document.summaries(services)}))
-        return web.json_response(text=text)
+        return await self._worked_out(lambda: _json({"services": document.summaries(services)}))
 
     async def _service(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"]
-        found = document.service(self._view, ServiceName(name))
+        name = ServiceName(request.match_info["name"])
+        found, set_aside = self._view.knowledge.services().get(name), self._view.knowledge.set_aside(name)
         if found is None:
             raise web.HTTPNotFound(text=f"no source reports a service {name[:255]!r}")
-        return _answer(found)
+        return await self._worked_out(lambda: _json(document.service(found, set_aside)))
 
     async def _envoys(self, _request: web.Request) -> web.Response:
         streams = tuple(self._view.streams.streams())
-        text = await self._in_thread(lambda: _json(document.envoys(streams)))
-        return web.json_response(text=text)
+        return await self._worked_out(lambda: _json(document.envoys(streams)))
 
-    async def _in_thread(self, work: Callable[[], str]) -> str:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+    async def _worked_out(self, work: Callable[[], str]) -> web.Response:
+        """An answer that takes time to make: in a thread, from values that do not change meanwhile."""
+        text = await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        return web.json_response(text=text)
 
 
 @web.middleware
@@ -146,18 +142,6 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         standard = f"{error.status}: {error.reason}"  # what aiohttp says when we said nothing
         message = error.text if error.text and error.text != standard else f"{error.reason}: {request.path[:255]}"
         return web.json_response({"error": message}, status=error.status, headers=headers)
-
-
-def _is_this_machine(host: str) -> bool:
-    """Whether a Host header names this machine by address or as localhost: names of the DNS are up to anybody."""
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return False
-    return True
 
 
 def _answer(content: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:

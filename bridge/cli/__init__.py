@@ -6,9 +6,10 @@ for Envoy's messages and for an HTTP server, which together take most of a secon
 
 import asyncio
 import json
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Never
 
@@ -17,12 +18,16 @@ import typer
 from bridge import installation, log, plugins
 from bridge.adapter import seconds
 from bridge.cli.bootstrap import Output, addresses, http_listeners, tcp_listeners, write
-from bridge.config import Config, LogFormat, LogLevel, json_schema, load
+from bridge.config import Config, LogFormat, LogLevel, build_adapters, json_schema, load
 from bridge.errors import ConfigError
 from bridge.model import Locality
 
+logger = logging.getLogger(__name__)
+
 EXIT_FINDING = 1
 EXIT_FAILED = 3
+EXIT_CRASHED = 70
+"""EX_SOFTWARE of sysexits.h: a bug; the systemd unit restarts after it."""
 EXIT_CONFIG = 78
 """EX_CONFIG of sysexits.h; the systemd unit does not restart after it."""
 
@@ -42,7 +47,7 @@ DEFAULT_LISTENER = "127.0.0.1:10000"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0 fine, 1 a finding or a port in use, 2 usage, 3 it failed, 78 bad configuration.
+    """Run a command and exit: 0 fine, 1 a finding or a port in use, 2 usage, 3 it failed, 70 a bug, 78 bad config.
 
     Args:
         arguments: those after the command's name; those of the process when None.
@@ -56,7 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 @app.command(epilog="Example: xds-bridge run --config bridge.yaml")
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Run the bridge in the foreground until SIGTERM or SIGINT."""
+    """Run the bridge in the foreground until SIGTERM or SIGINT.
+
+    Exits with 1 when a port is in use, 78 when the configuration is wrong, and 70 after a bug in the bridge, which is
+    logged as bridge.crashed.
+    """
     settings = _load(config)
     # gRPC's core writes lines of its own form to standard error, about what we learn as exceptions. Read at its import.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -64,10 +73,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     from bridge.app import serve  # noqa: PLC0415 (see the top of this file)
 
     log.configure(settings.log.format, settings.log.level, sys.stderr, os.environ)
-    try:
-        asyncio.run(serve(settings))
-    except OSError as error:
-        _refuse(f"cannot start: {error.strerror or error}", EXIT_FINDING)
+    _leave(_outcome(serve(settings)))
 
 
 @app.command(epilog="Example: xds-bridge demo --once")
@@ -109,7 +115,7 @@ def check(
     from bridge.cli import live as reading  # noqa: PLC0415 (see the top of this file)
     from bridge.cli import report  # noqa: PLC0415
 
-    adapters = reading.build(settings.sources)
+    adapters = build_adapters(settings.sources)
     console = report.console(sys.stdout)
     report.configuration(console, str(config), settings)
     if not live:
@@ -176,6 +182,36 @@ def bootstrap(  # noqa: PLR0913 (an option each)
 
 def _load(path: Path) -> Config:
     return load(path, os.environ, plugins.discover())
+
+
+def _outcome(work: Coroutine[None, None, None]) -> int:
+    """Run to the end, and say what the exit code is; everything that went wrong has been told."""
+    try:
+        # Not `asyncio.run`, and never closed: closing waits for threads, such as one that asks a DNS that is silent.
+        asyncio.Runner().run(work)
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        return EXIT_CONFIG
+    except OSError as error:
+        typer.echo(f"cannot start: {error.strerror or error}", err=True)
+        return EXIT_FINDING
+    except Exception:
+        logger.exception("bridge.crashed")
+        return EXIT_CRASHED
+    return 0
+
+
+def _leave(code: int) -> Never:
+    """End the process now.
+
+    Python would first wait for the threads of all executors, and one may be busy for minutes: with a large file, or
+    with a file system that hangs. There is nothing left to lose: all that a thread could still say is for a bridge
+    that has stopped.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _only_errors() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from bridge.bootstrap import HttpListener, Route, SocketAddress, TcpListener
 from bridge.config.address import parse_address
@@ -55,12 +56,19 @@ def write(content: dict[str, object], output: Output) -> str:
     if output is Output.JSON:
         return json.dumps(content, indent=2) + "\n"
     stream = io.StringIO()
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
+    yaml = YAML(typ="rt", pure=True)
     yaml.width = _WIDTH
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # the library declares it as None
-    yaml.dump(content, stream)
+    yaml.dump(_quoted(content), stream)
     return stream.getvalue()
+
+
+def _quoted(value: object) -> object:
+    """The same with every text in quotes: Envoy's reader of YAML takes `on`, `y` or `1_0` for something else."""
+    if isinstance(value, dict):
+        return {key: _quoted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_quoted(item) for item in value]
+    return DoubleQuotedScalarString(value) if isinstance(value, str) else value
 
 
 def _address(text: str) -> SocketAddress:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from bridge.adapter import Adapter
 from bridge.config import SourceConfig
-from bridge.errors import ConfigError
 from bridge.merge import union
 from bridge.model import SourceName
 from bridge.observer import SourceObserver
@@ -46,33 +45,18 @@ class Reading:
         return ()
 
 
-def build(sources: Sequence[SourceConfig]) -> Sequence[Adapter]:
-    """The adapters of all sources, in their order.
-
-    Raises:
-        ConfigError: the options of some cannot work; one line for each.
-    """
-    adapters, problems = [], []
-    for source in sources:
-        try:
-            adapters.append(source.build())
-        except ConfigError as error:
-            problems.append(f'source "{source.name}": {error}')
-    if problems:
-        raise ConfigError("\n".join(problems))
-    return adapters
-
-
-async def read_once(sources: Sequence[SourceConfig], adapters: Sequence[Adapter], timeout: float) -> Sequence[Reading]:
-    """Run every adapter until its first full pass is done, it fails, or `timeout` seconds are over."""
+async def read_once(
+    sources: Sequence[SourceConfig], adapters: Mapping[SourceName, Adapter], timeout: float
+) -> Sequence[Reading]:
+    """Run the adapter of every source until its first full pass is done, it fails, or `timeout` seconds are over."""
     names = [source.name for source in sources]
     registry = Registry(names, policy=lambda _: union, clock=time.time)
     passes = {name: _Pass() for name in names}
-    supervisor = Supervisor([_Recorder(passes)], _once, kept=lambda _: 0)
+    supervisor = Supervisor([_Recorder(passes)], _ticks, kept=lambda _: 0)
     async with asyncio.TaskGroup() as tasks:
-        for source, adapter in zip(sources, adapters, strict=True):
+        for source in sources:
             sink = registry.sink(source.name)
-            work = supervisor.run(source.name, adapter, sink, allow_empty=source.allow_empty)
+            work = supervisor.run(source.name, adapters[source.name], sink, allow_empty=source.allow_empty)
             tasks.create_task(_limited(tasks.create_task(work), passes[source.name], timeout))
     registry.drain()
     return [_reading(source, passes[source.name], registry) for source in sources]
@@ -133,9 +117,10 @@ async def _limited(work: "asyncio.Task[None]", current: _Pass, timeout: float) -
         work.cancel()
 
 
-async def _once(_interval: float) -> AsyncIterator[None]:
-    yield
-    await asyncio.Event().wait()
+async def _ticks(interval: float) -> AsyncIterator[None]:
+    while True:
+        yield
+        await asyncio.sleep(interval)
 
 
 def _reading(source: SourceConfig, current: _Pass, registry: Registry) -> Reading:

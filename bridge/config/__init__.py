@@ -18,6 +18,7 @@ from bridge.config.model import (
     SourceConfig,
     SourceKeys,
     XdsConfig,
+    build_adapters,
 )
 from bridge.config.schema import json_schema
 
@@ -35,6 +36,7 @@ __all__ = [
     "SourceConfig",
     "SourceKeys",
     "XdsConfig",
+    "build_adapters",
     "json_schema",
     "load",
 ]

@@ -24,6 +24,15 @@ class Address:
         except ValueError:
             return False
 
+    def collides(self, other: "Address") -> bool:
+        """Whether not both can be listened on: the same port of the same address, or of all addresses.
+
+        Names are taken as different from each other and from addresses; where they are not, listening fails.
+        """
+        everywhere = {"0.0.0.0", "::"}  # noqa: S104 (to find it, not to listen there)
+        same = self.host == other.host or bool(everywhere & {self.host, other.host})
+        return same and self.port == other.port != 0
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 

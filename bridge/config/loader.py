@@ -5,11 +5,13 @@ from pathlib import Path as FilePath
 from typing import Never
 
 from bridge.adapter import AdapterType
-from bridge.config.document import Document, parse
+from bridge.config.environment import expand
 from bridge.config.model import Config, SourceConfig, SourceKeys
-from bridge.config.problem import Path, Problem, nearest, path_text, validate
+from bridge.config.validation import validate
+from bridge.document import Document, UnreadableError, parse
 from bridge.errors import ConfigError
 from bridge.model import SourceName
+from bridge.problem import Path, Problem, TemplateError, nearest, path_text
 
 Plugins = Mapping[str, AdapterType[Never]]
 
@@ -25,7 +27,7 @@ def load(path: FilePath, environ: Mapping[str, str], plugins: Plugins) -> Config
     Raises:
         ConfigError: it cannot be read or is wrong; one line per problem, each with file, line and column.
     """
-    document = parse(str(path), _text(path), environ)
+    document = _document(path, environ)
     top = _top(document)
     sources, problems = _sources(top.get("sources"), plugins)
     config, found = validate(Config, {**top, "sources": sources})
@@ -33,10 +35,17 @@ def load(path: FilePath, environ: Mapping[str, str], plugins: Plugins) -> Config
     if config is not None:
         problems += _cross_checks(config, document)
     if config is None or problems or document.problems:
-        raise document.error(problems)
+        raise ConfigError(document.report(problems))
     if problems := [*_templates(config)]:
-        raise document.error(problems)
+        raise ConfigError(document.report(problems))
     return config
+
+
+def _document(path: FilePath, environ: Mapping[str, str]) -> Document:
+    try:
+        return parse(str(path), _text(path), lambda text: expand(text, environ))
+    except UnreadableError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _text(path: FilePath) -> str:
@@ -53,7 +62,7 @@ def _top(document: Document) -> Mapping[str, object]:
     if document.value is None:
         raise ConfigError(f"{document.name}: the configuration is empty; it needs at least `sources`")
     if not isinstance(document.value, dict):
-        raise document.error([Problem((), "expected keys such as `sources` at the top of the file")])
+        raise ConfigError(document.report([Problem((), "expected keys such as `sources` at the top of the file")]))
     return document.value
 
 
@@ -112,10 +121,9 @@ def _repeated(values: Iterable[tuple[Path, str]]) -> Iterator[Problem]:
 
 
 def _cross_checks(config: Config, document: Document) -> Iterator[Problem]:
-    port = config.xds.listen.port
-    if port == config.admin.listen.port != 0:
+    if config.xds.listen.collides(config.admin.listen):
         at = next((path for path in (("admin", "listen"), ("xds", "listen")) if path in document.keys), ())
-        yield Problem(at, f"xds and admin cannot both listen on port {port}")
+        yield Problem(at, f"xds and admin cannot both listen on port {config.xds.listen.port}")
     yield from _repeated((("services", index, "match"), rule.match) for index, rule in enumerate(config.services))
 
 
@@ -124,7 +132,7 @@ def _templates(config: Config) -> Iterator[Problem]:
     if not config.cluster_defaults and not any(cluster for _, cluster in rules):
         return
     # Here and not above: it imports the message classes of Envoy, which take longer than all other checks together.
-    from bridge.resources import ResourceBuilder, TemplateError  # noqa: PLC0415 (see above)
+    from bridge.resources import ResourceBuilder  # noqa: PLC0415 (see above)
 
     try:
         ResourceBuilder(config.cluster_defaults, rules)

@@ -1,7 +1,7 @@
 """The shape of the configuration: every key with its type, its default and what it means."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Never, Self
 
@@ -20,6 +20,7 @@ from pydantic_core.core_schema import ValidationInfo
 
 from bridge.adapter import Adapter, AdapterConfig, AdapterType, Duration
 from bridge.config.address import ADDRESS_PATTERN, Address, parse_address
+from bridge.errors import ConfigError
 from bridge.merge import Policy
 from bridge.model import SourceName
 
@@ -93,7 +94,7 @@ class AdminConfig(Section):
     listen: ListenAddress = Address("127.0.0.1", 19000)
     """Where it listens, as host:port."""
     expose: Expose = Expose.PROBES
-    """What answers beyond loopback: `probes` is /metrics, /livez and /readyz alone; `all` is everything."""
+    """What other machines are answered: `probes` is /metrics, /livez and /readyz alone; `all` is everything."""
 
 
 class LogFormat(StrEnum):
@@ -175,6 +176,23 @@ class SourceConfig(BaseModel):
             ConfigError: the options cannot work, such as a certificate that cannot be read.
         """
         return self.adapter(self.options)  # type: ignore[arg-type]  # `options` is made by this adapter's `Config`
+
+
+def build_adapters(sources: Sequence[SourceConfig]) -> dict[SourceName, Adapter]:
+    """The adapters of all sources, in their order.
+
+    Raises:
+        ConfigError: the options of some cannot work; one line for each, with the name of the source.
+    """
+    adapters, problems = {}, []
+    for source in sources:
+        try:
+            adapters[source.name] = source.build()
+        except ConfigError as error:
+            problems.append(f'source "{source.name}": {error}')
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return adapters
 
 
 class Config(Section):

@@ -3,7 +3,7 @@
 The only part of the bridge that knows protobuf.
 """
 
+from bridge.problem import TemplateError
 from bridge.resources.builder import ResourceBuilder
-from bridge.resources.problem import TemplateError
 
 __all__ = ["ResourceBuilder", "TemplateError"]

@@ -3,12 +3,13 @@
 import base64
 import binascii
 import datetime as dt
+import math
 import re
 
 import betterproto2
 from envoy_data_plane.google import protobuf
 
-from bridge.resources.problem import Path, TemplateError, kind, nearest
+from bridge.problem import Path, TemplateError, kind, nearest
 
 _BITS = {
     betterproto2.TYPE_INT32: (-(1 << 31), (1 << 31) - 1),
@@ -22,6 +23,7 @@ _BITS = {
     betterproto2.TYPE_UINT64: (0, (1 << 64) - 1),
     betterproto2.TYPE_FIXED64: (0, (1 << 64) - 1),
 }
+_FLOAT_MAX = 3.4028234663852886e38
 _DURATION = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,6}))?s")
 
 
@@ -34,7 +36,8 @@ def scalar(proto_type: str, value: object, path: Path) -> object:
     if proto_type in _BITS:
         return integer(proto_type, value, path)
     if proto_type in (betterproto2.TYPE_FLOAT, betterproto2.TYPE_DOUBLE):
-        return typed(value, (int, float), "a number", path)
+        largest = _FLOAT_MAX if proto_type == betterproto2.TYPE_FLOAT else math.inf
+        return number(typed(value, (int, float), "a number", path), path, largest)
     if proto_type == betterproto2.TYPE_BOOL:
         return typed(value, (bool,), "true or false", path)
     text = typed(value, (str,), "text", path)
@@ -50,6 +53,22 @@ def typed(value: object, allowed: tuple[type, ...], expected: str, path: Path) -
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
         raise TemplateError(path, f"must be {expected}, not {kind(value)}")
     return value
+
+
+def number(value: object, path: Path, largest: float = math.inf) -> float:
+    """A number as JSON has it, which knows neither infinity nor what is close to it.
+
+    Raises:
+        TemplateError: it is too large, or none at all (`.inf`, `.nan`).
+    """
+    assert isinstance(value, int | float)  # noqa: S101 (its callers have seen to it; narrows the type)
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
+    if not math.isfinite(result) or abs(result) > largest:
+        raise TemplateError(path, "is out of the range of numbers")
+    return result
 
 
 def integer(proto_type: str, value: object, path: Path) -> int:
@@ -78,7 +97,7 @@ def member(enum: type[betterproto2.Enum], value: object, path: Path) -> betterpr
     for name, known in members.items():
         if value == name or (type(value) is int and value == known):
             return known
-    hint = nearest(str(value).upper(), members) or f"; it can be {', '.join(members)}"
+    hint = nearest(str(value).upper(), members) or f"; there are {', '.join(members)}"
     raise TemplateError(path, f"{value!r} is not one of its values{hint}")
 
 

@@ -16,8 +16,8 @@ import pydantic
 from envoy_data_plane.google import protobuf
 from envoy_data_plane.message_pool import default_message_pool
 
-from bridge.resources.problem import Path, TemplateError, kind, nearest
-from bridge.resources.scalar import integer, member, scalar, typed, wrapped
+from bridge.problem import Path, TemplateError, kind, nearest
+from bridge.resources.scalar import integer, member, number, scalar, typed, wrapped
 from bridge.resources.type_url import UnknownTypeError, message_type
 
 MessageType = type[betterproto2.Message]
@@ -225,7 +225,7 @@ def _json(value: object, path: Path) -> protobuf.Value:
         case bool():
             return protobuf.Value(bool_value=value)
         case int() | float():
-            return protobuf.Value(number_value=float(value))
+            return protobuf.Value(number_value=number(value, path))
     return protobuf.Value(string_value=str(typed(value, (str,), "a value of JSON", path)))
 
 

@@ -14,8 +14,8 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
 from envoy_data_plane.google.protobuf import Any
 
 from bridge.model import ServiceName, UpstreamProtocol
+from bridge.problem import Path, TemplateError
 from bridge.resources.overlay import overlaid
-from bridge.resources.problem import Path, TemplateError
 from bridge.resources.schema import build, encode, mapping
 from bridge.resources.wire import embedded, number
 

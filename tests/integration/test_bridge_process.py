@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -86,6 +87,27 @@ async def test_an_adapter_that_ignores_its_cancellation_does_not_keep_the_proces
 
     assert code == 1
     assert [event["tasks"] for event in bridge.events("bridge.abandoned")] == [["Task-1", "source stubborn"]]
+
+
+async def test_it_ends_when_told_although_a_file_takes_long_to_parse(tmp_path: Path) -> None:
+    path = tmp_path / "endpoints.yaml"
+    path.write_text("services:\n  web:\n" + "    - {address: 10.0.0.1, port: 80, zone: a}\n" * 100_000)
+    bridge = BridgeProcess(tmp_path, [{"name": "local", "type": "file", "path": str(path)}])
+    await bridge.start(ready=False)
+    started = cpu_seconds(bridge.process.pid)
+    await eventually(lambda: cpu_seconds(bridge.process.pid) > started + 1, timeout=30, what="the file is being parsed")
+
+    async with asyncio.timeout(5):
+        code = await bridge.terminate()
+
+    assert code == 0
+    assert [event["event"] for event in bridge.events("bridge.stopped")] == ["bridge.stopped"]
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the processor so far; see proc(5)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def test_a_source_that_has_not_spoken_is_named_by_readyz_and_in_the_log(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bridge.bootstrap import ApiType, BootstrapOptions, HttpListener, Route, SocketAddress, TcpListener, render
+from bridge.cli.bootstrap import Output, write
 from bridge.model import Locality
 from bridge.resources import ResourceBuilder
 from support.backends import backends
@@ -60,6 +61,39 @@ async def test_envoy_accepts(options: BootstrapOptions, tmp_path: Path) -> None:
 
     assert accepted, said
     assert "deprecated" not in said.lower()
+
+
+WORDS = [
+    "on",
+    "off",
+    "yes",
+    "no",
+    "y",
+    "n",
+    "Y",
+    "N",
+    "true",
+    "null",
+    "~",
+    "1",
+    "0x1F",
+    "1.5",
+    "1e3",
+    "a: b",
+    "# a",
+    "*a",
+]
+
+
+@pytest.mark.parametrize("word", WORDS)
+async def test_envoy_accepts_any_word_as_a_name(word: str, tmp_path: Path) -> None:
+    listener = HttpListener(LISTENER, (Route(word),))
+    options = BootstrapOptions(word, word, (BRIDGE,), locality=Locality(word, word), listeners=(listener,))
+
+    text = await asyncio.to_thread(write, render(options), Output.YAML)
+    accepted, said = await validate(text, tmp_path)
+
+    assert accepted, said
 
 
 async def test_validate_tells_a_bootstrap_that_envoy_refuses(tmp_path: Path) -> None:

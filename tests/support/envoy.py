@@ -57,10 +57,10 @@ def envoy_binary() -> Path:
     return path
 
 
-async def validate(bootstrap: Mapping[str, object], directory: Path) -> tuple[bool, str]:
-    """Let Envoy judge a bootstrap: whether it accepts it, and what it says."""
-    path = directory / "validated.json"
-    path.write_text(json.dumps(bootstrap))
+async def validate(bootstrap: Mapping[str, object] | str, directory: Path) -> tuple[bool, str]:
+    """Let Envoy judge a bootstrap, which may be text in YAML: whether it accepts it, and what it says."""
+    path = directory / ("validated.yaml" if isinstance(bootstrap, str) else "validated.json")
+    path.write_text(bootstrap if isinstance(bootstrap, str) else json.dumps(bootstrap))
     process = await asyncio.create_subprocess_exec(
         *_dies_with_us(),
         envoy_binary(),

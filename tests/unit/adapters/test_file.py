@@ -78,6 +78,10 @@ def test_addresses_get_their_one_spelling() -> None:
     assert services["web"] == {Endpoint("fd00::6", 1), Endpoint("10.0.0.1", 1)}
 
 
+def test_the_name_of_a_service_is_text_whatever_it_looks_like() -> None:
+    assert read("services: {8080: [], on: [], ~: []}").keys() == {"8080", "on", "~"}
+
+
 def test_no_services_is_empty_and_complete() -> None:
     assert read("services: {}") == {}
 
@@ -92,18 +96,17 @@ def test_yaml_1_2_does_not_read_words_as_booleans() -> None:
     assert services == {"on": frozenset({Endpoint("10.0.0.1", 80, locality=Locality(zone="no"))})}
 
 
-def test_anchors_and_merge_keys_work() -> None:
+def test_aliases_work() -> None:
     services = read("""
 services:
   web:
-    - &first {address: 10.0.0.1, port: 80, zone: a}
-    - {<<: *first, address: 10.0.0.2}
+    - {address: 10.0.0.1, port: 80, metadata: &meta {version: v1}}
+    - &second {address: 10.0.0.2, port: 80, metadata: *meta}
+  api: [*second]
 """)
 
-    assert services["web"] == {
-        Endpoint("10.0.0.1", 80, locality=Locality(zone="a")),
-        Endpoint("10.0.0.2", 80, locality=Locality(zone="a")),
-    }
+    assert services["api"] == {Endpoint("10.0.0.2", 80, metadata=(("version", "v1"),))}
+    assert services["api"] < services["web"]
 
 
 @pytest.mark.parametrize(
@@ -122,6 +125,18 @@ services:
         ("{address: 10.0.0.1, port: 80, metadata: {version: 1.2}}", "metadata.version: Input should be a valid string"),
         ("{address: 10.0.0.1, port: 80, zone: null}", "zone: Input should be a valid string"),
         (r'{address: 10.0.0.1, port: 80, zone: "a\nb"}', r"'a\nb' holds the control character '\n'"),
+        ("{address: 10.0.0.1, port: %s}" % ("9" * 5000), "port: Input should be a valid integer"),
+        ("{address: 10.0.0.1, port: 80, zone: 2001-99-99, weight: 0}", "weight 0 is not between 1 and 128"),
+        ("{<<: [1, 2], address: 10.0.0.1, port: 80}", "merge keys (<<) are no part of YAML 1.2; write the keys out"),
+        ("{<<: 5}", "merge keys (<<) are no part of YAML 1.2; write the keys out"),
+        ("!foo {address: 10.0.0.1, port: 80}", "the tag !foo is not supported"),
+        ("{address: 10.0.0.1, port: !foo 80}", "port: the tag !foo is not supported"),
+        ("{port: 1, port: 2}", "port: the key is given twice, first in line 4"),
+        (
+            "{address: 10.0.0.1, port: 80, metadata: {a: b, a: c}}",
+            "metadata.a: the key is given twice, first in line 4",
+        ),
+        ("{? [a] : b}", "a key must be text"),
         ("10.0.0.1:80", "an endpoint is a mapping with address and port"),
         ("null", "an endpoint is a mapping with address and port"),
         ("[10.0.0.1, 80]", "an endpoint is a mapping with address and port"),
@@ -147,6 +162,47 @@ def test_endpoint_listed_twice_is_set_aside_once() -> None:
     assert Endpoint("10.0.0.1", 80) in read(text)["web"]
 
 
+def test_two_endpoints_on_one_line_are_two() -> None:
+    text = "services: {web: [{address: 10.0.0.1, port: 80}, {address: 10.0.0.1, port: 80, weight: 9}]}"
+
+    assert reasons(text) == ["endpoints.yaml:1: 10.0.0.1:80 is already on line 1"]
+
+
+def test_a_date_or_a_merge_key_takes_no_neighbour_with_it() -> None:
+    text = "services:\n web:\n - {address: 2001-99-99, port: 80}\n - {<<: 5}\n - {address: 10.0.0.1, port: 80}\n"
+
+    assert Endpoint("10.0.0.1", 80) in read(text)["web"]
+    assert len(reasons(text)) == 2
+
+
+@pytest.mark.parametrize(
+    "form", ["- *bomb", "- {address: *bomb, port: *bomb}", "- {address: 10.0.0.1, *text : 1, port: 1}"]
+)
+def test_what_aliases_stand_for_is_not_written_out(form: str) -> None:
+    text = f"""
+services:
+  one: [&text {"x" * 100_000}]
+  two: [&bomb [{", ".join(["*text"] * 10_000)}]]
+  web:
+    {form}
+"""
+
+    entries = read(text)["web"]
+
+    (entry,) = entries
+    assert isinstance(entry, SetAside)
+    assert len(entry.reported) < 300
+    assert len(entry.reason) < 1000
+
+
+def test_many_mistakes_of_one_endpoint_are_not_all_told() -> None:
+    keys = ", ".join(f"key{number}: 1" for number in range(1000))
+
+    (reason,) = reasons(f"services: {{web: [{{address: 10.0.0.1, port: 80, {keys}}}]}}")
+
+    assert len(reason) < 500
+
+
 def test_what_was_reported_is_shown() -> None:
     (entry,) = read("services: {web: [{address: db.internal, port: 5432}]}")["web"]
 
@@ -163,19 +219,24 @@ def test_what_was_reported_is_shown() -> None:
         ("web: []", "endpoints.yaml:1:1: expected `services:`"),
         ("services:", "write `services: {}` for none"),
         ("services: []", "write `services: {}` for none"),
-        ("services: {}\nservice: {}", "endpoints.yaml:2:1: unknown key 'service'"),
-        ("services:\n  web: []\n  web: []", 'endpoints.yaml:3:3: found duplicate key "web"'),
-        ("services:\n  web: [{port: 1, port: 2}]", "endpoints.yaml:2:19: found duplicate key"),
-        ("services:\n  web: [", "endpoints.yaml:2:9: expected the node content"),
-        ("services:\n\tweb: []", "endpoints.yaml:2:1: found character"),
-        ("services:\n  web:", "endpoints.yaml:2:3: service 'web' is not a list of endpoints; write `web: []` for none"),
-        ("services:\n  web: {address: 10.0.0.1, port: 80}", "endpoints.yaml:2:3: service 'web' is not a list"),
-        ("services:\n  8080: []", "endpoints.yaml:2:3: the name of a service is text; write '8080'"),
-        ("services: {}\n---\nservices: {}", "endpoints.yaml:2:1: but found another document"),
-        ("services: {web: [2001-99-99]}", "endpoints.yaml: is not YAML: month must be in 1..12"),
-        ("services: {web: [!!bool maybe]}", "endpoints.yaml: is not YAML"),
-        ("services: \0", "endpoints.yaml: is not YAML"),
-        ("[" * 5000, "endpoints.yaml: is not YAML"),
+        ("services: {}\nservice: {}", "endpoints.yaml:2:1: service: unknown key; `services` is the only one"),
+        (
+            "services:\n  web: []\n  web: []",
+            "endpoints.yaml:3:3: services.web: the key is given twice, first in line 2",
+        ),
+        ("services:\n  web: [", "endpoints.yaml:2:9: not YAML: while parsing a flow node, expected the node content"),
+        ("services:\n\tweb: []", "endpoints.yaml:2:1: not YAML: while scanning for the next token, found character"),
+        ("services:\n  web:", "endpoints.yaml:2:3: services.web: is not a list of endpoints; write `web: []` for none"),
+        ("services:\n  web: {address: 10.0.0.1, port: 80}", "endpoints.yaml:2:3: services.web: is not a list"),
+        ("services: {}\n---\nservices: {}", "endpoints.yaml:2:1: there is a second document"),
+        ("services: !foo {}", "endpoints.yaml:1:11: services: the tag !foo is not supported"),
+        (
+            "services: {web: !!set []}",
+            "endpoints.yaml:1:17: services.web: the tag tag:yaml.org,2002:set is not supported",
+        ),
+        ("services: {<<: {}}", "endpoints.yaml:1:12: services: merge keys (<<)"),
+        ("services: \0", "endpoints.yaml:1:11: character '\\x00' is not allowed"),
+        ("[" * 5000, "endpoints.yaml:1:65: nested deeper than 64 levels"),
     ],
 )
 def test_broken_file_fails_as_a_whole_and_says_where(text: str, message: str) -> None:
@@ -183,7 +244,7 @@ def test_broken_file_fails_as_a_whole_and_says_where(text: str, message: str) ->
 
 
 def test_bytes_that_are_no_text_fail_as_a_whole() -> None:
-    with pytest.raises(SourceError, match="is not YAML"):
+    with pytest.raises(SourceError, match="byte 15 is not UTF-8"):
         parse(b"services: {}\n# \xff", "endpoints.yaml")
 
 

@@ -1,7 +1,8 @@
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 from urllib.parse import quote
 
 import aiohttp
@@ -9,8 +10,9 @@ import pytest
 from yarl import URL
 
 from bridge.admin import AdminServer, ListedSource, View
+from bridge.admin.access import refusal
 from bridge.config import AdminConfig
-from bridge.merge import Service
+from bridge.merge import ServedEndpoint, Service
 from bridge.model import (
     Health,
     InstanceId,
@@ -296,31 +298,70 @@ async def test_this_machine_may_be_called_by_address_or_localhost(bench: Bench, 
     assert status == 200
 
 
-async def test_beyond_loopback_only_probes_answer(bench: Bench) -> None:
-    server = bench.server("0.0.0.0:0")
+@pytest.mark.parametrize("expose", ["probes", "all"])
+async def test_this_machine_sees_everything_wherever_the_server_listens(bench: Bench, expose: str) -> None:
+    server = bench.server("0.0.0.0:0", expose)
     bench.url = f"http://127.0.0.1:{await server.start()}"
 
     try:
-        for path in ("/api/v1/status", "/api/v1/services/web", "/api/v1/envoys", "/nothing"):
-            status, document = await bench.request(path)
-            assert status == 403
-            assert "admin.expose: all" in str(document["error"])
-        assert (await bench.text("/metrics"))[0] == 200
-        assert (await bench.request("/livez"))[0] == 200
+        for path in ("/api/v1/status", "/api/v1/envoys", "/metrics", "/livez", "/readyz"):
+            assert (await bench.text(path))[0] == 200
+        status, _ = await bench.request("/api/v1/status", headers={"Host": "bridge.internal"})
+        assert status == (200 if expose == "all" else 403)
         assert (await bench.request("/readyz", headers={"Host": "bridge.internal"}))[0] == 200
     finally:
         await server.stop()
 
 
-async def test_beyond_loopback_everything_answers_when_asked_for(bench: Bench) -> None:
-    server = bench.server("0.0.0.0:0", expose="all")
-    bench.url = f"http://127.0.0.1:{await server.start()}"
+@pytest.mark.parametrize(
+    ("listen", "expose", "path", "host", "peer", "reason"),
+    [
+        ("0.0.0.0:1", "probes", "/api/v1/status", "10.0.0.5", "10.0.0.9", "set admin.expose: all"),
+        ("0.0.0.0:1", "probes", "/nothing", "localhost", "10.0.0.9", "set admin.expose: all"),
+        ("0.0.0.0:1", "probes", "/api/v1/status", "localhost", "", "set admin.expose: all"),
+        ("0.0.0.0:1", "probes", "/metrics", "bridge.internal", "10.0.0.9", ""),
+        ("0.0.0.0:1", "all", "/api/v1/status", "bridge.internal", "10.0.0.9", ""),
+        ("0.0.0.0:1", "probes", "/api/v1/status", "10.0.0.5", "127.0.0.1", ""),
+        ("[::]:1", "probes", "/api/v1/status", "localhost", "::1", ""),
+        ("[::]:1", "probes", "/api/v1/status", "localhost", "::ffff:127.0.0.1", ""),
+        ("[::]:1", "probes", "/api/v1/status", "localhost", "::ffff:10.0.0.9", "set admin.expose: all"),
+        ("0.0.0.0:1", "probes", "/api/v1/status", "evil.example", "127.0.0.1", "is not this machine"),
+        ("127.0.0.1:1", "all", "/api/v1/status", "evil.example", "127.0.0.1", "is not this machine"),
+        ("127.0.0.1:1", "probes", "/metrics", "evil.example", "127.0.0.1", "is not this machine"),
+    ],
+)
+def test_who_asks_decides_what_is_answered(
+    listen: str, expose: str, path: str, host: str, peer: str, reason: str
+) -> None:
+    config = AdminConfig.model_validate({"listen": listen, "expose": expose})
 
-    try:
-        status, _ = await bench.request("/api/v1/status", headers={"Host": "bridge.internal"})
-        assert status == 200
-    finally:
-        await server.stop()
+    refused = refusal(config, path, host, peer)
+
+    assert reason in refused
+    assert bool(refused) == bool(reason)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/status", "/api/v1/services", "/api/v1/services/web"])
+async def test_large_answers_are_made_off_the_loop(bench: Bench, path: str) -> None:
+    many = tuple(served(f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}") for number in range(20_000))
+    bench.knowledge.put(Service(ServiceName("web"), Watched(many)))
+
+    status, _ = await bench.text(path)
+
+    assert status == 200
+    assert Watched.threads
+    assert threading.get_ident() not in Watched.threads
+
+
+class Watched(tuple[ServedEndpoint, ...]):
+    """Endpoints that remember who went through them."""
+
+    __slots__ = ()
+    threads: ClassVar[set[int]] = set()
+
+    def __iter__(self) -> Iterator[ServedEndpoint]:
+        self.threads.add(threading.get_ident())
+        return super().__iter__()
 
 
 async def test_port_in_use_is_said_clearly(bench: Bench) -> None:

@@ -1,21 +1,17 @@
-import asyncio
 import json
 import logging
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import CollectionNode, Node, ScalarNode
 
-from bridge.adapter import Adapter, AdapterConfig, AdapterContext
-from bridge.cli import live, main
-from bridge.config import SourceConfig
-from bridge.errors import ConfigError, SourceError
-from bridge.model import Endpoint, Entry, Health, InstanceId, Scope, ServiceName, SetAside, SourceName
+from bridge.cli import main
 from support.ports import free_port
 
 ENDPOINTS = """services:
@@ -183,6 +179,26 @@ def test_bootstrap_writes_the_same_as_json(command: Command) -> None:
     assert json.loads(as_json.output) == YAML(typ="safe", pure=True).load(as_yaml.output)
 
 
+@pytest.mark.parametrize(
+    "name", ["on", "off", "yes", "no", "y", "n", "~", "null", "0x1F", "1_0", "1:30", "a: b", "<<", "=", "\U0001f980"]
+)
+def test_bootstrap_puts_every_text_in_quotes(command: Command, name: str) -> None:
+    outcome = command("bootstrap", "--node-id", name, "--cluster", name, "--zone", name)
+
+    content = YAML(typ="safe", pure=True).load(outcome.output)
+    assert content["node"] == {"id": name, "cluster": name, "locality": {"zone": name}}
+    assert all(node.style == '"' for node in _texts(YAML(typ="safe", pure=True).compose(outcome.output)))
+
+
+def _texts(node: Node, *, key: bool = False) -> Iterator[ScalarNode]:
+    """The values of a document that are text."""
+    if isinstance(node, ScalarNode) and not key and str(node.tag).endswith(":str"):
+        yield node
+    for child in node.value if isinstance(node, CollectionNode) else ():
+        for part in child if isinstance(child, tuple) else (child,):
+            yield from _texts(part, key=isinstance(child, tuple) and part is child[0])
+
+
 def _listeners(
     content: Mapping[str, Mapping[str, list[dict[str, dict[str, dict[str, int]]]]]],
 ) -> list[dict[str, dict[str, dict[str, int]]]]:
@@ -224,6 +240,29 @@ def test_run_exits_with_1_when_a_port_is_in_use(config: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_bug_in_the_core_is_logged_as_configured_and_exits_with_70(config: Path) -> None:
+    config.write_text(config.read_text(encoding="utf-8") + "log: {format: json}\n", encoding="utf-8")
+    code = """
+import sys
+import bridge.app
+
+async def serve(config):
+    raise ExceptionGroup("unhandled", [ZeroDivisionError("a bug")])
+
+bridge.app.serve = serve
+from bridge.cli import main
+main(sys.argv[1:])
+"""
+
+    command = [sys.executable, "-c", code, "run", "--config", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    (record,) = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.returncode == 70
+    assert (record["event"], record["level"]) == ("bridge.crashed", "error")
+    assert "ZeroDivisionError: a bug" in record["exception"]
+
+
 def test_it_is_a_module_too() -> None:
     done = _process("schema")
 
@@ -242,145 +281,3 @@ def test_help_waits_for_no_heavy_import() -> None:
 def _process(*arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "bridge", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-
-
-# What `--live` makes of adapters that behave in every way they may.
-
-Script = Callable[[AdapterContext], Awaitable[None]]
-WEB = ServiceName("web")
-
-
-@dataclass
-class Scripted:
-    """An adapter that does what a test says."""
-
-    script: Script
-
-    async def run(self, context: AdapterContext) -> None:
-        await self.script(context)
-
-
-def source(name: str = "a", *, allow_empty: bool = False) -> SourceConfig:
-    return SourceConfig(
-        name=SourceName(name), type="scripted", allow_empty=allow_empty, adapter=Unbuilt, options=AdapterConfig()
-    )
-
-
-class Unbuilt:
-    Config = AdapterConfig
-
-    def __init__(self, config: AdapterConfig) -> None:
-        raise ConfigError("cannot read the certificate")
-
-    async def run(self, context: AdapterContext) -> None:
-        raise NotImplementedError
-
-
-async def read(script: Script, *, timeout: float = 30.0, allow_empty: bool = False) -> live.Reading:
-    (reading,) = await live.read_once([source(allow_empty=allow_empty)], [Scripted(script)], timeout)
-    return reading
-
-
-def put(context: AdapterContext, *entries: Entry) -> None:
-    context.sink.replace(Scope("all"), {WEB: frozenset(entries)})
-
-
-async def test_a_reading_ends_with_the_first_full_pass() -> None:
-    aside = SetAside(InstanceId("i"), "nowhere:80", "no IP")
-
-    async def script(context: AdapterContext) -> None:
-        async for _ in context.ticks(0.001):
-            put(context, Endpoint("10.0.0.1", 80, Health.DRAINING), aside)
-            context.requested("list", "200", 0.1)
-            context.succeeded()
-            context.requested("watch", "cancelled", 0.1)
-
-    reading = await read(script)
-
-    assert reading.findings == ()
-    assert reading.statistics.endpoints[Health.DRAINING] == 1
-    assert [(service, each.entry) for service, each in reading.set_aside] == [("web", aside)]
-    assert reading.requests == {("list", "200"): 1}
-
-
-async def test_a_reading_ends_with_the_first_failure() -> None:
-    async def script(context: AdapterContext) -> None:
-        context.requested("list", "403", 0.1)
-        raise SourceError("cannot list services (403)")
-
-    reading = await read(script)
-
-    assert reading.findings == ("cannot list services (403)",)
-    assert reading.requests["list", "403"] == 1
-
-
-async def test_one_failed_part_is_a_finding_and_the_others_are_still_read() -> None:
-    async def failing() -> None:
-        raise SourceError('cannot read service "api" (500)')
-
-    async def script(context: AdapterContext) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(context.supervise('service "api"', failing))
-            put(context, Endpoint("10.0.0.1", 80))
-            context.succeeded('service "web"')
-
-    reading = await read(script)
-
-    assert reading.findings == ('cannot read service "api" (500)',)
-    assert not reading.complete
-    assert reading.statistics.endpoints[Health.HEALTHY] == 1
-
-
-async def test_a_source_that_says_nothing_is_a_finding_when_the_time_is_over() -> None:
-    async def script(context: AdapterContext) -> None:
-        await asyncio.Event().wait()
-
-    reading = await read(script, timeout=0.05)
-
-    assert reading.findings[0].startswith("not read completely within 0.")
-
-
-async def test_a_bug_in_an_adapter_is_a_finding() -> None:
-    async def script(context: AdapterContext) -> None:
-        raise ZeroDivisionError
-
-    reading = await read(script)
-
-    assert reading.findings == ("a bug in the adapter",)
-
-
-@pytest.mark.parametrize("allow_empty", [False, True])
-async def test_finding_nothing_is_fine_where_it_is_allowed(*, allow_empty: bool) -> None:
-    async def script(context: AdapterContext) -> None:
-        put(context)
-        context.succeeded()
-        await asyncio.Event().wait()
-
-    reading = await read(script, allow_empty=allow_empty)
-
-    assert (reading.findings == ()) is allow_empty
-
-
-async def test_sources_are_read_side_by_side() -> None:
-    met = asyncio.Barrier(2)
-
-    async def script(context: AdapterContext) -> None:
-        await met.wait()
-        put(context, Endpoint("10.0.0.1", 80))
-        context.succeeded()
-        await asyncio.Event().wait()
-
-    adapters: list[Adapter] = [Scripted(script), Scripted(script)]
-    readings = await live.read_once([source("a"), source("b")], adapters, 30.0)
-
-    assert [(reading.source.name, reading.findings) for reading in readings] == [("a", ()), ("b", ())]
-
-
-def test_adapters_that_cannot_be_built_are_named_together() -> None:
-    with pytest.raises(ConfigError) as caught:
-        live.build([source("a"), source("b")])
-
-    assert str(caught.value).splitlines() == [
-        'source "a": cannot read the certificate',
-        'source "b": cannot read the certificate',
-    ]

@@ -40,3 +40,19 @@ def test_no_addresses(text: str) -> None:
 )
 def test_loopback_is_what_no_other_machine_can_reach(host: str, loopback: bool) -> None:
     assert Address(host, 1).loopback is loopback
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "collide"),
+    [
+        ("127.0.0.1:1", "127.0.0.1:1", True),
+        ("127.0.0.1:1", "127.0.0.1:2", False),
+        ("127.0.0.1:1", "127.0.0.2:1", False),
+        ("127.0.0.1:1", "0.0.0.0:1", True),
+        ("[::]:1", "127.0.0.1:1", True),
+        ("127.0.0.1:0", "127.0.0.1:0", False),
+    ],
+)
+def test_one_port_can_be_listened_on_once_for_each_address(one: str, other: str, collide: bool) -> None:
+    assert parse_address(one).collides(parse_address(other)) is collide
+    assert parse_address(other).collides(parse_address(one)) is collide

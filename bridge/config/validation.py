@@ -1,21 +1,17 @@
-"""What is wrong with a configuration, in words for the operator: pydantic's findings without pydantic's vocabulary."""
+"""Values read by a model, and what is wrong with them in words for the operator: pydantic without its vocabulary."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from bridge.errors import ConfigError
+from bridge.problem import Path, Problem, nearest, shown
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-Path = tuple[str | int, ...]
-"""Where something stands in the file: keys of mappings and indexes of lists, from the top."""
-
-_SHOWN = 60
 _EXPECTED = {
     "int": "a whole number",
     "float": "a number",
@@ -30,38 +26,6 @@ _EXPECTED = {
     "model": "a mapping",
     "dataclass": "a mapping",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong."""
-
-    path: Path
-    message: str
-    key: bool = False
-    """The key itself is wrong, not its value."""
-
-    def __str__(self) -> str:
-        return f"{path_text(self.path)}: {self.message}" if self.path else self.message
-
-
-def path_text(path: Path) -> str:
-    """A path as people write it: `sources[1].interval`."""
-    text = ""
-    for element in path:
-        if isinstance(element, int):
-            text += f"[{element}]"
-        else:
-            text += f".{element if element.isprintable() else repr(element)}"
-    return text.removeprefix(".")
-
-
-def nearest(word: str, candidates: Iterable[str]) -> str:
-    """A hint at what was meant, to be put behind a message: the closest candidate, or all when they are few."""
-    known = sorted(set(candidates))
-    if close := difflib.get_close_matches(word, known, n=1):
-        return f"; did you mean {close[0]!r}?"
-    return f"; there are {', '.join(known)}" if 0 < len(known) <= 8 else ""
 
 
 def validate(
@@ -136,7 +100,7 @@ def _models(annotation: object) -> Iterator[type[BaseModel]]:
 
 
 def _sentence(detail: ErrorDetails) -> str:
-    kind, shown, context = detail["type"], _shown(detail["input"]), detail.get("ctx", {})
+    kind, given, context = detail["type"], shown(detail["input"]), detail.get("ctx", {})
     if kind == "missing":
         return "is missing"
     if kind in ("value_error", "assertion_error"):
@@ -144,26 +108,14 @@ def _sentence(detail: ErrorDetails) -> str:
     if kind in ("enum", "literal_error"):
         return _choice(detail["input"], str(context["expected"]))
     if expected := _EXPECTED.get(kind.rpartition("_")[0] if kind.endswith(("_type", "_parsing")) else ""):
-        return f"expected {expected}, not {shown}"
+        return f"expected {expected}, not {given}"
     subject, should, rest = detail["msg"].partition(" should ")  # pydantic says "Input should be less than 3"
-    return f"{shown} should {rest}" if should else f"{shown}: {subject}"
+    return f"{given} should {rest}" if should else f"{given}: {subject}"
 
 
 def _choice(value: object, expected: str) -> str:
     """What to say of a value that is none of those `expected`, which are quoted: `'json' or 'console'`."""
     if not isinstance(value, str):
-        return f"expected text, not {_shown(value)}"
+        return f"expected text, not {shown(value)}"
     close = difflib.get_close_matches(value, expected.split("'")[1::2], n=1)
-    return f"{_shown(value)} is not {expected}{f'; did you mean {close[0]!r}?' if close else ''}"
-
-
-def _shown(value: object) -> str:
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return str(value).lower()
-        case str() | int() | float():
-            text = repr(value)
-            return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-    return "a mapping" if isinstance(value, Mapping) else "a list"
+    return f"{shown(value)} is not {expected}{f'; did you mean {close[0]!r}?' if close else ''}"
