@@ -11,7 +11,7 @@ from bridge.config import SourceConfig
 from bridge.merge import union
 from bridge.model import SourceName
 from bridge.observer import SourceObserver
-from bridge.registry import Registry, ReportedSetAside, SourceStatistics
+from bridge.registry import RefusedService, Registry, ReportedSetAside, SourceStatistics
 from bridge.supervisor import Supervisor
 
 LINGER = 2.0
@@ -32,6 +32,8 @@ class Reading:
     statistics: SourceStatistics
     set_aside: Sequence[tuple[str, ReportedSetAside]]
     """Entries that cannot be served, each with the name of its service."""
+    refused: Sequence[RefusedService] = ()
+    """Services that cannot be served at all, because of their names."""
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -137,4 +139,5 @@ def _reading(source: SourceConfig, current: _Pass, registry: Registry) -> Readin
             for each in registry.set_aside(service)
             if each.source == source.name
         ],
+        refused=registry.refused(source.name),
     )

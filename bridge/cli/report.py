@@ -14,6 +14,7 @@ from bridge.model import Health
 
 _WIDE = 240
 _SHOWN = 50
+_NAME = 60
 
 
 def console(stream: TextIO) -> Console:
@@ -50,13 +51,12 @@ def reading(target: Console, read: Reading) -> None:
 
 
 def _set_aside(target: Console, read: Reading) -> None:
-    if not read.set_aside:
-        return
-    shown = read.set_aside[:_SHOWN]
-    rows = ((service, each.entry.instance, each.entry.reported, each.entry.reason) for service, each in shown)
-    _table(target, ("set aside of service", "instance", "reported", "reason"), rows)
-    if len(read.set_aside) > len(shown):
-        _line(target, f"and {len(read.set_aside) - len(shown)} more", "dim")
+    rows = [(each.name[:_NAME], "", "", each.reason) for each in read.refused]
+    rows += [(service, each.entry.instance, each.entry.reported, each.entry.reason) for service, each in read.set_aside]
+    if rows:
+        _table(target, ("set aside of service", "instance", "reported", "reason"), rows[:_SHOWN])
+    if len(rows) > _SHOWN:
+        _line(target, f"and {len(rows) - _SHOWN} more", "dim")
 
 
 def _table(target: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

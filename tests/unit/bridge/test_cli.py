@@ -134,6 +134,18 @@ def test_check_live_shows_what_was_found_and_forgives_what_is_set_aside(command:
     assert "'nowhere' is not an IP address" in outcome.output
 
 
+def test_check_live_shows_services_whose_names_are_refused(command: Command, config: Path) -> None:
+    text = f'{ENDPOINTS}  "a\\nb": []\n  {"x" * 300}: []\n'
+    (config.parent / "endpoints.yaml").write_text(text, encoding="utf-8")
+
+    outcome = command("check", "--live", "--config", str(config))
+
+    assert outcome.status == 0
+    assert "holds the control character" in outcome.output
+    assert "does not have 1 to 255 characters" in outcome.output
+    assert "nowhere:80" in outcome.output
+
+
 def test_check_live_exits_with_1_when_a_source_cannot_be_read(command: Command, config: Path) -> None:
     (config.parent / "endpoints.yaml").unlink()
 

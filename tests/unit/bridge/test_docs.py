@@ -1,16 +1,20 @@
-"""The configuration reference says what the schema says, for every adapter that is installed."""
+"""The configuration reference says what the schema says, and what the pages show can be copied."""
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import pytest
+from typer.testing import CliRunner
 
 from bridge import plugins
+from bridge.cli import app
 from bridge.config import json_schema, load
+from bridge.errors import ConfigError
 
 Schema = Mapping[str, "Schema | str | list[Schema]"]
 
@@ -63,15 +67,66 @@ def test_every_example_is_a_configuration(repository: Path) -> None:
     assert all(configuration.sources for configuration in configurations)
 
 
-def test_every_snippet_of_the_page_is_a_configuration(page: str, tmp_path: Path) -> None:
-    snippets = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    path = tmp_path / "bridge.yaml"
+@pytest.fixture(scope="module")
+def pages(repository: Path) -> dict[str, str]:
+    """Everything a person is given to copy from, by the name of the file."""
+    paths = [repository / "README.md", *sorted((repository / "docs").glob("**/*.md"))]
+    return {str(path.relative_to(repository)): path.read_text(encoding="utf-8") for path in paths}
 
-    for snippet in snippets:
-        path.write_text(snippet, encoding="utf-8")
-        load(path, ENVIRON, plugins.discover())
 
-    assert snippets
+def test_every_configuration_of_a_page_is_one(pages: Mapping[str, str], tmp_path: Path) -> None:
+    path, refused, loaded = tmp_path / "bridge.yaml", [], []
+
+    for name, text in pages.items():
+        for snippet in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
+            path.write_text(snippet, encoding="utf-8")
+            if "sources:" not in snippet:
+                continue
+            try:
+                loaded.append(load(path, ENVIRON, plugins.discover()))
+            except ConfigError as error:
+                refused.append(f"{name}: {error}")
+
+    assert refused == []
+    assert len(loaded) >= 2
+
+
+def test_every_command_of_a_page_can_be_typed(pages: Mapping[str, str]) -> None:
+    commands = {(name, line) for name, text in pages.items() for line in _commands(text)}
+
+    refused = [f"{name}: {line}: {fault}" for name, line in sorted(commands) if (fault := _refusal(line))]
+
+    assert refused == []
+    assert {line.split()[1] for _, line in commands} >= {"run", "check", "schema", "bootstrap"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "xds-bridge chek",
+        "xds-bridge check --lvie",
+        "xds-bridge bootstrap --node-id a",
+        "xds-bridge bootstrap --node-id a --cluster b --listener web=0.0.0.0:8080 --route web=/=web",
+        "xds-bridge bootstrap --node-id a --cluster b --route web",
+    ],
+)
+def test_a_command_that_cannot_be_typed_is_found(line: str) -> None:
+    assert _refusal(line)
+
+
+def _commands(page: str) -> Iterator[str]:
+    """Every call of xds-bridge in a block of code, after a prompt or indented, without its comment."""
+    for line in page.replace("\\\n", " ").splitlines():
+        if found := re.match(r"(?:\$ |    )(xds-bridge .*)", line):
+            yield " ".join(re.sub(r"\s#.*", "", found[1]).split())
+
+
+def _refusal(line: str) -> str:
+    """What the command line says against a call; empty when it takes it."""
+    words = shlex.split(line.partition(" >")[0])[1:]
+    # A bootstrap is only printed. Of the others the help is asked for: all options are read before it is given.
+    outcome = CliRunner().invoke(app, words if words[0] == "bootstrap" else [*words, "--help"])
+    return outcome.output if outcome.exit_code else ""
 
 
 def _documented(page: str) -> Sections:
