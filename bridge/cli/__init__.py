@@ -73,7 +73,9 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     from bridge.app import serve  # noqa: PLC0415 (see the top of this file)
 
     log.configure(settings.log.format, settings.log.level, sys.stderr, os.environ)
-    _leave(_outcome(serve(settings)))
+    # Not `asyncio.run`, and never closed: closing waits for threads, such as one that asks a DNS server that is silent.
+    runner = asyncio.Runner()
+    _leave(_outcome(runner, serve(settings)))
 
 
 @app.command(epilog="Example: xds-bridge demo --once")
@@ -184,11 +186,10 @@ def _load(path: Path) -> Config:
     return load(path, os.environ, plugins.discover())
 
 
-def _outcome(work: Coroutine[None, None, None]) -> int:
+def _outcome(runner: asyncio.Runner, work: Coroutine[None, None, None]) -> int:
     """Run to the end, and say what the exit code is; everything that went wrong has been told."""
     try:
-        # Not `asyncio.run`, and never closed: closing waits for threads, such as one that asks a DNS that is silent.
-        asyncio.Runner().run(work)
+        runner.run(work)
     except ConfigError as error:
         typer.echo(str(error), err=True)
         return EXIT_CONFIG
