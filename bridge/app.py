@@ -12,9 +12,8 @@ from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
-from bridge.adapter import Adapter
 from bridge.admin import AdminServer, ListedSource, View
-from bridge.config import Config
+from bridge.config import Config, build_adapters
 from bridge.merge import POLICIES, MergePolicy, Policy
 from bridge.metrics import Metrics
 from bridge.model import ServiceName, SourceName
@@ -61,7 +60,7 @@ class Bridge:
         """
         self._config = config
         builder = ResourceBuilder(config.cluster_defaults, [(rule.match, rule.cluster) for rule in config.services])
-        self._adapters: dict[SourceName, Adapter] = {source.name: source.build() for source in config.sources}
+        self._adapters = build_adapters(config.sources)
         self._registry = Registry(list(self._adapters), _policies(config), time.time)
         self._readiness = Readiness(
             [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],

@@ -154,11 +154,11 @@ def test_no_priority_is_above_the_highest_that_envoy_knows() -> None:
 
 
 def test_every_endpoint_has_an_address() -> None:
-    assignment = decoded(served(endpoint("::1", 1)), served(endpoint("fe80::1%eth0", 2)))
+    assignment = decoded(served(endpoint("::1", 1)), served(endpoint("fe80::1", 2)))
 
     addresses = [
         one.endpoint.address.socket_address.address  # type: ignore[union-attr]  # set by us
         for group in assignment.endpoints
         for one in group.lb_endpoints
     ]
-    assert addresses == ["::1", "fe80::1%eth0"]
+    assert addresses == ["::1", "fe80::1"]
