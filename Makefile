@@ -20,12 +20,12 @@ run: setup-run ## start everything on this machine with a real Envoy; Ctrl-C end
 test: check ## all tests, with a real Consul and a real Envoy
 	$(VENV)/pytest tests/integration tests/chaos
 
-check: setup-test ## formatting, lint, types, imports, and the tests that need nothing but Python: before each commit
+check: setup-test ## formatting, lint, types, imports, and the fast tests (no Envoy): before each commit
 	$(VENV)/ruff format --check --quiet .
 	$(VENV)/ruff check --quiet .
 	$(VENV)/mypy --no-error-summary
 	$(VENV)/lint-imports --no-logo --cache-dir .cache/import-linter
-	$(VENV)/pytest tests/unit tests/property tests/conformance
+	$(VENV)/pytest -n 2 tests/unit tests/property tests/conformance
 
 bench: setup-test ## measure; prints numbers, judges only those that have a budget
 	@set -e; for script in $(sort $(wildcard tests/benchmark/bench_*.py)); do \
