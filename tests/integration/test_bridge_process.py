@@ -135,7 +135,10 @@ async def test_an_optional_source_that_stays_silent_is_not_waited_for_without_en
 async def test_a_port_in_use_ends_it_with_one_line_and_exit_code_1(tmp_path: Path, endpoints: EndpointsFile) -> None:
     async with BridgeProcess(tmp_path / "first", [endpoints.source()]) as first:
         second = BridgeProcess(tmp_path / "second", [endpoints.source()])
-        second.write({"xds": {"listen": f"127.0.0.1:{first.xds_port}"}, "sources": [endpoints.source()]})
+        admin = {"listen": f"127.0.0.1:{second.admin_port}"}
+        second.write(
+            {"xds": {"listen": f"127.0.0.1:{first.xds_port}"}, "admin": admin, "sources": [endpoints.source()]}
+        )
 
         code, errors = await outcome("run", "--config", str(second.config))
 

@@ -222,7 +222,7 @@ async def test_the_extremes_that_we_allow_are_accepted(tmp_path: Path) -> None:
     everywhere = Locality("région", "zone-é", "机架-7")
     extremes = [
         endpoint("::1", 65535, weight=MAX_WEIGHT, locality=everywhere, metadata=metadata),
-        endpoint("fe80::1%eth0", 1, health=DEGRADED, locality=Locality(sub_zone="only")),
+        endpoint("fe80::1", 1, health=DEGRADED, locality=Locality(sub_zone="only")),
         endpoint("255.255.255.255", 1, health=UNKNOWN, locality=Locality(zone="only")),
         endpoint("0.0.0.0", 1, health=UNHEALTHY),
         *(endpoint("10.0.0.1", port, weight=MAX_WEIGHT) for port in range(1, 200)),
