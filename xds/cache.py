@@ -21,6 +21,13 @@ class Generation:
 
     number: int
     snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What a generation changed. Without its snapshot: history would keep hundreds of these alive."""
+
+    number: int
     changed: Mapping[str, frozenset[str]]
     """By type, the names that differ from the generation before."""
 
@@ -38,7 +45,7 @@ class SnapshotCache:
     def __init__(self, identifier: str = "") -> None:
         self._identifier = identifier
         self._current: Generation | None = None
-        self._history: deque[Generation] = deque(maxlen=_HISTORY)
+        self._history: deque[_Step] = deque(maxlen=_HISTORY)
         self._changes: dict[tuple[int, str], frozenset[str]] = {}
         self._responses = _SharedResponses()
         self._watchers: dict[Callable[[], None], None] = {}
@@ -58,8 +65,8 @@ class SnapshotCache:
         changed = _changed(self._current.snapshot if self._current else Snapshot(), snapshot)
         if self._current and not changed:
             return
-        self._current = Generation(self._current.number + 1 if self._current else 1, snapshot, changed)
-        self._history.append(self._current)
+        self._current = Generation(self._current.number + 1 if self._current else 1, snapshot)
+        self._history.append(_Step(self._current.number, changed))
         self._changes.clear()
         self._responses.clear()
         for notify in self._watchers:
@@ -82,10 +89,10 @@ class SnapshotCache:
         return changes
 
     def encode(self, response: Response) -> bytes:
-        """The bytes of a response; the same object for equal responses from the current snapshot."""
-        if response.snapshot is not self._required().snapshot:
-            return self._build(response)
-        key = response.type.url, response.incremental, response.nonce, response.names, response.removed
+        """The bytes of a response; the same object for equal responses of a generation."""
+        # The version is a hash of what the snapshot holds: equal content is shared whichever object it comes from.
+        kind, version = response.type.url, response.version
+        key = kind, version, response.incremental, response.nonce, response.names, response.removed
         body = self._responses.get(key)
         if body is None:
             body = self._build(response)
@@ -101,8 +108,8 @@ class SnapshotCache:
         old, new = since.snapshot.resources(type_url), current.snapshot.resources(type_url)
         if since.number < self._history[0].number - 1:
             return differences(old, new)
-        later = [generation for generation in self._history if generation.number > since.number]
-        touched = frozenset[str]().union(*(generation.changed.get(type_url, ()) for generation in later))
+        later = [step.changed.get(type_url, ()) for step in self._history if step.number > since.number]
+        touched = frozenset[str]().union(*later)
         return frozenset(name for name in touched if not same_version(old.get(name), new.get(name)))
 
     def _build(self, response: Response) -> bytes:
@@ -118,7 +125,7 @@ class SnapshotCache:
         return encode_response(envelope, resources)
 
 
-_Key = tuple[str, bool, str, frozenset[str], frozenset[str]]
+_Key = tuple[str, str, bool, str, frozenset[str], frozenset[str]]
 
 
 class _SharedResponses:

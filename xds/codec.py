@@ -53,21 +53,22 @@ class RequestDecoder:
         """
         found: dict[int, bytes] = {}
         names: frozenset[str] = frozenset()
-        located: set[str] = set()
+        scattered: set[str] = set()
         position = 0
         while position < len(data):
             tag, start, end = _field(data, position)
-            if tag == _NAMES:
-                block, end = self._block_of_names(data, position, end)
-                names = names | block if names else block
+            if tag == _NAMES and not names:
+                names, end = self._block_of_names(data, position, end)
+            elif tag == _NAMES:  # any order of fields is valid, though nobody writes it
+                scattered.add(_text(data[start:end]))
             elif tag == _LOCATORS:
-                located.update(_located(data[start:end]))
+                scattered.update(_located(data[start:end]))
             else:
                 found[tag] = data[start:end]
             position = end
         return Request(
             type_url=_text(found.get(_TYPE_URL, b"")),
-            names=self._sets.share(names | located) if located else names,
+            names=self._sets.share(names | scattered) if scattered else names,
             version=_text(found.get(_VERSION, b"")),
             nonce=_text(found.get(_NONCE, b"")),
             error=_error(found.get(_ERROR)),

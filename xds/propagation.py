@@ -52,7 +52,7 @@ class Propagation:
         return self._settled(now)
 
     def gone(self, stream: int, now: float) -> list[tuple[int, float]]:
-        """A stream ended without an answer. Returns what `answered` does."""
+        """A stream ended, or its answer is overdue: nobody waits for it any more. Returns what `answered` does."""
         for wave in self._waves.values():
             wave.waiting.discard(stream)
         return self._settled(now)

@@ -136,8 +136,10 @@ class Session(Generic[RequestT]):
 
     def check(self, now: float, patience: float) -> None:
         """Go on without answers that are overdue; end a stream whose client has not read for `patience` seconds."""
-        for type_url in self._stream.expire(now):
-            self._shared.observer.unanswered(self, type_url)
+        if overdue := self._stream.expire(now):
+            for type_url in overdue:
+                self._shared.observer.unanswered(self, type_url)
+            self._report_settled(self._shared.propagation.gone(self.id, now))
             self._wake.set()
         if self._writing_since is not None and now - self._writing_since > patience:
             self._shared.observer.stalled(self)

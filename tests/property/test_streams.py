@@ -69,11 +69,6 @@ class Conversation(RuleBasedStateMachine):
     def time_passes(self, client: int, seconds: float) -> None:
         self.clients[client].pass_time(seconds)
 
-    @rule(client=which)
-    def client_reconnects(self, client: int) -> None:
-        self.clients[client].connect()
-        self.clients[client].restart_subscriptions()
-
     @invariant()
     def nothing_is_sent_before_there_is_something(self) -> None:
         if self.cache.snapshot is None:
@@ -99,7 +94,32 @@ def existing(versions: dict[str, str], *, without: set[str]) -> dict[str, str]:
     return {name: version for name, version in versions.items() if version and name not in without}
 
 
-class Subscriptions(Conversation):
+class Reconnecting(Conversation):
+    """The clients come back on new streams, where the server does not know what they hold."""
+
+    @rule(client=which)
+    def client_reconnects(self, client: int) -> None:
+        self.clients[client].connect()
+        self.clients[client].restart_subscriptions()
+
+
+class Rejections(Conversation):
+    """Clients that ask for any clusters at any time, of which some are bad; all good ones get through."""
+
+    @rule(versions=contents_with_bad)
+    def publish_clusters(self, versions: dict[str, str]) -> None:
+        self.publish(CLUSTER, versions)
+
+    @rule(client=which, wanted=names, everything=st.booleans())
+    def client_asks(self, client: int, wanted: set[str], everything: bool) -> None:
+        self.clients[client].ask(CLUSTER, wanted, everything=everything)
+
+    @rule(client=which, dropped=names, everything=st.booleans())
+    def client_gives_up(self, client: int, dropped: set[str], everything: bool) -> None:
+        self.clients[client].give_up(CLUSTER, dropped, everything=everything)
+
+
+class Subscriptions(Reconnecting):
     """Clients that ask for anything at any time; assignments may be bad."""
 
     @rule(versions=contents)
@@ -119,7 +139,7 @@ class Subscriptions(Conversation):
         self.clients[client].give_up(kind, dropped, everything=everything)
 
 
-class Envoys(Conversation):
+class Envoys(Reconnecting):
     """Clients that ask for all clusters and for the assignments of those they hold, and warm the changed ones."""
 
     follows = True
@@ -143,6 +163,8 @@ class Envoys(Conversation):
         assert client.warming == set()
 
 
+TestRejections = Rejections.TestCase
+TestRejections.settings = settings(max_examples=100, stateful_step_count=30)
 TestSubscriptions = Subscriptions.TestCase
 TestSubscriptions.settings = settings(max_examples=100, stateful_step_count=30)
 TestEnvoys = Envoys.TestCase

@@ -122,6 +122,7 @@ class ModelEnvoy:
                 self.rejections[response.nonce] = self._single(response)
         else:
             self._apply(response, content)
+            self.version[response.type.url] = response.version
         if answer or bad:
             self._answer(response, "bad content" if bad else None)
         if self.follows and response.type is CLUSTER and not bad:
@@ -169,8 +170,6 @@ class ModelEnvoy:
         if self.delta:
             self.requests.append(DeltaRequest(type_url=kind.url, nonce=response.nonce, error=error))
             return
-        if error is None:
-            self.version[kind.url] = response.version
         self._restate(kind, version=self.version.get(kind.url, ""), nonce=response.nonce, error=error)
 
     def _apply(self, response: Response, content: dict[str, str]) -> None:

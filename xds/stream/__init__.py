@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 from xds.cache import Generation, SnapshotCache
-from xds.message import DeltaRequest, InvalidRequest, Request, Response
+from xds.message import InvalidRequest, Response
 from xds.observer import TypeStatus
 from xds.resource import ResourceType
 from xds.stream.channel import WINDOW_TIMEOUT, Acknowledgement, Channel
@@ -106,8 +106,8 @@ class Stream(Generic[RequestT]):
 
     @property
     def unanswered(self) -> bool:
-        """Whether the client still has to answer something."""
-        return any(channel.pending for channel in self._channels if channel)
+        """Whether an answer of the client is waited for."""
+        return not all(channel.open for channel in self._channels if channel)
 
     def expire(self, now: float) -> list[str]:
         """Stop waiting for answers that are overdue (`WINDOW_TIMEOUT`); the types concerned."""
@@ -135,26 +135,25 @@ class Stream(Generic[RequestT]):
         self._unsupported |= {type_url}
         return Unsupported(type_url)
 
-    def _judge(self, channel: Channel, request: Request | DeltaRequest, now: float) -> Acknowledgement | None:
-        sent = channel.answered(request.nonce)
-        if sent is None:
+    def _judge(self, channel: Channel, request: RequestT, now: float) -> Acknowledgement | None:
+        answered = channel.answered(request.nonce)
+        if not answered:
             return None
+        sent = answered[-1]
         if request.error is None:
             channel.rejection, channel.version_acked = None, sent.version
             self._variant.accept(channel, sent)
         else:
             channel.rejection = request.error[:_LONGEST_MESSAGE]
-            self._variant.reject(channel, sent)
+            self._variant.reject(channel, answered, request)
         return Acknowledgement(channel.type.url, sent.version, now - sent.at, channel.rejection)
 
     def _plan(self, channel: Channel, cache: SnapshotCache, generation: Generation) -> Plan | None:
         due = _due_names(channel, cache, generation)
         plan = self._variant.plan(channel, generation, due)
         channel.settle(generation, due)
-        while plan is None and channel.isolated:
-            name, *rest = channel.isolated
-            channel.isolated = tuple(rest)
-            plan = self._variant.isolate(channel, generation, name)
+        while plan is None and channel.suspects:
+            plan = self._variant.isolate(channel, generation, channel.next_suspects())
         return plan
 
     def _respond(self, position: int, channel: Channel, generation: Generation, plan: Plan, now: float) -> Response:
@@ -194,7 +193,7 @@ def _due_names(channel: Channel, cache: SnapshotCache, generation: Generation) -
 
 
 def _is_due(channel: Channel, cache: SnapshotCache, generation: Generation) -> bool:
-    if channel.whole or channel.isolated or _due_names(channel, cache, generation):
+    if channel.whole or channel.suspects or _due_names(channel, cache, generation):
         return True
     channel.settle(generation, NOTHING)
     return False

@@ -65,13 +65,14 @@ class Channel:
         "accepted",
         "claimed",
         "held",
-        "isolated",
         "owed",
         "pending",
         "rejection",
         "sent_at",
         "subscription",
+        "suspects",
         "synced",
+        "tries",
         "type",
         "version_acked",
         "version_sent",
@@ -89,12 +90,14 @@ class Channel:
         self.owed: frozenset[str] = NOTHING
         """To be sent whatever their version."""
         self.held: dict[str, Held] = {}
-        self.isolated: tuple[str, ...] = ()
-        """Names out of a rejected response, to be sent once more each alone to find out which one was bad."""
+        self.suspects: tuple[frozenset[str], ...] = ()
+        """Groups of names out of rejected responses, to be sent again one group at a time to find out what is bad."""
+        self.tries = 0
+        """Complete responses spent on suspects since the last change; types with full state only."""
         self.claimed: str | Mapping[str, str] | None = None
         """What the client says it holds from an earlier stream: a version of the type, or versions by name."""
         self.accepted: Mapping[str, Resource] | None = None
-        """All that the client has, as far as its ACKs prove it; types with full state only."""
+        """All that the client has; None while that is not known. Types with full state only."""
         self.pending: dict[str, Sent] = {}
         """Unanswered responses by nonce, oldest first."""
         self.sent_at: float | None = None
@@ -135,10 +138,9 @@ class Channel:
         """
         self.subscription = wants
         self.owed = wants.select(self.owed) | named if self.owed else named
-        for name in named & self.held.keys():
-            del self.held[name]
-        if self.isolated:
-            self.isolated = tuple(name for name in self.isolated if wants.select(frozenset((name,))))
+        if self.held:
+            self.held = {name: self.held[name] for name in wants.select(frozenset(self.held)) - named}
+        self.suspects = tuple(kept for group in self.suspects if (kept := wants.select(group)))
         self.reopen()
 
     def owe(self, names: frozenset[str]) -> None:
@@ -149,8 +151,23 @@ class Channel:
         """Note that everything `due` was decided upon: from here on the client is in sync with this generation."""
         self.synced = generation
         self.whole, self.owed, self.claimed = False, NOTHING, None
-        if self.isolated and due:
-            self.isolated = tuple(name for name in self.isolated if name not in due)
+        if due:
+            self.suspects = tuple(left for group in self.suspects if (left := group - due))
+
+    def suspect(self, names: frozenset[str]) -> None:
+        """One of these is bad: have each half of them tried by itself, after the groups that wait already.
+
+        A rejected half is halved again, so that one bad name among a thousand is found in about twenty tries, and most
+        of the good ones need only the first.
+        """
+        ordered = sorted(names.difference(*self.suspects))  # sorted: equal streams then send equal bytes
+        middle = (len(ordered) + 1) // 2
+        self.suspects += tuple(frozenset(half) for half in (ordered[:middle], ordered[middle:]) if half)
+
+    def next_suspects(self) -> frozenset[str]:
+        """The group whose turn it is; there must be one."""
+        group, self.suspects = self.suspects[0], self.suspects[1:]
+        return group
 
     def next_nonce(self, generation: Generation, position: int) -> str:
         """A nonce that this stream never had, equal on all streams that get the same response for the same reason.
@@ -172,21 +189,22 @@ class Channel:
         if len(self.pending) > _MAX_PENDING:
             del self.pending[next(iter(self.pending))]
 
-    def answered(self, nonce: str) -> Sent | None:
-        """The response that a request answers; None if its nonce is stale, unknown or was answered before.
+    def answered(self, nonce: str) -> list[Sent]:
+        """The responses that a request answers, oldest first; none if its nonce is stale, unknown or answered before.
 
-        The answer to one response answers all before it: State-of-the-World clients skip some.
+        The answer to one response, which is the last of them, answers all before it: State-of-the-World clients skip
+        some.
         """
-        sent = self.pending.get(nonce)
-        if sent is None:
-            return None
-        for older in list(self.pending):
-            del self.pending[older]
-            if older == nonce:
-                break
+        if nonce not in self.pending:
+            return []
         if nonce == self._awaited:
             self._awaited = None
-        return sent
+        answered = []
+        for number in list(self.pending):
+            answered.append(self.pending.pop(number))
+            if number == nonce:
+                break
+        return answered
 
     def restart(self) -> None:
         """Owe everything, held content included: the client asked for all there is."""
@@ -204,12 +222,12 @@ class Channel:
         return names.difference(self.held)
 
 
-def hold_or_isolate(channel: Channel, sent: Sent) -> None:
-    """Hold what was rejected alone. A response of several took the good with the bad: try each of those alone."""
+def hold_or_suspect(channel: Channel, sent: Sent) -> None:
+    """Hold what was rejected alone. A response of several took the good with the bad: find out which are which."""
     response = sent.response
     known = response.snapshot.resources(channel.type.url)
     if len(response.names) > 1:
-        channel.isolated += tuple(sorted(response.names.difference(channel.isolated)))
+        channel.suspect(response.names)
     else:
         channel.held |= {name: Held(version_of(known.get(name))) for name in response.names}
 

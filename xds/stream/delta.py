@@ -3,13 +3,13 @@
 https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xds
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from xds.cache import Generation
 from xds.message import DeltaRequest
 from xds.resource import Resource
-from xds.stream.channel import Channel, Sent, hold_or_isolate
+from xds.stream.channel import Channel, Sent, hold_or_suspect
 from xds.stream.plan import Plan
 from xds.subscription import NOTHING, WILDCARD, NameSets, Subscription, amended
 
@@ -45,13 +45,13 @@ class Incremental:
         """What to send now, of the names that are `due`; None if that is nothing."""
         snapshot = generation.snapshot
         existing = snapshot.names(channel.type.url)
+        due = channel.without_held(due, snapshot)
         missing = NOTHING if due <= existing else due - existing
         present = due - missing if missing else due
         if isinstance(claimed := channel.claimed, Mapping):
             missing |= claimed.keys() - existing
             if channel.type.legacy_wildcard:  # of other types a client may wait for what it holds already
                 present = present & channel.owed | _news(snapshot.resources(channel.type.url), present, claimed)
-        present = channel.without_held(present, snapshot)
         if present or missing or channel.whole:
             return Plan(snapshot, present, missing, fresh=present)
         return None
@@ -59,16 +59,17 @@ class Incremental:
     def accept(self, channel: Channel, sent: Sent) -> None:
         """Nothing follows: what was sent counts as held by the client until it is rejected."""
 
-    def reject(self, channel: Channel, sent: Sent) -> None:
+    def reject(self, channel: Channel, answered: Sequence[Sent], request: DeltaRequest) -> None:
         """Hold what was rejected; a rejected response took its removals with it."""
-        hold_or_isolate(channel, sent)
+        sent = answered[-1]
+        hold_or_suspect(channel, sent)
         if sent.response.names:
             channel.owe(sent.response.removed)
 
-    def isolate(self, channel: Channel, generation: Generation, name: str) -> Plan | None:
-        """What to send to find out whether `name` alone is bad; None if it cannot be sent any more."""
-        alone = frozenset((name,)) & generation.snapshot.names(channel.type.url)
-        names = channel.without_held(alone, generation.snapshot)
+    def isolate(self, channel: Channel, generation: Generation, suspects: frozenset[str]) -> Plan | None:
+        """What to send to find out whether there is a bad one among `suspects`; None if none can be sent any more."""
+        existing = suspects & generation.snapshot.names(channel.type.url)
+        names = channel.without_held(existing, generation.snapshot)
         return Plan(generation.snapshot, names, fresh=names) if names else None
 
 

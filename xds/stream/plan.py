@@ -1,5 +1,6 @@
 """What a variant decides and the shared core carries out: the border between the two."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -44,8 +45,8 @@ class Variant(Protocol[RequestT_contra]):
     def accept(self, channel: Channel, sent: Sent) -> None:
         """Draw the consequences of an ACK."""
 
-    def reject(self, channel: Channel, sent: Sent) -> None:
-        """Draw the consequences of a NACK."""
+    def reject(self, channel: Channel, answered: Sequence[Sent], request: RequestT_contra) -> None:
+        """Draw the consequences of a NACK, of the last of the responses that it answers."""
 
-    def isolate(self, channel: Channel, generation: Generation, name: str) -> Plan | None:
-        """What to send to find out whether `name` alone is bad; None if it cannot be sent any more."""
+    def isolate(self, channel: Channel, generation: Generation, suspects: frozenset[str]) -> Plan | None:
+        """What to send to find out whether there is a bad one among `suspects`; None if that is not to be tried."""

@@ -3,15 +3,18 @@
 https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#resource-updates
 """
 
+from collections.abc import Mapping, Sequence
+
 from xds.cache import Generation
-from xds.message import Request
+from xds.message import Request, Response
+from xds.resource import Resource
 from xds.snapshot import Snapshot, differences
-from xds.stream.channel import Channel, Held, Sent, hold_or_isolate, version_of
+from xds.stream.channel import Channel, Held, Sent, hold_or_suspect, version_of
 from xds.stream.plan import Plan
 from xds.subscription import restated
 
-_MAX_ISOLATED = 8
-"""Suspects that are tried one by one where each trial costs a complete response."""
+_MAX_TRIES = 128
+"""Complete responses spent on finding what is bad in one: enough for about eight bad ones among a thousand."""
 
 
 class StateOfTheWorld:
@@ -31,8 +34,10 @@ class StateOfTheWorld:
         channel.resubscribe(wants, wants.names - before.names if before.names else wants.names)
         if wants.wildcard and not before.wildcard:
             channel.restart()
-        if first:
-            channel.whole |= channel.type.full_state and bool(wants.names)
+        if first and channel.type.full_state:
+            channel.whole |= bool(wants.names)
+            # A client that accepted nothing so far has nothing: a response without some of it deletes nothing.
+            channel.accepted = None if request.version else {}
         channel.claimed = request.version if first else None
 
     def plan(self, channel: Channel, generation: Generation, due: frozenset[str]) -> Plan | None:
@@ -42,27 +47,36 @@ class StateOfTheWorld:
         if _holds_everything(channel, generation.snapshot):
             channel.accepted = generation.snapshot.resources(channel.type.url)
             return None
-        return _complete(channel, generation.snapshot, due) if due or channel.whole else None
+        if not (due or channel.whole):
+            return None
+        channel.tries = 0
+        return _complete(channel, generation.snapshot, due)
 
     def accept(self, channel: Channel, sent: Sent) -> None:
         """Remember what the client has now, to fall back to."""
         if channel.type.full_state:
-            channel.accepted = sent.response.snapshot.resources(channel.type.url)
+            channel.accepted = _contents(sent.response)
 
-    def reject(self, channel: Channel, sent: Sent) -> None:
+    def reject(self, channel: Channel, answered: Sequence[Sent], request: Request) -> None:
         """Hold what was rejected, as far as it can be told from the rest."""
+        *skipped, sent = answered
+        for older in skipped:
+            if older.version == request.version:  # an Envoy that warms clusters does not say that it accepted them
+                self.accept(channel, older)
         if channel.type.full_state:
             _reject_complete(channel, sent)
         else:
-            hold_or_isolate(channel, sent)
+            hold_or_suspect(channel, sent)
 
-    def isolate(self, channel: Channel, generation: Generation, name: str) -> Plan | None:
-        """What to send to find out whether `name` alone is bad; None if it cannot be sent any more."""
-        alone = frozenset((name,))
+    def isolate(self, channel: Channel, generation: Generation, suspects: frozenset[str]) -> Plan | None:
+        """What to send to find out whether there is a bad one among `suspects`; None if that is not to be tried."""
         if not channel.type.full_state:
-            return _partial(channel, generation.snapshot, alone)
-        channel.held.pop(name, None)
-        return _complete(channel, generation.snapshot, alone)
+            return _partial(channel, generation.snapshot, suspects)
+        if channel.tries >= _MAX_TRIES:
+            return None
+        channel.tries += 1
+        channel.held = {name: held for name, held in channel.held.items() if name not in suspects}
+        return _complete(channel, generation.snapshot, suspects)
 
 
 def _partial(channel: Channel, snapshot: Snapshot, due: frozenset[str]) -> Plan | None:
@@ -99,13 +113,23 @@ def _with_fallbacks(channel: Channel, snapshot: Snapshot) -> Snapshot:
 
 
 def _reject_complete(channel: Channel, sent: Sent) -> None:
-    """Suspect what the client does not have yet; without knowing what it has, wait for the next change."""
+    """Hold what the client does not have yet, and try it by halves; all else goes on being sent.
+
+    What a client has that comes from an earlier stream is not known: any response that leaves something out could
+    delete what works. Such a client gets the next complete response when something changes.
+    """
     accepted, tried = channel.accepted, sent.response.snapshot.resources(channel.type.url)
     if accepted is None:
         return
     suspects = differences(accepted, tried) & sent.response.names
     channel.held |= {name: Held(version_of(tried.get(name)), accepted.get(name)) for name in suspects}
-    if 1 < len(suspects) <= _MAX_ISOLATED:
-        channel.isolated = tuple(sorted(suspects))
-    elif suspects and accepted.keys() - tried.keys():
-        channel.whole = True  # the removals in the rejected response are still to be told
+    if len(suspects) > 1:
+        channel.suspect(suspects)
+    elif accepted.keys() - tried.keys():
+        channel.owe(suspects)  # the removals in the rejected response are still to be told
+
+
+def _contents(response: Response) -> Mapping[str, Resource]:
+    """The resources in a complete response."""
+    known = response.snapshot.resources(response.type.url)
+    return known if len(known) == len(response.names) else {name: known[name] for name in response.names}

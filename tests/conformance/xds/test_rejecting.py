@@ -4,7 +4,8 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#ack-and-nack-s
 """
 
 from support.stream_recorder import StreamRecorder
-from support.xds_client import Transport, Update, XdsClient
+from support.waiting import eventually
+from support.xds_client import Transport, Update, XdsClient, connected
 from support.xds_content import snapshot
 from xds import CLUSTER, ENDPOINT, ResourceType, SnapshotCache, XdsServer
 
@@ -14,6 +15,11 @@ async def answer_as_envoy(client: XdsClient, kind: ResourceType, bad: set[str]) 
     update = await client.receive(kind)
     await (client.nack(update, f"bad: {sorted(bad)}") if bad & update.names else client.ack(update))
     return update
+
+
+def cache_version(cache: SnapshotCache) -> str:
+    assert cache.snapshot is not None
+    return cache.snapshot.version(CLUSTER.url)
 
 
 async def test_rejected_content_is_not_sent_again_until_it_changes(client: XdsClient, cache: SnapshotCache) -> None:
@@ -34,11 +40,11 @@ async def test_good_assignments_beside_a_bad_one_get_through(client: XdsClient, 
     cache.set(snapshot({"a": "", "bad": "", "c": ""}))
     await client.subscribe(ENDPOINT, ["a", "bad", "c"])
 
-    updates = [await answer_as_envoy(client, ENDPOINT, {"bad"}) for _ in range(4)]
+    updates = [await answer_as_envoy(client, ENDPOINT, {"bad"}) for _ in range(5)]
     cache.set(snapshot({"a": "", "bad": "", "c": ""}, {"a": "", "bad": "", "c": "fence"}))
     afterwards = await client.accept(ENDPOINT)
 
-    assert [update.names for update in updates] == [{"a", "bad", "c"}, {"a"}, {"bad"}, {"c"}]
+    assert [update.names for update in updates] == [{"a", "bad", "c"}, {"a", "bad"}, {"c"}, {"a"}, {"bad"}]
     assert afterwards.names == {"c"}
 
 
@@ -71,6 +77,43 @@ async def test_one_bad_cluster_does_not_keep_others_from_changing(client: XdsCli
     else:
         assert update.resources["a"] == good["a"].body, "what the client has must stay in a complete response"
         assert update.version == snapshot({"a": "1", "b": "2"}).version(CLUSTER.url)
+
+
+async def test_good_clusters_beside_a_bad_one_reach_a_client_that_has_none(
+    client: XdsClient, cache: SnapshotCache
+) -> None:
+    contents = {f"s{number:02}": "" for number in range(20)} | {"bad": ""}
+    cache.set(snapshot(contents, {}))
+    await client.subscribe(CLUSTER)
+    held: set[str] = set()
+
+    tries = 0
+    while held != contents.keys() - {"bad"}:
+        tries += 1
+        update = await answer_as_envoy(client, CLUSTER, {"bad"})
+        if "bad" not in update.names:
+            held = update.names | (held if client.transport.delta else set())
+    cache.set(snapshot({**contents, "bad": "repaired"}, {}))
+    while (repaired := await client.accept(CLUSTER)).version != cache_version(cache):
+        pass
+
+    assert tries <= 1 + 2 * 5
+    assert "bad" in repaired.names
+
+
+async def test_a_client_that_may_have_clusters_is_sent_no_part_of_them(
+    port: int, cache: SnapshotCache, recorder: StreamRecorder
+) -> None:
+    cache.set(snapshot({"a": "", "b": "", "bad": ""}, {}))
+    async with connected(port, Transport(delta=False, aggregated=True)) as client:
+        await client.subscribe(CLUSTER, version="of another server")
+        await client.nack(await client.receive(CLUSTER))
+        await eventually(lambda: len(recorder.of("nacked")) == 1)
+        cache.set(snapshot({"a": "", "b": "", "bad": "repaired"}, {}))
+        update = await client.accept(CLUSTER)
+
+    assert update.names == {"a", "b", "bad"}
+    assert len(recorder.of("sent")) == 2
 
 
 async def test_a_rejection_may_change_the_names(client: XdsClient, cache: SnapshotCache) -> None:

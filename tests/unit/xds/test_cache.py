@@ -1,3 +1,6 @@
+import weakref
+from dataclasses import replace
+
 import pytest
 
 from support.xds_content import assignment, snapshot
@@ -23,7 +26,7 @@ def test_there_is_nothing_before_the_first_snapshot() -> None:
     assert cache.snapshot is None
     assert cache.generation is None
     with pytest.raises(ValueError, match="no snapshot yet"):
-        cache.encode(response(Snapshot()))
+        cache.changes(Generation(1, Snapshot()), CLUSTER.url)
 
 
 def test_an_empty_first_snapshot_is_a_snapshot() -> None:
@@ -99,6 +102,38 @@ def test_equal_responses_are_one_object() -> None:
     assert cache.encode(response(content)) is first
     assert cache.encode(response(content, names=frozenset({"b"}))) != first
     assert cache.encode(response(content, nonce="1.0.1")) != first
+
+
+def test_equal_content_is_one_object_whichever_snapshot_it_comes_from() -> None:
+    cache, content = SnapshotCache(), snapshot({"a": ""})
+    cache.set(content)
+    bad = content.replace(ENDPOINT.url, [assignment("a", "bad")])
+
+    ours = [cache.encode(response(bad.replace(ENDPOINT.url, [assignment("a", "")]))) for _ in range(2)]
+
+    assert ours[0] is ours[1] is cache.encode(response(content))
+
+
+def test_variants_do_not_share_responses() -> None:
+    cache, content = SnapshotCache(), snapshot({"a": ""})
+    cache.set(content)
+    complete = response(content)
+
+    assert cache.encode(complete) != cache.encode(replace(complete, incremental=True))
+
+
+def test_history_does_not_keep_old_snapshots() -> None:
+    class WatchedSnapshot(Snapshot):
+        __slots__ = ("__weakref__",)
+
+    cache, old = SnapshotCache(), WatchedSnapshot()
+    cache.set(old)
+    seen = weakref.ref(old)
+
+    cache.set(snapshot({"a": ""}))
+    del old
+
+    assert seen() is None
 
 
 def test_types_do_not_share_responses() -> None:

@@ -1,3 +1,5 @@
+from collections.abc import Collection
+
 import pytest
 from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryRequest
 
@@ -42,6 +44,23 @@ def test_names_apart_from_each_other_are_all_read() -> None:
 
         assert request.names == {"a", "b", "c"}
         assert request.version == "v"
+
+
+def test_names_strewn_among_other_fields_cost_no_more_than_names_in_a_row() -> None:
+    class CountingSets(NameSets):
+        shared = 0
+
+        def share(self, names: Collection[str]) -> frozenset[str]:
+            self.shared += 1
+            return super().share(names)
+
+    sets = CountingSets()
+    strewn = b"".join(b"\x1a\x03%03d\x0a\x01v" % number for number in range(1000))
+
+    request = RequestDecoder(sets).decode(strewn)
+
+    assert len(request.names) == 1000
+    assert sets.shared <= 2, "a set for each of them would take time by the square of their number"
 
 
 def test_repeated_names_are_one_object() -> None:

@@ -142,6 +142,26 @@ async def test_an_overdue_answer_is_counted_and_not_waited_for(bench: Bench) -> 
     assert bench.recorder.of("unanswered") == [(CLUSTER.url,)]
 
 
+async def test_a_client_that_never_answers_does_not_hide_when_the_others_have(bench: Bench) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(bench.run())
+        bench.ask_for_clusters()
+        await eventually(lambda: len(bench.connection.written) == 1)
+        bench.propagation.begin(2, now=0.0)
+        bench.propagation.expect(2, stream=99)
+        bench.cache.set(snapshot({"a": "new"}))
+        bench.session.rouse(2)
+        bench.propagation.told_all(2, now=0.0)
+        bench.propagation.answered(99, now=1.0)
+        before = list(bench.recorder.of("settled"))
+        bench.session.check(6.0, patience=30.0)
+        overdue = list(bench.recorder.of("settled"))
+        bench.session.end()
+
+    assert before == []
+    assert overdue == [(2,)]
+
+
 async def test_a_session_that_was_ended_before_it_ran_does_not_run(bench: Bench) -> None:
     bench.session.end()
 

@@ -2,7 +2,7 @@ from support.xds_content import snapshot
 from xds import ENDPOINT, Snapshot
 from xds.cache import Generation
 from xds.message import Response
-from xds.stream.channel import Channel, Held, Sent, hold_or_isolate
+from xds.stream.channel import Channel, Held, Sent, hold_or_suspect
 from xds.subscription import Subscription
 
 
@@ -16,8 +16,12 @@ def response(nonce: str, *names: str, content: Snapshot | None = None) -> Respon
     return Response(type=ENDPOINT, nonce=nonce, snapshot=content or snapshot({}), names=frozenset(names))
 
 
+def groups(*names: str) -> tuple[frozenset[str], ...]:
+    return tuple(map(frozenset, names))
+
+
 def test_nonces_are_equal_for_equal_reasons_and_never_repeat() -> None:
-    first, second = Generation(1, snapshot({}), {}), Generation(2, snapshot({}), {})
+    first, second = Generation(1, snapshot({})), Generation(2, snapshot({}))
     one, other = channel("a"), channel("a")
 
     issued = [one.next_nonce(generation, 1) for generation in (first, first, second)]
@@ -34,12 +38,11 @@ def test_an_answer_answers_what_was_sent_before() -> None:
 
     answered = client.answered("2")
 
-    assert answered is not None
-    assert answered.response.nonce == "2"
+    assert [sent.response.nonce for sent in answered] == ["1", "2"]
     assert list(client.pending) == ["3"]
     assert not client.open
-    assert client.answered("1") is None
-    assert client.answered("3") is not None
+    assert client.answered("1") == []
+    assert len(client.answered("3")) == 1
     assert client.open
 
 
@@ -65,12 +68,52 @@ def test_what_is_given_up_is_not_owed() -> None:
 def test_a_response_of_several_is_taken_apart_and_one_alone_is_held() -> None:
     client, content = channel("a", "b"), snapshot({"a": "", "b": ""})
 
-    hold_or_isolate(client, Sent(response("1", "b", "a", content=content), 0.0))
-    hold_or_isolate(client, Sent(response("2", "a", content=content), 0.0))
+    hold_or_suspect(client, Sent(response("1", "b", "a", content=content), 0.0))
+    hold_or_suspect(client, Sent(response("2", "a", content=content), 0.0))
 
-    assert client.isolated == ("a", "b")
+    assert client.suspects == groups("a", "b")
     assert client.held == {"a": Held(content.resources(ENDPOINT.url)["a"].version)}
     assert client.without_held(frozenset({"a", "b"}), content) == {"b"}
+
+
+def test_suspects_are_halved_until_each_is_alone() -> None:
+    client, names = channel(*"abcde"), frozenset("abcde")
+
+    client.suspect(names)
+    first, second = client.next_suspects(), client.next_suspects()
+    client.suspect(first)
+    client.suspect(second)
+
+    assert (first, second) == groups("abc", "de")
+    assert client.suspects == groups("ab", "c", "d", "e")
+
+
+def test_what_is_suspected_already_does_not_wait_twice() -> None:
+    client = channel(*"abc")
+
+    client.suspect(frozenset("ab"))
+    client.suspect(frozenset("bc"))
+
+    assert client.suspects == groups("a", "b", "c")
+
+
+def test_what_is_given_up_or_sent_anyway_is_no_suspect() -> None:
+    client = channel(*"abcd")
+    client.suspect(frozenset("abcd"))
+
+    client.settle(Generation(1, snapshot({})), frozenset("a"))
+    client.resubscribe(Subscription(frozenset("ab")), frozenset())
+
+    assert client.suspects == groups("b")
+
+
+def test_what_is_given_up_is_not_held() -> None:
+    client = channel("a", "b")
+    client.held = {"a": Held("1"), "b": Held("1")}
+
+    client.resubscribe(Subscription(frozenset("b")), frozenset())
+
+    assert client.held == {"b": Held("1")}
 
 
 def test_a_rejection_is_forgotten_when_the_content_has_changed() -> None:
@@ -83,7 +126,7 @@ def test_a_rejection_is_forgotten_when_the_content_has_changed() -> None:
 
 def test_a_name_without_a_resource_can_be_held_too() -> None:
     client = channel("a")
-    hold_or_isolate(client, Sent(response("1", "a"), 0.0))
+    hold_or_suspect(client, Sent(response("1", "a"), 0.0))
 
     assert client.without_held(frozenset({"a"}), snapshot({})) == set()
     assert client.without_held(frozenset({"a"}), snapshot({"a": ""})) == {"a"}

@@ -52,6 +52,21 @@ def test_a_rejected_removal_alone_is_not_repeated(stream: Stream[DeltaRequest], 
     assert stream.next(cache, 0.0) is None
 
 
+def test_what_was_rejected_and_is_gone_is_forgotten(stream: Stream[DeltaRequest], cache: SnapshotCache) -> None:
+    stream.receive(DeltaRequest(type_url=CLUSTER.url), 0.0)
+    stream.receive(DeltaRequest(type_url=CLUSTER.url, nonce=required(stream.next(cache, 0.0)).nonce), 0.0)
+    cache.set(snapshot({"a": "", "b": "bad"}))
+    stream.receive(DeltaRequest(type_url=CLUSTER.url, nonce=required(stream.next(cache, 0.0)).nonce, error="no"), 0.0)
+
+    cache.set(snapshot({"a": ""}))
+    gone = required(stream.next(cache, 0.0))
+
+    assert said(gone) == (set(), {"b"})
+    channel = stream._channels[0]
+    assert channel is not None
+    assert channel.held == {}
+
+
 def test_what_vanished_while_it_is_isolated_is_told_as_gone(stream: Stream[DeltaRequest], cache: SnapshotCache) -> None:
     stream.receive(DeltaRequest(type_url=ENDPOINT.url, subscribe=frozenset({"a", "b"})), 0.0)
     first = required(stream.next(cache, 0.0))
