@@ -46,7 +46,7 @@ class ConsulAdapter:
             async with agent.joined():
                 client = Client(config, agent, self._target(token, context))
                 memory = self._memory
-                memory.datacenter = memory.datacenter or config.datacenter or await client.datacenter() or "default"
+                memory.datacenter = memory.datacenter or config.datacenter or await client.datacenter()
                 book = Book(memory, Mapper(config, memory.datacenter), client, context)
                 await Follower(config, agent, client, book, context).run()
 

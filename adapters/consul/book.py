@@ -12,7 +12,8 @@ from typing import Protocol, TypeVar
 from adapters.consul.client import Reply, readable
 from adapters.consul.mapping import CANARY, Mapper, Targets, selected
 from adapters.consul.pace import TokenBucket
-from adapters.consul.payload import Catalog, HealthEntry, Node
+from adapters.consul.payload import Catalog, HealthEntry
+from adapters.consul.sight import Looks, Sight
 from bridge.adapter import Sink
 from bridge.errors import SourceError
 from bridge.model import Scope
@@ -79,20 +80,11 @@ class Context(Protocol):
         """Say that a read succeeded."""
 
 
-class Reads(Protocol):
+class Reads(Looks, Protocol):
     """What the book asks for itself, to make sure; see `Client`."""
-
-    async def services(self, *, consistent: bool = False) -> Reply[Catalog]:
-        """The names in the catalog with their tags."""
 
     async def instances(self, name: str, *, consistent: bool = False) -> Reply[Instances]:
         """The instances of a service."""
-
-    async def nodes(self, *, consistent: bool = False) -> Reply[tuple[Node, ...]]:
-        """Every node of the datacenter."""
-
-    async def canary(self) -> bool:
-        """Whether the service that every datacenter has can be seen."""
 
 
 class Book:
@@ -103,6 +95,7 @@ class Book:
         self._mapper = mapper
         self._client = client
         self._context = context
+        self._sight = Sight(client)
         self._selective = bool(mapper.config.tags or mapper.config.filter)
         self._awaited: set[str] | None = None
 
@@ -156,7 +149,7 @@ class Book:
         if reply.known_leader is False and reply.index == memory.catalog_index:
             raise SourceError("the catalog was read but the servers have no leader; what is known may be old")
         if reply.index == memory.catalog_index and not doubtful:
-            return set(), False  # the wait was over, or the token lost its rights: either way the content says nothing
+            return self._follow_more(reply), False
         older = reply.index < memory.catalog_index
         if older:
             reply = await self._client.services(consistent=True)
@@ -190,6 +183,8 @@ class Book:
         Raises:
             SourceError: what it adds was applied, but what it lacks cannot be believed yet.
         """
+        if name not in self._memory.services and name not in self._memory.names:
+            return  # it was found gone while this answer was on its way
         known = self._memory.services.setdefault(name, Known())
         if reply.index == known.index and (not doubtful or self._targets(name, reply.value) == known.targets):
             return  # the wait was over, or the token lost its rights: either way the content says nothing
@@ -218,7 +213,7 @@ class Book:
         if self._emptied(listed, doubtful=doubtful):
             self._hold()
             return
-        await self._verify_all(names, listed, doubtful=doubtful)
+        await self._verify_all(names - self._memory.held, listed, doubtful=doubtful)
 
     def _remember(self, names: frozenset[str], reply: Reply[Catalog]) -> set[str]:
         memory = self._memory
@@ -238,15 +233,24 @@ class Book:
             if not self._awaited:
                 self._context.succeeded()
 
+    def _follow_more(self, reply: Reply[Catalog]) -> set[str]:
+        """Take from a catalog under the index we know what the token sees now and did not see before.
+
+        What it lacks says nothing: the wait was over, or the token has lost rights.
+        """
+        more = self._readable(selected(reply.value, self._mapper.config)) - self._memory.names
+        self._follow(self._memory.names | more)
+        return set(more)
+
     def _readable(self, names: frozenset[str]) -> frozenset[str]:
         unreadable = {name for name in names if not readable(name)}
         for name in sorted(unreadable - self._memory.unreadable):
             self._context.noticed("consul.service_unreadable", service=name)
-        self._memory.unreadable = unreadable
+        self._memory.unreadable |= unreadable
         return names - unreadable
 
     async def _settled(self, name: str) -> Reply[Instances]:
-        """The reply that two reads agree on, with time in between; what they add is applied meanwhile."""
+        """The reply whose instances two reads agree on, with time in between; what they add is applied meanwhile."""
         pace = TokenBucket(rate=1 / CONFIRM_AFTER, burst=1)
         before: Reply[Instances] | None = None
         while True:
@@ -255,7 +259,7 @@ class Book:
             known = self._memory.services.get(name)
             if known is None or reply.index > known.index:
                 return reply  # it was an old answer of one server, not old data
-            if before is not None and before.value == reply.value and reply.known_leader is not False:
+            if before is not None and _identities(before) == _identities(reply) and reply.known_leader is not False:
                 return reply
             before = reply
             self._add(name, reply)
@@ -305,21 +309,11 @@ class Book:
             SourceError: the token or the servers are not in a state in which an absence means anything.
         """
         memory = self._memory
-        reply = await self._client.services(consistent=True)
+        reply = await self._sight.catalog(canary=memory.canary_seen)
         reason = _distrust(reply, filtered_before=memory.catalog_filtered)
         if reason:
             raise SourceError(f"services have vanished but {reason}; nothing is removed")
-        if not await self._sighted():
-            raise SourceError(
-                "services have vanished, and so has what every datacenter has: has the token lost its rights?"
-                " Nothing is removed"
-            )
         return self._readable(selected(reply.value, self._mapper.config))
-
-    async def _sighted(self) -> bool:
-        if self._memory.canary_seen:
-            return await self._client.canary()
-        return bool((await self._client.nodes(consistent=True)).value)
 
     def _emptied(self, listed: frozenset[str], *, doubtful: bool) -> bool:
         """Whether everything is gone at once, which is how a catalog looks that was lost."""
@@ -353,8 +347,8 @@ class Book:
     async def _verify(self, name: str, listed: frozenset[str], *, doubtful: bool) -> None:
         reply = await (self._settled(name) if doubtful else self._client.instances(name, consistent=True))
         known = self._memory.services.get(name)
-        if known is None:
-            return
+        if known is None or name in self._memory.held:
+            return  # somebody else found out in the meantime
         if name in listed or self._mapper.matching(name, reply.value):
             self._report(name, reply)
             return
@@ -363,6 +357,11 @@ class Book:
             raise SourceError(f"service {name!r} has vanished but {reason}; nothing is removed")
         self._context.sink.replace(self._scope(name), {})
         del self._memory.services[name]
+
+
+def _identities(reply: Reply[Instances]) -> frozenset[tuple[str, str]]:
+    """Who there is, in whatever state: a check that flaps must not put a removal off for ever."""
+    return frozenset((entry.node.node, entry.service.id) for entry in reply.value)
 
 
 def _distrust(reply: Reply[T], *, filtered_before: bool) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import posixpath
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -37,9 +38,14 @@ class Reply(Generic[T]):
 def readable(name: str) -> bool:
     """Whether an agent can be asked about a service of this name.
 
-    Its HTTP server cleans `a/../b` and `a//b` in a path, quoted or not, and answers with a redirect to another service.
+    Its HTTP server cleans `a/../b` and `a//b` in a path, quoted or not, and answers with a redirect to another service;
+    a path that is not printable it refuses.
     """
-    return posixpath.normpath(f"/{name}").rstrip("/") == f"/{name}".rstrip("/") and not name.startswith("/")
+    return (
+        name.isprintable()
+        and posixpath.normpath(f"/{name}").rstrip("/") == f"/{name}".rstrip("/")
+        and not name.startswith("/")
+    )
 
 
 def next_index(reply: Reply[T], index: int | None) -> int | None:
@@ -107,14 +113,23 @@ class Client:
             return False
 
     async def datacenter(self) -> str:
-        """The agent's own datacenter; empty when the token may neither read the agent nor see a node."""
+        """The agent's own datacenter.
+
+        Raises:
+            SourceError: also when the token may neither read the agent nor see a node, and so sees no service either.
+        """
         try:
             return self._parsed(SELF, await self._short(self._api().agent.self)).config.datacenter
         except ConsulError as error:
             if error.status != 403:
                 raise
         nodes = (await self.nodes()).value
-        return nodes[0].datacenter if nodes else ""
+        if not nodes:
+            raise SourceError(
+                f"Consul agent {self._config.address} shows no node, and every datacenter has some:"
+                " the ACL token is missing, or lacks node:read"
+            )
+        return nodes[0].datacenter
 
     def _api(self, consistent: bool = False) -> Api:  # noqa: FBT001, FBT002 (passed on from the keyword above)
         return self._consistent if consistent else self._default
@@ -163,7 +178,7 @@ def _api(sender: Sender, config: Config, consistency: Consistency) -> Api:
 
 def _index(answer: Answer) -> int:
     text = answer.headers.get("X-Consul-Index", "")
-    if text.isascii() and text.isdigit() and int(text) > 0:
+    if re.fullmatch(r"[0-9]{1,20}", text) and int(text) > 0:
         return int(text)
     raise ConsulError(f"{answer.url} answered without a usable X-Consul-Index ({text[:40]!r})", status=200)
 

@@ -21,6 +21,7 @@ class Credential:
         self._unreadable = unreadable
         self._token: str | None = None
         self._checked = float("-inf")
+        self._problem = ""
 
     async def token(self) -> str:
         """The token as the file had it at most a few seconds ago; the last one while the file cannot be read.
@@ -49,10 +50,15 @@ class Credential:
         except (OSError, ValueError) as error:
             if self._token is None:
                 raise SourceError(f"cannot read the Consul token from {self._path}: {error}") from error
-            self._unreadable(str(error))
+            self._tell(str(error))
             return self._token
-        self._token = token
+        self._token, self._problem = token, ""
         return token
+
+    def _tell(self, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            self._unreadable(problem)
 
 
 @contextmanager

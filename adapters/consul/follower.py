@@ -74,9 +74,10 @@ class Follower:
             changed, older = await self._book.take_catalog(reply, doubtful=doubtful)
         finally:
             self._arrange(tasks)
-        if self._aggregating and woken:
+        if self._aggregating:
             self._aggregate.read(changed)
-            self._aggregate.sweep()
+            if woken:
+                self._aggregate.sweep()
         await self._book.depart(self._book.missing, doubtful=doubtful or older)
         self._context.succeeded(CATALOG)
         if self._book.spoken:

@@ -4,6 +4,7 @@ Separate so that an outage is reported once, by the watch of the catalog, and no
 """
 
 import asyncio
+import contextlib
 from typing import Protocol
 
 from adapters.consul.agent import Agent
@@ -15,6 +16,9 @@ _DROPPED_WITHIN = 30.0
 
 _RECENT = 30.0
 """Seconds after an outage in which what is missing may be missing because data was lost."""
+
+_PROBE_EVERY = 2.0
+"""Seconds between signs of life that are asked for while reads wait, however many do."""
 
 
 class Pulse(Protocol):
@@ -31,6 +35,7 @@ class Outage:
         self._client = client
         self._agent = agent
         self._answered = asyncio.Event()
+        self._probed_at = float("-inf")
         self._dropped: dict[str, float] = {}
         self._failing = failing
         self._over_at = float("-inf")
@@ -49,19 +54,39 @@ class Outage:
         if self._failing:
             self._failing = False
             self._over_at = asyncio.get_running_loop().time()
-        self._answered.set()
-        self._answered = asyncio.Event()
+        self._release()
 
     async def waited_out(self, error: ConsulError) -> bool:
         """Wait until the agent answers again if it does not now; whether it was the agent that failed."""
         if error.status is not None and error.status < 500:
             return False
-        if error.dropped and self._agent.blocking:
-            return False  # others are still being served
         if await self._client.has_leader():
             return False
-        await self._answered.wait()
+        if error.dropped and self._agent.blocking:
+            return False  # others are still being served
+        await self._until_answered()
         return True
+
+    async def _until_answered(self) -> None:
+        """Wait for the catalog's answer, or for a sign of life: the catalog's own query may sleep through an outage."""
+        answered = self._answered
+        while not answered.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PROBE_EVERY):
+                    await answered.wait()
+            if not answered.is_set() and self._may_probe() and await self._client.has_leader():
+                self._release()
+
+    def _may_probe(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        if now - self._probed_at < _PROBE_EVERY:
+            return False
+        self._probed_at = now
+        return True
+
+    def _release(self) -> None:
+        self._answered.set()
+        self._answered = asyncio.Event()
 
     def over_limit(self, name: str, error: ConsulError) -> bool:
         """Whether the agent drops connections of several reads while it serves others, as it does above its limit.

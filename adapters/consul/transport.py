@@ -6,6 +6,7 @@ parameters, and that is what we use of it.
 """
 
 import asyncio
+import errno
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ READ_TIMEOUT = 10.0
 _SLOW_RETRY = 60.0
 _DENIED_RETRY = 15.0
 _LONGEST_RETRY = 300.0
+_DROPPED = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE)
 _HINTS = (
     ("No path to datacenter", None, "is `datacenter` right, and can its servers be reached?"),
     ("boolean expression evaluator", _SLOW_RETRY, "`filter` is not an expression that Consul understands"),
@@ -189,11 +191,10 @@ def _operation(path: str) -> str:
 
 
 def _unanswered(url: str, error: Exception) -> ConsulError:
-    dropped = isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | BrokenPipeError)
-    if isinstance(error, aiohttp.ClientConnectorError):
-        dropped = False
-    elif isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError):
         return ConsulError(f"cannot read {url}: no answer in time ({type(error).__name__})")
+    # A reset is a drop also before TLS is agreed upon, which aiohttp takes for a failure to connect.
+    dropped = isinstance(error, aiohttp.ServerDisconnectedError) or getattr(error, "errno", None) in _DROPPED
     return ConsulError(f"cannot read {url}: {error or type(error).__name__}", dropped=dropped)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import aiohttp
 import pytest
 
+from bridge.model import Health
 from support.consul import ConsulAgent, consul_agent, consul_source
 from support.fault_proxy import (
     Fault,
@@ -182,3 +183,21 @@ async def test_answer_that_never_ends_is_given_up(mode: str, fault: Fault) -> No
 
             await eventually(lambda: len(context.sink.addresses("web")) == 2)
             assert context.sink.lost == []
+
+
+async def test_short_trouble_that_the_catalogs_query_slept_through_delays_a_service_by_seconds() -> None:
+    async with consul_agent() as agent, fault_proxy(agent.address) as proxy:
+        await agent.register("web", "10.0.0.1", id="w1", Checks=[{**CHECKS[0], "ServiceID": "w1"}])
+        context = RecordingContext()
+        async with running(consul_source(proxy.address, mode="per_service"), context):
+            await eventually(lambda: context.spoken)
+            for path in (HEALTH, "/v1/status/leader"):
+                proxy.fault(path, status(500, b"No cluster leader"))
+            await agent.check("vm1", "c", "warning", service_id="w1")
+            await eventually(lambda: len(proxy.asked("/v1/status/leader")) > 0)
+
+            proxy.heal()
+            await agent.check("vm1", "c", "passing", service_id="w1")
+
+            await eventually(lambda: context.sink.services["web"]["10.0.0.1:80"].health is Health.HEALTHY)
+            assert not context.failures, context.messages

@@ -117,12 +117,28 @@ async def test_unseen_change_of_rights_changes_nothing(rights: Rights, source: R
 
 
 async def test_a_token_without_rights_finds_nothing_and_says_so(rights: Rights) -> None:
-    context = RecordingContext()
+    """Even where the operator allows an empty catalog: one without a node there is not."""
+    context = RecordingContext(allow_empty=True)
     async with running(consul_source(rights.agent.address), context):
-        await eventually(lambda: context.spoken)
+        await eventually(lambda: "lacks node:read" in context.messages)
 
+        assert not context.spoken
+        assert context.sink.calls == []
+
+
+@pytest.mark.parametrize("mode", ["per_service", "aggregate"])
+async def test_rights_that_are_granted_later_are_used_although_nothing_changes(rights: Rights, mode: str) -> None:
+    """The index of what the token can see now is the one that it was told when it saw nothing."""
+    await rights.change('node_prefix "" { policy = "read" }')
+    context = RecordingContext()
+    config = {"mode": mode, "token_file": str(rights.file), "wait": "1s"}
+    async with running(consul_source(rights.agent.address, **config), context):
+        await eventually(lambda: context.requests["catalog.services", "200"] >= 2)
         assert context.sink.services == {}
-        assert context.sink.calls == [("replace", "default")]
+
+        await rights.change(READ_ALL)
+
+        await eventually(lambda: set(context.sink.services) == {"web", "db"})
 
 
 async def test_missing_token_file_is_named(rights: Rights) -> None:

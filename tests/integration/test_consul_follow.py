@@ -138,6 +138,18 @@ async def test_odd_names_are_read_as_they_are(agent: ConsulAgent, source: Record
     await eventually(lambda: source.sink.addresses(name) == {"10.0.4.1:80"})
 
 
+async def test_a_name_that_no_agent_can_be_asked_for_holds_nobody_up(agent: ConsulAgent) -> None:
+    await agent.register("x\ny", "10.0.4.1", id="odd")
+    context = RecordingContext()
+
+    async with running(consul_source(agent.address), context):
+        await eventually(lambda: context.spoken)
+
+        assert context.notices == [("consul.service_unreadable", {"service": "x\ny"})]
+        assert set(context.sink.services) == {"web", "db"}
+        assert not context.failures, context.messages
+
+
 @pytest.mark.parametrize("name", ["db/../web", "..", "/web", "x//web"])
 async def test_a_name_that_looks_like_a_path_never_reads_another_service(
     agent: ConsulAgent, source: RecordingContext, name: str

@@ -1,5 +1,9 @@
 """The rules by which an answer may change what is known, against answers made up here."""
 
+import asyncio
+import itertools
+from collections.abc import Callable
+
 import pytest
 
 from adapters.consul.book import Book, Memory
@@ -13,10 +17,14 @@ from support.recording import RecordingContext
 Instances = tuple[HealthEntry, ...]
 
 
-def instances(*addresses: str, service: str = "web") -> Instances:
+def instances(*addresses: str, service: str = "web", status: str = "passing") -> Instances:
     return HEALTH.validate_python(
         [
-            {"Node": {"Node": "n1"}, "Service": {"ID": address, "Service": service, "Address": address, "Port": 80}}
+            {
+                "Node": {"Node": "n1"},
+                "Service": {"ID": address, "Service": service, "Address": address, "Port": 80},
+                "Checks": [{"CheckID": "alive", "Status": status}],
+            }
             for address in addresses
         ]
     )
@@ -28,16 +36,19 @@ class FakeReads:
     def __init__(self) -> None:
         self.catalog: Reply[Catalog] = Reply({"consul": (), "web": (), "db": ()}, 10)
         self.web: Reply[Instances] = Reply(instances("10.0.0.1"), 10)
+        self.web_now: Callable[[], Reply[Instances]] = lambda: self.web
+        self.db: Reply[Instances] = Reply(instances("10.0.1.1", service="db"), 10)
         self.sees_nodes = True
         self.sees_canary = True
 
     async def services(self, *, consistent: bool = False) -> Reply[Catalog]:
         assert consistent, "a removal rests on it"
+        await asyncio.sleep(0)
         return self.catalog
 
     async def instances(self, name: str, *, consistent: bool = False) -> Reply[Instances]:
         assert consistent, "a removal rests on it"
-        return self.web if name == "web" else Reply(instances("10.0.1.1", service=name), 10)
+        return self.web_now() if name == "web" else self.db
 
     async def nodes(self, *, consistent: bool = False) -> Reply[tuple[Node, ...]]:
         assert consistent, "a removal rests on it"
@@ -60,7 +71,7 @@ class Desk:
         await self.book.take_catalog(self.reads.catalog)
         self.book.begin()
         await self.book.take("web", self.reads.web)
-        await self.book.take("db", Reply(instances("10.0.1.1", service="db"), 10))
+        await self.book.take("db", self.reads.db)
         return self
 
     @property
@@ -239,3 +250,45 @@ async def test_emptiness_is_believed_where_the_operator_allows_it() -> None:
     await desk.book.depart({"web"}, doubtful=False)
 
     assert "web" not in desk.context.sink.services
+
+
+async def test_everything_gone_at_once_is_held_also_when_each_service_finds_out_alone() -> None:
+    desk = await Desk().open()
+    desk.reads.catalog, desk.reads.web, desk.reads.db = Reply({"consul": ()}, 11), Reply((), 11), Reply((), 11)
+
+    await asyncio.gather(*(desk.book.take(name, Reply((), 11)) for name in ("web", "db")))
+
+    assert desk.context.sink.lost == []
+    assert [event for event, _ in desk.context.notices] == ["consul.catalog_emptied"]
+
+
+async def test_answer_that_was_on_its_way_when_a_service_went_does_not_bring_it_back() -> None:
+    desk = await Desk().open()
+    desk.reads.catalog, desk.reads.web = Reply({"consul": (), "db": ()}, 11), Reply((), 11)
+    await desk.book.take_catalog(desk.reads.catalog)
+    await desk.book.depart(desk.book.missing, doubtful=False)
+
+    await desk.book.take("web", Reply((), 11))
+
+    assert set(desk.context.sink.services) == {"db"}
+
+
+async def test_names_that_a_token_comes_to_see_are_followed_although_the_index_stays() -> None:
+    desk = await Desk().open()
+
+    changed, older = await desk.book.take_catalog(Reply({"consul": (), "web": (), "late": ()}, 10))
+
+    assert (changed, older) == ({"late"}, False)
+    assert desk.book.names == {"web", "db", "late"}
+
+
+async def test_check_that_flaps_does_not_put_a_removal_off() -> None:
+    desk = await Desk().open()
+    await desk.book.take("web", Reply(instances("10.0.0.1", "10.0.0.2"), 11))
+    states = itertools.cycle(["passing", "critical"])
+    desk.reads.web_now = lambda: Reply(instances("10.0.0.1", status=next(states)), 5)
+
+    async with asyncio.timeout(5):
+        await desk.book.take("web", desk.reads.web_now())
+
+    assert desk.web == {"10.0.0.1:80"}

@@ -1,5 +1,9 @@
 """The client and its transport against a server of ours: what py-consul does on its own must not happen."""
 
+import asyncio
+import socket
+import ssl
+import struct
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -181,7 +185,7 @@ async def test_what_is_not_consuls_is_an_error(server: Server, agent: Agent, bod
         await client(server, agent).instances("web")
 
 
-@pytest.mark.parametrize("index", [None, "", "0", "-1", "soon", "1.5", "²"])
+@pytest.mark.parametrize("index", [None, "", "0", "-1", "soon", "1.5", "²", "9" * 5000])
 async def test_answer_without_a_usable_index_is_an_error(server: Server, agent: Agent, index: str | None) -> None:
     server.answer = lambda: web.json_response([], headers={"X-Consul-Index": index} if index is not None else {})
 
@@ -201,6 +205,26 @@ async def test_nobody_listening_is_an_error_that_names_the_agent(agent: Agent) -
     assert not await client(server, agent).has_leader()
 
 
+@pytest.mark.parametrize("tls", [None, ssl.create_default_context()], ids=["http", "https"])
+async def test_connection_that_is_reset_was_dropped(agent: Agent, tls: ssl.SSLContext | None) -> None:
+    """So an agent above its limit of connections does."""
+
+    def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        at_once = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        writer.transport.abort()
+
+    async with await asyncio.start_server(reset, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        address = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        reader = Client(Config(address=address), agent, Target(address, tls, None, None, Counted()))
+
+        with pytest.raises(ConsulError, match="cannot read") as raised:
+            await reader.instances("web")
+
+    assert raised.value.dropped
+
+
 @pytest.mark.parametrize(("leader", "known"), [('"10.0.0.1:8300"', True), ('""', False), ("<html>", False)])
 async def test_leader_is_known_when_it_is_named(server: Server, agent: Agent, leader: str, known: bool) -> None:
     server.answer = lambda: web.Response(text=leader)
@@ -213,8 +237,10 @@ def test_name_can_be_asked_for(name: str) -> None:
     assert readable(name)
 
 
-@pytest.mark.parametrize("name", ["..", ".", "a/../b", "a//b", "/web", "a/.", "a/..", "../x"])
-def test_name_that_would_be_taken_for_a_path_cannot_be_asked_for(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["..", ".", "a/../b", "a//b", "/web", "a/.", "a/..", "../x", "x\ny", "\u202e", "a\u00a0b"]
+)
+def test_name_that_an_agent_takes_for_a_path_or_refuses_cannot_be_asked_for(name: str) -> None:
     assert not readable(name)
 
 

@@ -59,6 +59,13 @@ async def test_last_token_stays_in_use_while_the_file_cannot_be_read(file: Path)
         write(file, None)
 
         assert not await token.replaced("first")
+        assert not await token.replaced("first")
 
         assert await token.token() == "first"
-        assert len(unreadable) == 1
+        assert len(unreadable) == 1, "told once"
+
+        write(file, "second")
+        assert await token.replaced("first")
+        write(file, None)
+        await token.replaced("second")
+        assert len(unreadable) == 2, "and again after it was well"

@@ -15,8 +15,10 @@ class Leader:
 
     def __init__(self, *, known: bool) -> None:
         self.known = known
+        self.asked = 0
 
     async def has_leader(self) -> bool:
+        self.asked += 1
         return self.known
 
 
@@ -52,6 +54,19 @@ async def test_outage_is_over_when_the_catalog_answers() -> None:
 
     assert waiting.result()
     assert gone.recent
+
+
+async def test_sign_of_life_ends_the_wait_although_the_catalogs_own_query_sleeps() -> None:
+    leader = Leader(known=False)
+    blind = Outage(leader, Agent(), failing=False)
+    async with asyncio.TaskGroup() as tasks, asyncio.timeout(10):
+        waiting = [tasks.create_task(blind.waited_out(LOST)) for _ in range(50)]
+        await asyncio.sleep(0)
+
+        leader.known = True
+
+    assert all(task.result() for task in waiting)
+    assert leader.asked < 60, "one asks for all"
 
 
 async def test_without_a_failure_nothing_is_doubtful() -> None:
