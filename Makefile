@@ -25,7 +25,7 @@ check: setup-test ## formatting, lint, types, imports, and the fast tests (no En
 	$(VENV)/ruff check --quiet .
 	$(VENV)/mypy --no-error-summary
 	$(VENV)/lint-imports --no-logo --cache-dir .cache/import-linter
-	$(VENV)/pytest -n 2 tests/unit tests/property tests/conformance
+	$(VENV)/pytest -n 3 --dist worksteal tests/unit tests/property tests/conformance
 
 bench: setup-test ## measure; prints numbers, judges only those that have a budget
 	@set -e; for script in $(sort $(wildcard tests/benchmark/bench_*.py)); do \
