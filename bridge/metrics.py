@@ -31,7 +31,7 @@ from bridge.model import Health, SourceName
 from bridge.observer import SourceObserver
 from bridge.reconciler import Publication
 from bridge.registry import SourceStatistics
-from xds import CLUSTER, ENDPOINT, ObservedStream, StreamObserver, StreamStatus, TypeStatus
+from xds import CLUSTER, ENDPOINT, ObservedStream, Reason, Refused, StreamObserver, StreamStatus, TypeStatus
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -199,7 +199,7 @@ class StreamMetrics(StreamObserver):
         self._unanswered = _counter(registry, "xds_unanswered", "Responses not answered in time.", "type")
         self._stalled = _counter(registry, "xds_streams_stalled", "Streams ended because the client did not read.")
         self._failures = _counter(registry, "xds_stream_failures", "Streams ended by a bug of ours.")
-        self._refused = _counter(registry, "xds_streams_refused", "Streams ended because of what the client sent.")
+        self._refused = _counter(registry, "xds_streams_refused", "Clients that were not served.", "reason")
         self._unsupported = _counter(
             registry, "xds_unsupported_requests", "Requests for types that are not served.", "type"
         )
@@ -212,6 +212,8 @@ class StreamMetrics(StreamObserver):
         for counter in (self._pushes, self._acks, self._nacks):
             for name in _TYPES.values():
                 counter.labels(name)
+        for reason in Reason:
+            self._refused.labels(reason)
 
     def opened(self, stream: ObservedStream) -> None:
         """Count a stream."""
@@ -261,9 +263,9 @@ class StreamMetrics(StreamObserver):
         """Count a request for a type that is not served; what a client makes up is no label."""
         self._unsupported.labels(_UNSUPPORTED.get(type_url, _OTHER)).inc()
 
-    def refused(self, reason: str) -> None:
-        """Count a refused stream; the reason quotes the client, so it is for the log alone."""
-        self._refused.inc()
+    def refused(self, peer: str, refusal: Refused) -> None:
+        """Count a refusal; its message quotes the client, so it is for the log alone."""
+        self._refused.labels(refusal.reason).inc()
 
     def failed(self, stream: ObservedStream, error: BaseException) -> None:
         """Count a bug."""

@@ -3,12 +3,12 @@
 import logging
 from collections import OrderedDict
 
-from xds import ObservedStream, StreamObserver
+from xds import ObservedStream, Refused, StreamObserver
 
 log = logging.getLogger(__name__)
 
 REMEMBERED = 1024
-"""Rejections of which it is remembered that they were logged."""
+"""Rejections and refusals of which it is remembered that they were logged."""
 
 
 class StreamLog(StreamObserver):
@@ -18,7 +18,7 @@ class StreamLog(StreamObserver):
     """
 
     def __init__(self) -> None:
-        self._said: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        self._said: OrderedDict[tuple[str, ...], None] = OrderedDict()
 
     def identified(self, stream: ObservedStream) -> None:
         """An Envoy is there."""
@@ -30,13 +30,8 @@ class StreamLog(StreamObserver):
 
     def nacked(self, stream: ObservedStream, type_url: str, version: str, message: str) -> None:
         """An Envoy keeps its last good configuration, because it refused ours."""
-        key = (stream.node.id if stream.node else stream.peer, type_url, version)
-        if key in self._said:
-            return
-        self._said[key] = None
-        if len(self._said) > REMEMBERED:
-            self._said.popitem(last=False)
-        log.warning("stream.nacked", extra={**_who(stream), "type": type_url, "version": version, "error": message})
+        if self._first(stream.node.id if stream.node else stream.peer, type_url, version):
+            log.warning("stream.nacked", extra={**_who(stream), "type": type_url, "version": version, "error": message})
 
     def unanswered(self, stream: ObservedStream, type_url: str) -> None:
         """An Envoy has not said what it thinks of a response."""
@@ -50,13 +45,24 @@ class StreamLog(StreamObserver):
         """An Envoy waits in vain for a type that comes from elsewhere."""
         log.warning("stream.unsupported", extra={**_who(stream), "type": type_url[:200]})
 
-    def refused(self, reason: str) -> None:
-        """A client sent what is no xDS request."""
-        log.info("stream.refused", extra={"reason": reason})
+    def refused(self, peer: str, refusal: Refused) -> None:
+        """Somebody is not served; a client that comes back again and again is named once for each reason."""
+        if self._first(peer.rpartition(":")[0], refusal.reason, ""):
+            extra = {"peer": peer, "reason": refusal.reason, "message_to_client": str(refusal)}
+            log.warning("stream.refused", extra=extra)
 
     def failed(self, stream: ObservedStream, error: BaseException) -> None:
         """A bug of ours ended a stream."""
         log.error("stream.crashed", extra=_who(stream), exc_info=error)
+
+    def _first(self, *key: str) -> bool:
+        """Whether this is to be said now, for the first time as far as it is remembered."""
+        if key in self._said:
+            return False
+        self._said[key] = None
+        if len(self._said) > REMEMBERED:
+            self._said.popitem(last=False)
+        return True
 
 
 def _who(stream: ObservedStream) -> dict[str, str]:

@@ -1,23 +1,29 @@
 """An xDS v3 server: any table of resource types, State of the World and Delta, aggregated and separate streams.
 
-Knows nothing of where resources come from: `SnapshotCache.set` is the way in, `XdsServer` the way out, and a
-`StreamObserver` is told what happens in between.
+Knows nothing of where resources come from: `SnapshotCache.set` is the way in, `XdsServer` the way out, `Views` decide
+who sees what, and a `StreamObserver` is told what happens in between.
 """
 
 from xds.cache import SnapshotCache
-from xds.node import Node
+from xds.node import Client, Locality, Node
 from xds.observer import ObservedStream, Observers, StreamObserver, StreamStatus, TypeStatus
+from xds.refusal import Reason, Refused
 from xds.resource import CLUSTER, ENDPOINT, TYPES, Resource, ResourceType, content_version
 from xds.server import ServerOptions, XdsServer
 from xds.snapshot import Snapshot
+from xds.view import Views
 
 __all__ = [
     "CLUSTER",
     "ENDPOINT",
     "TYPES",
+    "Client",
+    "Locality",
     "Node",
     "ObservedStream",
     "Observers",
+    "Reason",
+    "Refused",
     "Resource",
     "ResourceType",
     "ServerOptions",
@@ -26,6 +32,7 @@ __all__ = [
     "StreamObserver",
     "StreamStatus",
     "TypeStatus",
+    "Views",
     "XdsServer",
     "content_version",
 ]

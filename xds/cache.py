@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from xds.codec import Envelope, encode_delta_response, encode_response
 from xds.message import Response
+from xds.node import Client
 from xds.resource import Resource, ResourceType
 from xds.snapshot import Snapshot, differences, same_version
 
@@ -35,8 +36,9 @@ class _Step:
 class SnapshotCache:
     """The current snapshot of one view. Touched on the event loop only.
 
-    Work is shared by streams: what changed between two generations is found out once, and equal responses are encoded
-    once, so that a change costs one build and as many writes as there are streams.
+    By itself it is `Views` in which everybody sees the same. Work is shared by streams: what changed between two
+    generations is found out once, and equal responses are encoded once, so that a change costs one build and as many
+    writes as there are streams.
 
     Args:
         identifier: name of this control plane, which clients show (`control_plane.identifier`).
@@ -48,7 +50,7 @@ class SnapshotCache:
         self._history: deque[_Step] = deque(maxlen=_HISTORY)
         self._changes: dict[tuple[int, str], frozenset[str]] = {}
         self._responses = _SharedResponses()
-        self._watchers: dict[Callable[[], None], None] = {}
+        self._watchers: dict[Callable[[int], None], None] = {}
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -60,20 +62,34 @@ class SnapshotCache:
         """The current snapshot with its number; None before the first `set`."""
         return self._current
 
-    def set(self, snapshot: Snapshot) -> None:
-        """Serve `snapshot` from now on. Equal content makes no new generation and wakes nobody."""
-        changed = _changed(self._current.snapshot if self._current else Snapshot(), snapshot)
-        if self._current and not changed:
-            return
-        self._current = Generation(self._current.number + 1 if self._current else 1, snapshot)
+    def set(self, snapshot: Snapshot, number: int | None = None) -> bool:
+        """Serve `snapshot` from now on. Equal content makes no new generation and wakes nobody.
+
+        Args:
+            snapshot: everything there is to serve.
+            number: of the new generation, greater than that of any before; the next one when left out.
+
+        Returns:
+            Whether there is a new generation.
+        """
+        before = self._current
+        changed = _changed(before.snapshot if before else Snapshot(), snapshot)
+        if before and not changed:
+            return False
+        self._current = Generation(number or (before.number + 1 if before else 1), snapshot)
         self._history.append(_Step(self._current.number, changed))
         self._changes.clear()
         self._responses.clear()
         for notify in self._watchers:
-            notify()
+            notify(self._current.number)
+        return True
 
-    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
-        """Call `notify` after each change; it must neither block nor raise. Returns what ends it."""
+    def view(self, client: Client) -> "SnapshotCache":
+        """This one, whoever asks."""
+        return self
+
+    def watch(self, notify: Callable[[int], None]) -> Callable[[], None]:
+        """Call `notify` with the number of each new generation; it must neither block nor raise. Returns its end."""
         self._watchers[notify] = None
         return lambda: self._watchers.pop(notify, None)
 

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from xds.node import Node
+from xds.refusal import Reason, Refused
 from xds.resource import ResourceType
 from xds.snapshot import Snapshot
 
 
-class InvalidRequest(Exception):  # noqa: N818 (the name says it: it is the request that is wrong)
-    """A request that cannot be understood; it ends its stream. The message is written for the client."""
+class InvalidRequest(Refused):
+    """A request that cannot be understood; it ends its stream."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.INVALID_REQUEST, message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,7 @@ class Request:
     error: str | None = None
     """Message of `error_detail`. Its presence alone, even empty, makes the request a NACK."""
     node: Node | None = None
+    """Given in the first request of a stream; what a client says about itself later is not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,7 @@ class DeltaRequest:
     error: str | None = None
     """Message of `error_detail`. Its presence alone, even empty, makes the request a NACK."""
     node: Node | None = None
+    """Given in the first request of a stream; what a client says about itself later is not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

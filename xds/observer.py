@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from xds.node import Node
+from xds.refusal import Refused
 
 
 class ObservedStream(Protocol):
@@ -71,8 +72,8 @@ class StreamObserver:
     def unsupported(self, stream: ObservedStream, type_url: str) -> None:
         """A stream asked for a type that is not served; told once per stream and type. It gets no answer."""
 
-    def refused(self, reason: str) -> None:
-        """A stream is ended because of what the client sent; `reason` is what it is told."""
+    def refused(self, peer: str, refusal: Refused) -> None:
+        """A client at the network address `peer` is told that it will not be served, and why."""
 
     def failed(self, stream: ObservedStream, error: BaseException) -> None:
         """A bug: serving a stream raised. The stream is ended, so that its client comes back."""
@@ -134,10 +135,10 @@ class Observers(StreamObserver):
         for observer in self._observers:
             observer.unsupported(stream, type_url)
 
-    def refused(self, reason: str) -> None:
+    def refused(self, peer: str, refusal: Refused) -> None:
         """Tell everybody."""
         for observer in self._observers:
-            observer.refused(reason)
+            observer.refused(peer, refusal)
 
     def failed(self, stream: ObservedStream, error: BaseException) -> None:
         """Tell everybody."""

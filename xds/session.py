@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
 from xds.cache import SnapshotCache
-from xds.message import DeltaRequest, InvalidRequest, Request
-from xds.node import Node
+from xds.message import DeltaRequest, Request
+from xds.node import Client, Node
 from xds.observer import StreamObserver, StreamStatus
 from xds.propagation import Propagation
+from xds.refusal import Refused
 from xds.stream import Acknowledgement, Stream, Unsupported
+from xds.view import Views
 
 RequestT = TypeVar("RequestT", Request, DeltaRequest)
 RequestT_co = TypeVar("RequestT_co", Request, DeltaRequest, covariant=True)
@@ -27,6 +29,10 @@ class Connection(Protocol):
     @property
     def peer(self) -> str:
         """Network address of the client."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Subject alternative names of the client's verified certificate; none without TLS."""
 
     async def read(self) -> bytes | None:
         """The next message; None when the client has said its last."""
@@ -54,7 +60,7 @@ class Decoder(Protocol[RequestT_co]):
 class Surroundings:
     """What all sessions of a server share."""
 
-    cache: SnapshotCache
+    views: Views
     observer: StreamObserver
     propagation: Propagation
     clock: Callable[[], float]
@@ -82,8 +88,10 @@ class Session(Generic[RequestT]):
         self.id = number
         self.node: Node | None = None
         self.peer = connection.peer
-        self.refusal: str | None = None
+        self.refusal: Refused | None = None
         """Why the stream was ended, where the client is to blame."""
+        self._cache: SnapshotCache | None = None
+        """What this client may see; known from its first request on."""
         self._stream: Stream[RequestT] = stream
         self._decoder: Decoder[RequestT] = decoder
         self._connection = connection
@@ -128,7 +136,9 @@ class Session(Generic[RequestT]):
 
     def rouse(self, generation: int) -> None:
         """Have the writer look at a new generation, if it concerns this stream."""
-        if self._stream.due(self._shared.cache):
+        if self._cache is None:
+            return
+        if self._stream.due(self._cache):
             self._shared.propagation.expect(generation, self.id)
             self._wake.set()
         elif self._stream.unanswered:
@@ -161,26 +171,29 @@ class Session(Generic[RequestT]):
         try:
             while (data := await self._connection.read()) is not None:
                 self._receive(data)
-        except InvalidRequest as error:
-            self.refusal = str(error)
-            self._shared.observer.refused(self.refusal)
+        except Refused as refusal:
+            self.refusal = refusal
         self.end()
 
     def _receive(self, data: bytes) -> None:
         request, now = self._decoder.decode(data), self._shared.clock()
-        if self.node is None:
-            # The first request names the client; what it says later about itself is ignored.
-            self.node = request.node or Node()
-            self._shared.observer.identified(self)
+        cache = self._cache or self._introduce(request.node or Node())
         match self._stream.receive(request, now):
             case Acknowledgement() as verdict:
                 self._report(verdict)
             case Unsupported(type_url):
                 self._shared.observer.unsupported(self, type_url)
-        if self._stream.due(self._shared.cache):
+        if self._stream.due(cache):
             self._wake.set()
         elif not self._stream.unanswered:
             self._report_settled(self._shared.propagation.answered(self.id, now))
+
+    def _introduce(self, node: Node) -> SnapshotCache:
+        """Choose what the client may see, once and for all, by what it said first about itself."""
+        self.node = replace(node, metadata=())  # of no use any more, and kept for each client
+        self._shared.observer.identified(self)
+        self._cache = self._shared.views.view(Client(node, self.peer, self._connection.names))
+        return self._cache
 
     async def _write(self) -> None:
         try:
@@ -193,9 +206,9 @@ class Session(Generic[RequestT]):
 
     async def _write_all(self) -> None:
         """Write until there is nothing left that may be sent; each response is computed when it can be written."""
-        shared = self._shared
-        while response := self._stream.next(shared.cache, shared.clock()):
-            message = shared.cache.encode(response)
+        shared, cache = self._shared, self._cache
+        while cache and (response := self._stream.next(cache, shared.clock())):
+            message = cache.encode(response)
             self._writing_since = shared.clock()
             await self._connection.write(message)
             self._writing_since = None

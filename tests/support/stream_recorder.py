@@ -1,6 +1,6 @@
 """The in-memory `StreamObserver`: keeps what it is told, in order."""
 
-from xds import ObservedStream, StreamObserver
+from xds import ObservedStream, Refused, StreamObserver
 
 
 class StreamRecorder(StreamObserver):
@@ -52,8 +52,9 @@ class StreamRecorder(StreamObserver):
         assert stream.id
         self.events.append(("unsupported", type_url))
 
-    def refused(self, reason: str) -> None:
-        self.events.append(("refused", reason))
+    def refused(self, peer: str, refusal: Refused) -> None:
+        assert peer
+        self.events.append(("refused", refusal.reason, str(refusal)))
 
     def failed(self, stream: ObservedStream, error: BaseException) -> None:
         assert stream.id

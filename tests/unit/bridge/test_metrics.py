@@ -12,7 +12,7 @@ from bridge.model import Endpoint, Health, InstanceId, Scope, ServiceName, Sourc
 from bridge.reconciler import Publication
 from bridge.registry import SourceStatistics
 from support.waiting import eventually
-from xds import CLUSTER, ENDPOINT, Node, StreamStatus, TypeStatus
+from xds import CLUSTER, ENDPOINT, Node, Reason, Refused, StreamStatus, TypeStatus
 
 DC1 = SourceName("dc1")
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
@@ -186,7 +186,7 @@ def test_what_clients_make_up_does_not_make_series(metrics: Metrics) -> None:
     metrics.streams.unsupported(Stream(), LISTENER)
     for number in range(1000):
         metrics.streams.unsupported(Stream(), f"type.googleapis.com/made.up.{number}")
-        metrics.streams.refused(f"reason {number}")
+        metrics.streams.refused(f"ipv4:127.0.0.1:{number}", Refused(Reason.INVALID_REQUEST, f"{number}"))
 
     found = series(metrics)
 
@@ -195,7 +195,8 @@ def test_what_clients_make_up_does_not_make_series(metrics: Metrics) -> None:
         "xds_unsupported_requests_total{type=listener}": 1,
         "xds_unsupported_requests_total{type=other}": 1000,
     }
-    assert found["xds_streams_refused_total"] == 1000
+    assert found["xds_streams_refused_total{reason=invalid_request}"] == 1000
+    assert sum(name.startswith("xds_streams_refused_total") for name in found) == len(Reason)
 
 
 def test_registry_is_counted_by_health(metrics: Metrics) -> None:

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from bridge.stream_log import REMEMBERED, StreamLog
-from xds import CLUSTER, ENDPOINT, Node
+from xds import CLUSTER, ENDPOINT, Node, Reason, Refused
 
 
 @dataclass(eq=False)
@@ -52,6 +52,17 @@ def test_the_memory_of_rejections_is_bounded(edge: Stream, caplog: pytest.LogCap
         subject.nacked(edge, CLUSTER.url, str(version), "no")
 
     assert len(caplog.records) == REMEMBERED + 2
+
+
+def test_a_refused_client_that_keeps_coming_is_named_once_for_each_reason(caplog: pytest.LogCaptureFixture) -> None:
+    subject = StreamLog()
+
+    for port in range(5):
+        subject.refused(f"ipv4:10.0.0.1:{port}", Refused(Reason.INVALID_REQUEST, f"no request {port}"))
+    subject.refused("ipv4:10.0.0.1:9", Refused(Reason.NO_VIEW, "nothing for you"))
+    subject.refused("ipv4:10.0.0.2:9", Refused(Reason.NO_VIEW, "nothing for you"))
+
+    assert [record.__dict__["reason"] for record in caplog.records] == ["invalid_request", "no_view", "no_view"]
 
 
 def test_a_bug_is_said_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:

@@ -39,7 +39,7 @@ def test_an_empty_first_snapshot_is_a_snapshot() -> None:
 
 def test_watchers_are_told_of_changes_and_only_of_changes() -> None:
     cache, told = SnapshotCache(), list[int]()
-    unwatch = cache.watch(lambda: told.append(generation(cache).number))
+    unwatch = cache.watch(told.append)
 
     cache.set(snapshot({"a": ""}))
     cache.set(snapshot({"a": ""}))
@@ -48,6 +48,27 @@ def test_watchers_are_told_of_changes_and_only_of_changes() -> None:
     cache.set(snapshot({}))
 
     assert told == [1, 2]
+
+
+def test_a_generation_takes_the_number_it_is_given() -> None:
+    cache, told = SnapshotCache(), list[int]()
+    cache.watch(told.append)
+
+    published = [cache.set(snapshot({"a": content}), number) for content, number in (("1", 3), ("1", 4), ("2", 7))]
+
+    assert published == [True, False, True]
+    assert told == [3, 7]
+
+
+def test_what_changed_is_known_across_gaps_in_the_numbers() -> None:
+    cache = SnapshotCache()
+    cache.set(snapshot({"a": "", "b": ""}), 2)
+    old = generation(cache)
+
+    cache.set(snapshot({"a": "new", "b": ""}), 5)
+    cache.set(snapshot({"a": "new", "b": "", "c": ""}), 9)
+
+    assert cache.changes(old, CLUSTER.url) == {"a", "c"}
 
 
 def test_changes_are_the_sum_of_all_that_happened_since() -> None:

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 import pytest
 from envoy_data_plane.envoy.service.discovery.v3 import DeltaDiscoveryRequest
 
+from support.memory_connection import MemoryConnection
 from support.stream_recorder import StreamRecorder
 from support.waiting import eventually
 from support.xds_content import snapshot
-from xds import CLUSTER, TYPES, SnapshotCache
+from xds import CLUSTER, TYPES, Client, Node, Reason, Refused, SnapshotCache
 from xds.codec import DeltaRequestDecoder
 from xds.message import DeltaRequest
 from xds.propagation import Propagation
@@ -16,36 +17,12 @@ from xds.stream import Incremental, Stream
 from xds.subscription import NameSets
 
 
-class MemoryConnection:
-    """A connection whose two directions are in the test's hands."""
-
-    def __init__(self) -> None:
-        self.incoming: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self.written: list[bytes] = []
-        self.may_write = asyncio.Event()
-        self.may_write.set()
-        self.broken: Exception | None = None
-
-    @property
-    def peer(self) -> str:
-        return "memory"
-
-    async def read(self) -> bytes | None:
-        return await self.incoming.get()
-
-    async def write(self, message: bytes) -> None:
-        await self.may_write.wait()
-        if self.broken:
-            raise self.broken
-        self.written.append(message)
-
-
 class Bench:
     """A session that runs, and everything around it."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: SnapshotCache | None = None) -> None:
         self.now = 0.0
-        self.cache = SnapshotCache()
+        self.cache = cache or SnapshotCache()
         self.cache.set(snapshot({"a": ""}))
         self.recorder = StreamRecorder()
         self.connection = MemoryConnection()
@@ -87,7 +64,7 @@ async def test_bytes_that_are_no_request_end_the_session_with_a_reason(bench: Be
     await bench.run()
 
     assert bench.session.refusal is not None
-    assert bench.recorder.of("refused") == [(bench.session.refusal,)]
+    assert bench.session.refusal.reason is Reason.INVALID_REQUEST
     assert bench.recorder.failures == []
 
 
@@ -181,3 +158,24 @@ async def test_the_node_of_the_first_request_stays(bench: Bench) -> None:
     assert bench.session.node is not None
     assert bench.session.node.id == "1"
     assert len(bench.recorder.of("identified")) == 1
+
+
+async def test_the_first_request_decides_what_a_client_may_see() -> None:
+    asked = list[Client]()
+
+    class Nobody(SnapshotCache):
+        def view(self, client: Client) -> SnapshotCache:
+            asked.append(client)
+            raise Refused(Reason.NO_VIEW, "nothing for you")
+
+    bench = Bench(Nobody())
+    node = b"\x0a\x06\x0a\x04edge"  # DeltaDiscoveryRequest.node with Node.id
+    for _ in range(2):
+        bench.connection.incoming.put_nowait(node + bytes(DeltaDiscoveryRequest(type_url=CLUSTER.url)))
+
+    await bench.run()
+
+    assert asked == [Client(Node("edge"), "memory", ("spiffe://tests/envoy",))]
+    assert bench.session.refusal is not None
+    assert bench.session.refusal.reason is Reason.NO_VIEW
+    assert bench.connection.written == []

@@ -81,12 +81,21 @@ def test_names_that_begin_like_the_last_ones_are_not_cut_off() -> None:
     assert request.names == {"a", "b"}
 
 
-def test_of_a_node_only_id_and_cluster_are_read() -> None:
-    node = b"\x0a\x02n1\x12\x04edge" + b"\x4a\x7f"  # the rest could be cut off: it is not looked at
+def test_the_node_is_read_in_the_first_request_only() -> None:
+    introduced, broken = b"\x12\x06\x0a\x04edge", b"\x12\x01\xff"
+    decoder = RequestDecoder(NameSets())
 
-    request = RequestDecoder(NameSets()).decode(b"\x12" + bytes((len(node),)) + node)
+    first, second = decoder.decode(introduced), decoder.decode(broken)
 
-    assert request.node == Node("n1", "edge")
+    assert first.node == Node("edge")
+    assert second.node is None
+
+
+def test_a_node_that_comes_late_is_no_introduction() -> None:
+    decoder = DeltaRequestDecoder(NameSets())
+    decoder.decode(b"")
+
+    assert decoder.decode(b"\x0a\x06\x0a\x04edge").node is None
 
 
 def test_a_rejection_without_a_message_is_a_rejection() -> None:

@@ -1,0 +1,85 @@
+import asyncio
+
+import pytest
+
+from support.memory_connection import MemoryConnection
+from support.stream_recorder import StreamRecorder
+from support.waiting import eventually
+from support.xds_content import snapshot
+from xds import CLUSTER, TYPES, SnapshotCache
+from xds.audience import AnySession, Audience
+from xds.cache import Generation
+from xds.codec import DeltaRequestDecoder
+from xds.propagation import Propagation
+from xds.session import Session, Surroundings
+from xds.stream import Incremental, Stream
+from xds.subscription import NameSets
+
+
+class BrokenCache(SnapshotCache):
+    """A cache with a bug that shows later."""
+
+    broken = False
+
+    @property
+    def generation(self) -> Generation | None:
+        if self.broken:
+            raise ZeroDivisionError("a bug")
+        return super().generation
+
+
+class Hall:
+    """An audience of one."""
+
+    def __init__(self, cache: SnapshotCache) -> None:
+        self.cache, self.recorder, self.connection = cache, StreamRecorder(), MemoryConnection()
+        shared = Surroundings(cache, self.recorder, Propagation(), lambda: 0.0)
+        self.audience = Audience(shared, patience=30.0)
+        stream = Stream(Incremental(NameSets()), TYPES, aggregated=False)
+        self.session: AnySession = Session(1, stream, DeltaRequestDecoder(NameSets()), self.connection, shared)
+
+    async def attend(self) -> None:
+        with self.audience.holding(self.session):
+            await self.session.run()
+
+
+def test_numbers_of_sessions_are_never_given_twice() -> None:
+    audience = Hall(SnapshotCache()).audience
+
+    assert len({audience.next_number() for _ in range(100)}) == 100
+
+
+async def test_changes_reach_whoever_is_there_and_nobody_after_the_dismissal() -> None:
+    hall = Hall(SnapshotCache())
+    hall.cache.set(snapshot({"a": ""}))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        telling, _ = tasks.create_task(hall.audience.run()), tasks.create_task(hall.attend())
+        hall.connection.incoming.put_nowait(b"")
+        await eventually(lambda: len(hall.connection.written) == 1)
+        hall.connection.incoming.put_nowait(b"\x32\x051.0.0")  # DeltaDiscoveryRequest.response_nonce
+        await eventually(lambda: hall.recorder.of("acked") != [])
+
+        hall.cache.set(snapshot({"a": "new"}))
+        await eventually(lambda: len(hall.connection.written) == 2)
+        hall.audience.dismiss()
+        hall.cache.set(snapshot({"a": "newer"}))
+        telling.cancel()
+
+    assert [type_url for type_url, _ in hall.recorder.of("sent")] == [CLUSTER.url] * 2
+    assert hall.audience.streams() == []
+
+
+async def test_a_bug_in_telling_the_sessions_ends_the_audience() -> None:
+    cache = BrokenCache()
+    cache.set(snapshot({"a": ""}))
+    hall = Hall(cache)
+    hall.connection.incoming.put_nowait(b"")
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        tasks.create_task(hall.attend())
+        await eventually(lambda: len(hall.connection.written) == 1)
+        cache.broken = True
+
+        hall.audience._notice(2)
+        with pytest.raises(ExceptionGroup):
+            await hall.audience.run()
+        hall.audience.dismiss()

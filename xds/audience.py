@@ -1,0 +1,92 @@
+"""Every open stream: told of changes, looked after, and shown."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from xds.message import DeltaRequest, Request
+from xds.observer import StreamStatus
+from xds.session import Session, Surroundings
+
+_SLICE = 500
+"""Streams woken at a time; between two slices everybody else has a turn on the event loop."""
+
+_CHECK_INTERVAL = 1.0
+
+AnySession = Session[Request] | Session[DeltaRequest]
+
+
+class Audience:
+    """The open sessions of a server, whichever door they came in by.
+
+    Args:
+        shared: what its sessions share.
+        patience: seconds after which a client that does not read is given up.
+    """
+
+    def __init__(self, shared: Surroundings, patience: float) -> None:
+        self._shared = shared
+        self._patience = patience
+        self._numbers = itertools.count(1)
+        self._sessions: dict[int, AnySession] = {}
+        self._changed = asyncio.Event()
+        self._generation = 0
+        self._unwatch: Callable[[], None] = shared.views.watch(self._notice)
+
+    def next_number(self) -> int:
+        """A number for a session that no other one has or had."""
+        return next(self._numbers)
+
+    @contextmanager
+    def holding(self, session: AnySession) -> Iterator[None]:
+        """Have a session told of changes for as long as the block lasts."""
+        self._sessions[session.id] = session
+        try:
+            with session:
+                yield
+        finally:
+            del self._sessions[session.id]
+
+    async def run(self) -> None:
+        """Tell the sessions of changes and look after them, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._rouse_on_changes())
+            tasks.create_task(self._check_regularly())
+
+    def dismiss(self) -> None:
+        """Follow no changes any more, and end every session."""
+        self._unwatch()
+        for session in list(self._sessions.values()):
+            session.end()
+
+    def streams(self) -> Sequence[StreamStatus]:
+        """Every open stream, oldest first."""
+        now = self._shared.clock()
+        return [session.status(now) for session in self._sessions.values()]
+
+    def _notice(self, generation: int) -> None:
+        self._generation = generation
+        self._shared.propagation.begin(generation, self._shared.clock())
+        self._changed.set()
+
+    async def _rouse_on_changes(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self._rouse(self._generation)
+
+    async def _rouse(self, generation: int) -> None:
+        for count, session in enumerate(list(self._sessions.values()), 1):
+            session.rouse(generation)
+            if count % _SLICE == 0:
+                await asyncio.sleep(0)
+        for number, latency in self._shared.propagation.told_all(generation, self._shared.clock()):
+            self._shared.observer.settled(number, latency)
+
+    async def _check_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(_CHECK_INTERVAL)
+            now = self._shared.clock()
+            for session in list(self._sessions.values()):
+                session.check(now, self._patience)

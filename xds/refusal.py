@@ -1,0 +1,27 @@
+"""Why a client is refused: a closed set of reasons for metrics and status codes, and a message for people."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """What a refusal is counted under; each has one status in every protocol that we speak."""
+
+    INVALID_REQUEST = "invalid_request"
+    """What was sent cannot be understood."""
+    NO_VIEW = "no_view"
+    """The client is nobody to whom anything is to be shown."""
+    STOPPING = "stopping"
+    """The server is about to end; another replica will answer."""
+
+
+class Refused(Exception):  # noqa: N818 (the name says it: it is the client that has a problem)
+    """A client does not get what it asked for. The message is written for whoever operates the client.
+
+    Args:
+        reason: what it is counted under.
+        message: what was wrong and, where there is something, what to do.
+    """
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
