@@ -8,7 +8,6 @@ from bridge.config.loader import load
 from bridge.config.model import (
     AdminConfig,
     Config,
-    Debounce,
     Expose,
     LogConfig,
     LogFormat,
@@ -17,10 +16,10 @@ from bridge.config.model import (
     ServiceRule,
     SourceConfig,
     SourceKeys,
-    XdsConfig,
     build_adapters,
 )
 from bridge.config.schema import json_schema
+from bridge.config.xds import Debounce, XdsConfig
 
 __all__ = [
     "Address",

@@ -3,82 +3,32 @@
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Never, Self
+from typing import Annotated, Never
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SkipValidation,
     WithJsonSchema,
-    field_validator,
-    model_validator,
 )
-from pydantic_core.core_schema import ValidationInfo
 
 from bridge.adapter import Adapter, AdapterConfig, AdapterType, Duration
-from bridge.config.address import ADDRESS_PATTERN, Address, parse_address
+from bridge.config.address import Address
+from bridge.config.section import ListenAddress, Section
+from bridge.config.xds import XdsConfig
 from bridge.errors import ConfigError
 from bridge.merge import Policy
 from bridge.model import SourceName
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 
-ListenAddress = Annotated[
-    Address,
-    BeforeValidator(parse_address),
-    WithJsonSchema({"type": "string", "pattern": ADDRESS_PATTERN}),
-]
-
 
 def _source_name(value: str) -> str:
     if not re.fullmatch(NAME_PATTERN, value):
         raise ValueError(f"{value!r} is no name for a source; use 1 to 63 letters, digits, '-', '_' and '.'")
     return value
-
-
-class Section(BaseModel):
-    """What every part of the configuration has in common: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Debounce(Section):
-    """How long changes are gathered before they are pushed. The first change after a pause is pushed at once."""
-
-    quiet: Duration = 0.025
-    """A push waits until nothing has changed for this long."""
-    max: Duration = 0.25
-    """A push waits no longer than this, however busy the sources are."""
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.max < self.quiet:
-            raise ValueError("max must not be shorter than quiet")
-        return self
-
-
-class XdsConfig(Section):
-    """The gRPC server that Envoys connect to."""
-
-    insecure: bool = False
-    """Allow plain text beyond this machine. Anyone who reaches the port can then read every endpoint."""
-    listen: ListenAddress = Address("127.0.0.1", 18000)
-    """Where Envoys connect, as host:port. Beyond loopback it needs `insecure: true`."""
-    debounce: Debounce = Debounce()
-    """How long changes are gathered before they are pushed."""
-
-    @field_validator("listen")
-    @classmethod
-    def _not_exposed_by_accident(cls, value: Address, info: ValidationInfo) -> Address:
-        # `insecure` is absent from `info.data` when it was itself wrong: one mistake, one message.
-        if not value.loopback and not info.data.get("insecure", True):
-            raise ValueError(
-                f"{value} is reachable from other machines in plain text; add `insecure: true` to allow it"
-            )
-        return value
 
 
 class Expose(StrEnum):
