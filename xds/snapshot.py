@@ -17,12 +17,13 @@ class Snapshot:
     the equal version whatever the order of changes that led to it, and is never an empty string.
     """
 
-    __slots__ = ("_digests", "_names", "_resources")
+    __slots__ = ("_digests", "_names", "_resources", "_versions")
 
     def __init__(self) -> None:
         self._resources: dict[str, Mapping[str, Resource]] = {}
         self._digests: dict[str, int] = {}
         self._names: dict[str, frozenset[str]] = {}
+        self._versions: dict[str, str] = {}
 
     def types(self) -> frozenset[str]:
         """The `type_url` of every type that ever had a resource."""
@@ -41,7 +42,10 @@ class Snapshot:
 
     def version(self, type_url: str) -> str:
         """Version of the set of resources of a type: 32 hexadecimal digits."""
-        return f"{self._digests.get(type_url, 0):032x}"
+        version = self._versions.get(type_url)
+        if version is None:  # asked for by every stream, so written out once
+            version = self._versions[type_url] = f"{self._digests.get(type_url, 0):032x}"
+        return version
 
     def replace(self, type_url: str, changed: Iterable[Resource] = (), removed: Iterable[str] = ()) -> "Snapshot":
         """A snapshot in which the resources `changed` are new or replaced, and the names `removed` are gone.
