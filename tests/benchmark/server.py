@@ -1,4 +1,4 @@
-"""The control planes that are compared, each as a fresh process with the same content: the bridge, and go-control-plane.
+"""The control planes that are compared, each a fresh process with the same content: the bridge, and go-control-plane.
 
     PYTHONPATH=tests python -m benchmark.server bridge --clusters 1000 --endpoints 10
 
@@ -27,7 +27,8 @@ from benchmark import synthetic
 from support.ports import free_port
 
 TESTS = Path(__file__).parents[1]
-BINARIES = TESTS.parent / ".cache" / "bench"
+REPOSITORY = TESTS.parent
+BINARIES = REPOSITORY / ".cache" / "bench"
 """Where `scripts.golang` puts the Go programs."""
 
 DEADLINE = 60.0
@@ -39,6 +40,11 @@ class Side(StrEnum):
     BRIDGE = "bridge"
     SNAPSHOT = "snapshot"
     LINEAR = "linear"
+
+    @property
+    def called(self) -> str:
+        """What a reader calls it."""
+        return {Side.SNAPSHOT: "SnapshotCache", Side.LINEAR: "LinearCache"}.get(self, str(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +88,15 @@ def serving(side: Side, content: Content, profile: Path | None = None) -> Iterat
         if profile:
             command = ["py-spy", "record", "--output", str(profile), "--format", "speedscope", "--", *command]
         log = Path(folder) / "log"
-        with log.open("w") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process:
+        with (
+            log.open("w") as output,
+            subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process,
+        ):
             try:
                 _wait(process, xds, admin if side is Side.BRIDGE else None, log)
                 yield Server(process.pid, f"127.0.0.1:{xds}", f"http://127.0.0.1:{touch}/touch?i={{i}}", log)
             finally:
-                process.send_signal(signal.SIGINT if profile else signal.SIGTERM)
+                _end(process, signal.SIGINT if profile else signal.SIGTERM)
 
 
 def _allow_files() -> None:
@@ -125,6 +134,14 @@ def _wait(process: subprocess.Popen[bytes], xds: int, admin: int | None, log: Pa
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}")
         time.sleep(0.05)
+
+
+def _end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    process.send_signal(how)
+    try:
+        process.wait(DEADLINE)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _listens(port: int) -> bool:

@@ -1,4 +1,4 @@
-"""A source without anything behind it: any number of endpoints from memory, one of which changes when a URL is posted to.
+"""A source without anything behind it: endpoints from memory, one of which changes when a URL is posted to.
 
 An adapter like every other, so that what is measured goes the whole way through the bridge: sink, registry, debounce,
 merge, encoding, streams. The Go program in `peer/` serves the same content.
@@ -54,10 +54,8 @@ class SyntheticAdapter:
         async with server:
             await server.serve_forever()
 
-    async def _serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, context: AdapterContext
-    ) -> None:
-        """Answer the requests of one connection. Written out, because a framework would cost more than what is measured."""
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, context: AdapterContext) -> None:
+        """Answer the requests of one connection; by hand, because a framework costs more than what is measured."""
         try:
             while True:
                 request = await reader.readuntil(b"\r\n\r\n")
