@@ -7,6 +7,7 @@ With `--profile FOLDER` the bridge runs alone, watched by py-spy, whose own work
 """
 
 import argparse
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -32,14 +33,15 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{case.name}, {side.called}, run {number}", file=sys.stderr, flush=True)
         profile = options.profile / f"{case.name}-{number}.json" if options.profile else None
         try:
-            results.setdefault(Key(case.name, side), []).append(run(case, side, profile))
+            result = run(case, side, profile)
+            results.setdefault(Key(case.name, side), []).append(result)
         except RunError as error:
             failed = True
             print(f"{case.name}, {side.called}: {error}", flush=True)
     verdicts = judge(results)
     print(report.table(report.figures(results)), report.table(report.targets(verdicts)), sep="\n\n")
-    for key in report.disturbed(results):
-        print(f"{key.case}, {key.side.called}: something else used the machine; mistrust its times")
+    if disturbed := report.disturbed(results):
+        print(f"\nSomething else used the machine, so mistrust the times of: {', '.join(disturbed)}")
     if options.write:
         report.write(results, verdicts, " ".join(["bench_xds.py", *arguments]))
     return int(failed or not all(verdict.met for verdict in verdicts))
@@ -90,4 +92,5 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the server of the moment too
     sys.exit(main(sys.argv[1:]))

@@ -10,7 +10,6 @@ from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
-from benchmark.case import Key
 from benchmark.result import Result, Storm, Touch
 from benchmark.server import REPOSITORY, Side
 from benchmark.target import Results, Verdict
@@ -149,6 +148,10 @@ def versions() -> str:
     return ", ".join([*python, *go])
 
 
-def disturbed(results: Results, limit: float = 0.1) -> list[Key]:
+def disturbed(results: Results, limit: float = 0.1) -> list[str]:
     """Where something else on the machine used more than this share of what was measured."""
-    return [key for key, runs in results.items() if any(run.disturbance > limit for run in runs)]
+    return [
+        f"{key.case} ({key.side.called})"
+        for key, runs in results.items()
+        if any(run.disturbance > limit for run in runs)
+    ]

@@ -20,10 +20,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from benchmark import synthetic
+from bridge.plugins import GROUP
 from support.ports import free_port
 
 TESTS = Path(__file__).parents[1]
@@ -86,7 +86,7 @@ def serving(side: Side, content: Content, profile: Path | None = None) -> Iterat
         else:
             command = _peer(side, content, xds, touch)
         if profile:
-            command = ["py-spy", "record", "--output", str(profile), "--format", "speedscope", "--", *command]
+            command = _watched(command, profile)
         log = Path(folder) / "log"
         with (
             log.open("w") as output,
@@ -106,12 +106,7 @@ def _allow_files() -> None:
 
 
 def _bridge(folder: Path, content: Content, xds: int, touch: int, admin: int) -> list[str]:
-    """Writes what the bridge needs to know of the synthetic source, which no distribution registers."""
-    metadata = folder / "synthetic_source-0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: synthetic-source\nVersion: 0\n")
-    entry = f"{synthetic.TYPE} = {synthetic.__name__}:{synthetic.SyntheticAdapter.__name__}"
-    (metadata / "entry_points.txt").write_text(f"[bridge.adapters]\n{entry}\n")
+    register(folder)
     source = {"name": "memory", "type": synthetic.TYPE, "touch_port": touch}
     config = {
         "xds": {"listen": f"127.0.0.1:{xds}"},
@@ -120,6 +115,21 @@ def _bridge(folder: Path, content: Content, xds: int, touch: int, admin: int) ->
     }
     (folder / "bridge.yaml").write_text(json.dumps(config))
     return [sys.executable, "-m", "bridge", "run", "--config", str(folder / "bridge.yaml")]
+
+
+def register(folder: Path) -> None:
+    """Make a folder in which Python, having it on its path, finds the synthetic source like an installed adapter."""
+    metadata = folder / "synthetic_source-0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: synthetic-source\nVersion: 0\n")
+    entry = f"{synthetic.TYPE} = {synthetic.__name__}:{synthetic.SyntheticAdapter.__name__}"
+    (metadata / "entry_points.txt").write_text(f"[{GROUP}]\n{entry}\n")
+
+
+def _watched(command: Sequence[str], profile: Path) -> list[str]:
+    profile.parent.mkdir(parents=True, exist_ok=True)
+    spy = Path(sys.executable).with_name("py-spy")
+    return [str(spy), "record", "--output", str(profile), "--format", "speedscope", "--", *command]
 
 
 def _peer(side: Side, content: Content, xds: int, touch: int) -> list[str]:
@@ -153,7 +163,7 @@ def _ready(admin: int) -> bool:
     try:
         with urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=5) as answer:
             return bool(answer.status == 200)
-    except URLError:
+    except OSError:  # refused, or too slow to answer for now
         return False
 
 
@@ -165,10 +175,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--endpoints", type=int, default=10)
     parser.add_argument("--profile", type=Path, help="have py-spy write a profile there")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the server too
     with serving(options.side, Content(options.clusters, options.endpoints), options.profile) as server:
         print(f"-pid {server.pid} -xds {server.xds} -touch '{server.touch}'", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
-            signal.pause()
+            while True:
+                signal.pause()
 
 
 if __name__ == "__main__":
