@@ -61,8 +61,14 @@ def run(case: Case, side: Side, profile: Path | None = None) -> Result:
         result = Result.model_validate_json(load.stdout)
         if result.errors or not result.consistent:
             trouble = "; ".join(result.errors or ["the Envoys ended with different contents"])
-            raise RunError(f"{trouble}; the server said: {server.log.read_text()[-1000:] or 'nothing'}")
+            raise RunError(f"{trouble}{_complaints(server.log)}")
     return result
+
+
+def _complaints(log: Path) -> str:
+    """The last of what a server wrote, without what the bridge says on a normal day."""
+    lines = [line for line in log.read_text().splitlines() if '"level": "info"' not in line]
+    return "".join(f"\n  {line}" for line in lines[-20:])
 
 
 def _plan(cases: Sequence[Case], runs: int, *, peers: bool) -> Iterator[tuple[Case, Side, int]]:

@@ -48,7 +48,7 @@ type envoy struct {
 	warm   func() // called once, when every assignment has arrived
 	names  []byte // resource_names of the EDS subscription, encoded
 	wanted int
-	held   []uint64 // hash of the assignment by cluster; 0: not arrived
+	held   []uint64 // by cluster: unknown, awaited, or a hash of its assignment
 	have   int
 	eds    response // the last one of EDS, for what a request repeats
 }
@@ -225,7 +225,10 @@ func deltaRequest(typeURL string, answered response, names, node []byte) []byte 
 func (t *traffic) dial(ctx context.Context, address string) (net.Conn, error) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", address)
-	return counted{conn, t}, err
+	if err != nil {
+		return nil, err
+	}
+	return counted{conn, t}, nil
 }
 
 type counted struct {

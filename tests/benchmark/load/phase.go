@@ -100,10 +100,10 @@ func (l *load) storm(ctx context.Context, out *report) error {
 	return err
 }
 
-// watch times changes on the first stream until the storm is over, and one at least.
+// watch times changes on the first stream until the storm is over, and one at least; nil when it saw none.
 func (l *load) watch(over <-chan struct{}) *controlReport {
 	var latencies []time.Duration
-	for n := 0; ; n++ {
+	for n, more := 0, true; more; n++ {
 		one, err := l.touch(n, 0, 1)
 		if err != nil {
 			l.fail(fmt.Errorf("control stream: %w", err))
@@ -112,9 +112,12 @@ func (l *load) watch(over <-chan struct{}) *controlReport {
 		latencies = append(latencies, one.each...)
 		select {
 		case <-over:
-			return &controlReport{Touches: len(latencies), Update: distribute(latencies)}
+			more = false
 		case <-time.After(l.gap):
 		}
+	}
+	if len(latencies) == 0 {
+		return nil
 	}
 	return &controlReport{Touches: len(latencies), Update: distribute(latencies)}
 }
@@ -131,7 +134,7 @@ func (l *load) touch(n, from, to int) (touched, error) {
 	position := n % len(order)
 	change, ok := l.fleet.changes.begin(order[position], from, to)
 	if !ok {
-		return touched{}, fmt.Errorf("cluster %d: the change before has not arrived everywhere", position)
+		return touched{}, fmt.Errorf("cluster %d: its change before this one has not arrived everywhere yet", position)
 	}
 	defer l.fleet.changes.end(order[position])
 	if err := l.post(strings.ReplaceAll(l.touchURL, "{i}", strconv.Itoa(position))); err != nil {
