@@ -122,6 +122,11 @@ class Channel:
         """Stop waiting for an answer to the last response."""
         self._awaited = None
 
+    def arrived(self, nonce: str) -> None:
+        """Stop waiting for an answer to this response, if it is the last."""
+        if nonce == self._awaited:
+            self._awaited = None
+
     def expire(self, now: float) -> bool:
         """Stop waiting for an answer that is overdue; whether there was one."""
         if self._awaited is None or self.sent_at is None or now - self.sent_at < WINDOW_TIMEOUT:
@@ -197,8 +202,7 @@ class Channel:
         """
         if nonce not in self.pending:
             return []
-        if nonce == self._awaited:
-            self._awaited = None
+        self.arrived(nonce)
         answered = []
         for number in list(self.pending):
             answered.append(self.pending.pop(number))
