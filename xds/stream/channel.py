@@ -160,12 +160,12 @@ class Channel:
             self.suspects = tuple(left for group in self.suspects if (left := group - due))
 
     def suspect(self, names: frozenset[str]) -> None:
-        """One of these is bad: have each half of them tried by itself, after the groups that wait already.
+        """One of these is bad: have each half of what is still asked for tried by itself, after the groups that wait.
 
         A rejected half is halved again, so that one bad name among a thousand is found in about twenty tries, and most
         of the good ones need only the first.
         """
-        ordered = sorted(names.difference(*self.suspects))  # sorted: equal streams then send equal bytes
+        ordered = sorted(self.wants.select(names).difference(*self.suspects))  # sorted: equal streams then send equal bytes
         middle = (len(ordered) + 1) // 2
         self.suspects += tuple(frozenset(half) for half in (ordered[:middle], ordered[middle:]) if half)
 
