@@ -31,6 +31,8 @@ class Witness:
         """What the server knows that the client wants, by type; a star is everything."""
         self._legacy = set(_LEGACY)
         """Types of which no name was given yet: no names are everything."""
+        self._questions: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
+        """What the client asked for since the last response of a type."""
         self._due: set[str] = set()
         """Types of which the next response has a cause."""
         self._tries: Counter[str] = Counter()
@@ -56,6 +58,7 @@ class Witness:
         first, before = url not in self._asked, self._asked.get(url, frozenset())
         self._judge(request)
         self._asked[url], named = self._read(request, before, first=first)
+        self._questions[url] |= named
         if first or named:
             self._due.add(url)
             self._forgive(url, named)
@@ -71,6 +74,7 @@ class Witness:
         if url not in self._due:
             self._tries[url] -= 1
         self._due.discard(url)
+        self._questions[url] = frozenset()
         if required := response.type.required_type:
             self._due.add(required)
         self._unanswered[response.nonce] = response
@@ -101,7 +105,8 @@ class Witness:
         if response is None or request.error is None:
             return
         url, brought = response.type.url, content(response)
-        self._rejected[url][frozenset(brought.items())] += 1
+        if not self._questions[url] & {"*", *brought}:  # else the client asked for it again before it rejected it
+            self._rejected[url][frozenset(brought.items())] += 1
         several = len(brought) > 1 or (response.type.full_state and not response.incremental)
         self._tries[url] += 2 * several + bool(brought and response.removed)
 

@@ -165,7 +165,8 @@ class Channel:
         A rejected half is halved again, so that one bad name among a thousand is found in about twenty tries, and most
         of the good ones need only the first.
         """
-        ordered = sorted(self.wants.select(names).difference(*self.suspects))  # sorted: equal streams then send equal bytes
+        left = self.wants.select(names).difference(*self.suspects)
+        ordered = sorted(left)  # equal streams then send equal bytes
         middle = (len(ordered) + 1) // 2
         self.suspects += tuple(frozenset(half) for half in (ordered[:middle], ordered[middle:]) if half)
 
