@@ -106,7 +106,7 @@ class SnapshotCache:
 
     def encode(self, response: Response) -> bytes:
         """The bytes of a response; the same object for equal responses of a generation."""
-        # The version is a hash of what the snapshot holds: equal content is shared whichever object it comes from.
+        # The version stands for what the snapshot holds: equal content is shared whichever object it comes from.
         kind, version = response.type.url, response.version
         key = kind, version, response.incremental, response.nonce, response.names, response.removed
         body = self._responses.get(key)

@@ -138,6 +138,7 @@ class Stream(Generic[RequestT]):
     def _judge(self, channel: Channel, request: RequestT, now: float) -> Acknowledgement | None:
         answered = channel.answered(request.nonce)
         if not answered:
+            self._arrived(request.nonce)
             return None
         sent = answered[-1]
         if request.error is None:
@@ -147,6 +148,12 @@ class Stream(Generic[RequestT]):
             channel.rejection = request.error[:_LONGEST_MESSAGE]
             self._variant.reject(channel, answered, request)
         return Acknowledgement(channel.type.url, sent.version, now - sent.at, channel.rejection)
+
+    def _arrived(self, nonce: str) -> None:
+        """Whoever answers under the wrong type says nothing about the content, but has got it: let go on."""
+        for channel in self._channels:
+            if channel:
+                channel.arrived(nonce)
 
     def _plan(self, channel: Channel, cache: SnapshotCache, generation: Generation) -> Plan | None:
         due = _due_names(channel, cache, generation)

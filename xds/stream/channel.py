@@ -122,6 +122,11 @@ class Channel:
         """Stop waiting for an answer to the last response."""
         self._awaited = None
 
+    def arrived(self, nonce: str) -> None:
+        """Stop waiting for an answer to this response, if it is the last."""
+        if nonce == self._awaited:
+            self._awaited = None
+
     def expire(self, now: float) -> bool:
         """Stop waiting for an answer that is overdue; whether there was one."""
         if self._awaited is None or self.sent_at is None or now - self.sent_at < WINDOW_TIMEOUT:
@@ -155,12 +160,13 @@ class Channel:
             self.suspects = tuple(left for group in self.suspects if (left := group - due))
 
     def suspect(self, names: frozenset[str]) -> None:
-        """One of these is bad: have each half of them tried by itself, after the groups that wait already.
+        """One of these is bad: have each half of what is still asked for tried by itself, after the groups that wait.
 
         A rejected half is halved again, so that one bad name among a thousand is found in about twenty tries, and most
         of the good ones need only the first.
         """
-        ordered = sorted(names.difference(*self.suspects))  # sorted: equal streams then send equal bytes
+        left = self.wants.select(names).difference(*self.suspects)
+        ordered = sorted(left)  # equal streams then send equal bytes
         middle = (len(ordered) + 1) // 2
         self.suspects += tuple(frozenset(half) for half in (ordered[:middle], ordered[middle:]) if half)
 
@@ -197,8 +203,7 @@ class Channel:
         """
         if nonce not in self.pending:
             return []
-        if nonce == self._awaited:
-            self._awaited = None
+        self.arrived(nonce)
         answered = []
         for number in list(self.pending):
             answered.append(self.pending.pop(number))

@@ -50,7 +50,7 @@ class Incremental:
         present = due - missing if missing else due
         if isinstance(claimed := channel.claimed, Mapping):
             missing |= claimed.keys() - existing
-            if channel.type.legacy_wildcard:  # of other types a client may wait for what it holds already
+            if not channel.type.awaited:
                 present = present & channel.owed | _news(snapshot.resources(channel.type.url), present, claimed)
         if present or missing or channel.whole:
             return Plan(snapshot, present, missing, fresh=present)

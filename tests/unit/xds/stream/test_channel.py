@@ -107,6 +107,15 @@ def test_what_is_given_up_or_sent_anyway_is_no_suspect() -> None:
     assert client.suspects == groups("b")
 
 
+def test_what_was_given_up_before_it_was_rejected_is_no_suspect() -> None:
+    client, content = channel("a", "b", "c"), snapshot({"a": "", "b": "", "c": ""})
+
+    client.resubscribe(Subscription(frozenset("c")), frozenset())
+    hold_or_suspect(client, Sent(response("1", "a", "b", "c", content=content), 0.0))
+
+    assert client.suspects == groups("c")
+
+
 def test_what_is_given_up_is_not_held() -> None:
     client = channel("a", "b")
     client.held = {"a": Held("1"), "b": Held("1")}
