@@ -1,6 +1,7 @@
 """The life of a stream: methods, types, bad input, ends, and who else is affected by them."""
 
 import asyncio
+import contextlib
 import time
 
 import grpc
@@ -12,7 +13,7 @@ from support.stream_recorder import StreamRecorder
 from support.waiting import eventually
 from support.xds_client import TRANSPORTS, RawStream, Transport, XdsClient, connected
 from support.xds_content import snapshot
-from xds import CLUSTER, ENDPOINT, Node, ServerOptions, SnapshotCache, XdsServer
+from xds import CLUSTER, ENDPOINT, Node, Resource, ResourceType, ServerOptions, Snapshot, SnapshotCache, XdsServer
 
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
 
@@ -46,6 +47,25 @@ async def test_undecodable_bytes_end_their_stream_and_no_other(
     assert (await client.accept(CLUSTER)).names == {"a"}
 
 
+async def test_a_refusal_reaches_a_client_that_is_still_being_answered(
+    port: int, transport: Transport, cache: SnapshotCache, server: XdsServer
+) -> None:
+    cache.set(Snapshot().replace(CLUSTER.url, [Resource("long", bytes(8 << 20), "1")]))
+    any_size = [("grpc.max_receive_message_length", -1)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=any_size) as channel:
+        stream = RawStream(channel, transport.method(CLUSTER))
+        await stream.send(_delta_for(CLUSTER) if transport.delta else bytes(DiscoveryRequest(type_url=CLUSTER.url)))
+        # Nobody reads, and more is being written than fits on the way.
+        await eventually(lambda: any(each.version_sent for status in server.streams() for each in status.types))
+        await stream.send(b"\xff\xff\xff")
+        await eventually(lambda: server.streams() == [])
+
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            while await stream.receive():
+                pass
+        assert await stream.status() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_an_aggregated_request_must_name_its_type(port: int, recorder: StreamRecorder) -> None:
     async with connected(port, Transport(delta=False, aggregated=True)) as client:
         stream = client.stream(CLUSTER)
@@ -72,7 +92,7 @@ async def test_a_separate_stream_refuses_other_types(port: int, transport: Trans
     async with connected(port, transport) as client:
         stream = client.stream(CLUSTER)
         await stream.send(
-            bytes(DiscoveryRequest(type_url=ENDPOINT.url)) if not transport.delta else _delta_for_endpoint()
+            bytes(DiscoveryRequest(type_url=ENDPOINT.url)) if not transport.delta else _delta_for(ENDPOINT)
         )
 
         assert await stream.status() == grpc.StatusCode.INVALID_ARGUMENT
@@ -208,6 +228,6 @@ async def test_many_streams_share_a_connection(port: int, cache: SnapshotCache) 
     assert all(name.encode() in (answer or b"") for name, answer in zip(names, answers, strict=True))
 
 
-def _delta_for_endpoint() -> bytes:
-    url = ENDPOINT.url.encode()
+def _delta_for(kind: ResourceType) -> bytes:
+    url = kind.url.encode()
     return b"\x12" + bytes((len(url),)) + url  # DeltaDiscoveryRequest.type_url = 2
