@@ -133,7 +133,7 @@ def _reject_complete(channel: Channel, sent: Sent) -> None:
     suspects = differences(accepted, tried) & sent.response.names
     channel.held |= {name: Held(version_of(tried.get(name)), accepted.get(name)) for name in suspects}
     if len(suspects) > 1:
-        channel.suspect(suspects)
+        channel.suspects.halve(channel.wants.select(suspects))
     elif accepted.keys() - tried.keys():
         channel.owe(suspects)  # the removals in the rejected response are still to be told
 

@@ -13,7 +13,7 @@ from support.stream_recorder import StreamRecorder
 from support.waiting import eventually
 from support.xds_client import TRANSPORTS, RawStream, Transport, XdsClient, connected
 from support.xds_content import snapshot
-from xds import CLUSTER, ENDPOINT, Node, ServerOptions, SnapshotCache, XdsServer
+from xds import CLUSTER, ENDPOINT, Node, Resource, ServerOptions, Snapshot, SnapshotCache, XdsServer
 from xds.message import Response
 
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
@@ -73,6 +73,25 @@ async def test_undecodable_bytes_end_their_stream_and_no_other(
 
     await client.subscribe(CLUSTER)
     assert (await client.accept(CLUSTER)).names == {"a"}
+
+
+async def test_a_refusal_reaches_a_client_that_is_still_being_answered(
+    port: int, transport: Transport, cache: SnapshotCache, server: XdsServer
+) -> None:
+    cache.set(Snapshot().replace(CLUSTER.url, [Resource("long", bytes(8 << 20), "1")]))
+    any_size = [("grpc.max_receive_message_length", -1)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=any_size) as channel:
+        stream = RawStream(channel, transport.method(CLUSTER))
+        await stream.send(asking(CLUSTER.url, delta=transport.delta))
+        # Nobody reads, and more is being written than fits on the way.
+        await eventually(lambda: any(each.version_sent for status in server.streams() for each in status.types))
+        await stream.send(b"\xff\xff\xff")
+        await eventually(lambda: server.streams() == [])
+
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            while await stream.receive():
+                pass
+        assert await stream.status() == grpc.StatusCode.INVALID_ARGUMENT
 
 
 @pytest.mark.item(6)
