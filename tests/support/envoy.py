@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import aiohttp
 from pydantic import BaseModel
@@ -174,6 +174,11 @@ class EnvoyProcess:
         assert isinstance(dump, dict)
         return dump
 
+    async def cluster_configs(self, state: Literal["active", "warming"]) -> dict[str, Mapping[str, object]]:
+        """Configuration of the clusters from xDS that are in effect, or that wait for their endpoints, by name."""
+        listed = _ClusterDump.model_validate_json((await self._ask(f"/config_dump?resource=dynamic_{state}_clusters")).text)
+        return {str(each.cluster["name"]): each.cluster for each in listed.configs}
+
     async def get(self, url: str, *, host: str | None = None) -> Answer:
         """Ask through one of its listeners, on a connection of its own.
 
@@ -269,3 +274,11 @@ class _ClusterStatus(BaseModel):
 
 class _Clusters(BaseModel):
     cluster_statuses: list[_ClusterStatus] = []
+
+
+class _DynamicCluster(BaseModel):
+    cluster: dict[str, object]
+
+
+class _ClusterDump(BaseModel):
+    configs: list[_DynamicCluster] = []
