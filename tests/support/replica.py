@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from support.stream_recorder import StreamRecorder
 from support.waiting import eventually
-from xds import TYPES, ResourceType, ServerOptions, SnapshotCache, XdsServer
+from xds import TYPES, ResourceType, ServerOptions, SnapshotCache, TypeStatus, XdsServer
 
 
 class Replica:
@@ -39,6 +39,18 @@ class Replica:
         """Stop, and start as a new server on the same port, at once."""
         await self.stop()
         await self.start(types)
+
+    def asked(self, kind: ResourceType) -> bool:
+        """Whether a client that is connected now asked for a type."""
+        return bool(self._statuses(kind))
+
+    def taken(self, kind: ResourceType) -> int:
+        """How many resources of a type the connected clients named, on streams on which they accepted some."""
+        return sum(status.names or 0 for status in self._statuses(kind) if status.version_acked)
+
+    def _statuses(self, kind: ResourceType) -> list[TypeStatus]:
+        streams = self._server.streams() if self._server else ()
+        return [status for stream in streams for status in stream.types if status.type_url == kind.url]
 
     async def sends(self, responses: int) -> None:
         """Wait until so many responses were written since the first start."""
