@@ -6,15 +6,12 @@ under test and with a long timeout: whoever waits for it fails the test.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster, ClusterEdsClusterConfig
 from envoy_data_plane.envoy.config.core.v3 import Address, ConfigSource, SocketAddress
-from envoy_data_plane.envoy.config.endpoint.v3 import (
-    ClusterLoadAssignment,
-    Endpoint as EnvoyEndpoint,
-    LbEndpoint,
-    LocalityLbEndpoints,
-)
+from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment, LbEndpoint, LocalityLbEndpoints
+from envoy_data_plane.envoy.config.endpoint.v3 import Endpoint as EnvoyEndpoint
 
 from bridge.model import Endpoint
 from bridge.resources import ResourceBuilder
@@ -27,14 +24,20 @@ FETCH_TIMEOUT = 100.0
 
 Template = Mapping[str, object]
 
-REFUSED: Template = {"health_checks": [{"interval": "1s", "tcp_health_check": {}}]}
-"""A health check that lacks what Envoy requires: it refuses the whole response unread."""
+class Bad(Enum):
+    """What Envoy does with a response that has a bad resource in it."""
 
-REFUSED_LATE: Template = {
-    "lb_policy": "RING_HASH",
-    "ring_hash_lb_config": {"minimum_ring_size": {"value": 9}, "maximum_ring_size": {"value": 3}},
+    UNREAD = auto()
+    """It refuses the whole response before it looks at any resource: a value is out of its bounds."""
+    LATE = auto()
+    """It refuses the response when it comes to that resource; the others are in effect, or never get their turn."""
+
+
+BAD_TEMPLATE: Mapping[Bad, Template] = {
+    Bad.UNREAD: {"health_checks": [{"interval": "1s", "tcp_health_check": {}}]},  # without a timeout
+    Bad.LATE: {"lb_policy": "LOAD_BALANCING_POLICY_CONFIG"},  # without such a policy
 }
-"""A contradiction that Envoy finds when it makes the cluster, while others of the response are in effect already."""
+"""Clusters that Envoy refuses, and that nobody but Envoy knows to be bad."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class Content:
     """Fields of clusters, by name."""
     shared: Mapping[str, str] = field(default_factory=dict)
     """By name of a cluster, whose endpoints it has where these are not its own."""
-    bad_assignments: frozenset[str] = frozenset()
-    """Services of which one endpoint is a host name, which Envoy refuses."""
+    bad_assignments: Mapping[str, Bad] = field(default_factory=dict)
+    """Services with an endpoint that Envoy refuses."""
     fetch_timeout: float = FETCH_TIMEOUT
 
     def endpoints(self, **services: Iterable[Endpoint]) -> "Content":
@@ -68,7 +71,7 @@ class Content:
         builder = ResourceBuilder({}, list(self.templates.items()))
         built = builder.apply(Snapshot(), appeared(*(service(name, each) for name, each in self.services.items())))
         clusters = [self._redirected(resource) for resource in built.resources(CLUSTER.url).values()]
-        assignments = [bad_assignment(name) for name in self.bad_assignments & self.services.keys()]
+        assignments = [bad_assignment(name, bad) for name, bad in self.bad_assignments.items()]
         return built.replace(CLUSTER.url, clusters).replace(ENDPOINT.url, assignments)
 
     def _redirected(self, resource: Resource) -> Resource:
@@ -82,13 +85,11 @@ class Content:
         return Resource(resource.name, body, content_version(body), requires=(name,))
 
 
-def bad_assignment(name: str) -> Resource:
-    """Endpoints of which one has a host name where Envoy wants an address. The bridge would set that one aside."""
-    addresses = [SocketAddress(address=address, port_value=80) for address in ("10.0.0.1", "not.an.address")]
-    endpoints = [
-        LbEndpoint(endpoint=EnvoyEndpoint(address=Address(socket_address=address))) for address in addresses
-    ]
-    body = bytes(ClusterLoadAssignment(cluster_name=name, endpoints=[LocalityLbEndpoints(lb_endpoints=endpoints)]))
+def bad_assignment(name: str, bad: Bad) -> Resource:
+    """Endpoints of which one has no weight, or a host name where Envoy wants an address: both never leave the bridge."""
+    address = Address(socket_address=SocketAddress(address="not.an.address" if bad is Bad.LATE else "::1", port_value=80))
+    endpoint = LbEndpoint(endpoint=EnvoyEndpoint(address=address), load_balancing_weight=1 if bad is Bad.LATE else 0)
+    body = bytes(ClusterLoadAssignment(cluster_name=name, endpoints=[LocalityLbEndpoints(lb_endpoints=[endpoint])]))
     return Resource(name, body, content_version(body))
 
 

@@ -67,6 +67,8 @@ class Bootstrap:
             self._dynamic["cds_config"] = config_source(transport)
             if static:
                 self._add_static_cluster(transport, service)
+            else:
+                del self._dynamic["ads_config"]
 
     @property
     def _dynamic(self) -> Json:
