@@ -17,7 +17,7 @@ from xds.observer import StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.resource import TYPES, ResourceType
 from xds.session import Connection, Disconnected, Session, Surroundings
-from xds.stream import Incremental, StateOfTheWorld, Stream
+from xds.stream import Acceptances, Incremental, StateOfTheWorld, Stream
 from xds.subscription import NameSets
 
 _AGGREGATED = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -81,6 +81,7 @@ class XdsServer:
         self._propagation = Propagation()
         self._shared = Surroundings(cache, observer, self._propagation, time.monotonic)
         self._sets = NameSets()
+        self._acceptances = Acceptances()
         self._numbers = itertools.count(1)
         self._sessions: dict[int, Session[Request] | Session[DeltaRequest]] = {}
         self._changed = asyncio.Event()
@@ -155,7 +156,7 @@ class XdsServer:
         return {stream: handler(self._open_sotw), delta: handler(self._open_delta)}
 
     def _open_sotw(self, offer: _Offer, connection: Connection) -> Session[Request]:
-        stream = Stream(StateOfTheWorld(), offer.types, aggregated=offer.aggregated)
+        stream = Stream(StateOfTheWorld(self._acceptances), offer.types, aggregated=offer.aggregated)
         return Session(next(self._numbers), stream, RequestDecoder(self._sets), connection, self._shared)
 
     def _open_delta(self, offer: _Offer, connection: Connection) -> Session[DeltaRequest]:

@@ -41,7 +41,18 @@ class Snapshot:
 
     def version(self, type_url: str) -> str:
         """Version of the set of resources of a type: 32 hexadecimal digits."""
-        return f"{self._digests.get(type_url, 0):032x}"
+        return _version(self._digests.get(type_url, 0))
+
+    def lacks(self, type_url: str, version: str) -> str | None:
+        """The one resource without which the type would have this version; None if there is no such.
+
+        Costs a hash for each resource of the type.
+        """
+        digest = self._digests.get(type_url, 0)
+        for name, resource in self.resources(type_url).items():
+            if _version(digest - _digest(resource)) == version:
+                return name
+        return None
 
     def replace(self, type_url: str, changed: Iterable[Resource] = (), removed: Iterable[str] = ()) -> "Snapshot":
         """A snapshot in which the resources `changed` are new or replaced, and the names `removed` are gone.
@@ -81,6 +92,10 @@ def differences(old: Mapping[str, Resource], new: Mapping[str, Resource]) -> fro
 def same_version(one: Resource | None, other: Resource | None) -> bool:
     """Whether a client that has the one has no use for the other."""
     return one is other or (one is not None and other is not None and one.version == other.version)
+
+
+def _version(digest: int) -> str:
+    return f"{digest % _MODULUS:032x}"
 
 
 def _digest(resource: Resource) -> int:
