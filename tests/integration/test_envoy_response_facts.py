@@ -1,6 +1,7 @@
-"""What a real Envoy does with responses: the facts that our rules rest on. A test that fails here says that Envoy changed.
+"""What a real Envoy does with responses: the facts that our rules rest on.
 
-A server without rules of its own says what the test says; `xds/` must never bring most of this about.
+A test that fails here says that Envoy changed. A server without rules of its own says what the test says; `xds/` must
+never bring most of this about.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -190,9 +191,7 @@ async def test_changes_while_a_cluster_warms_need_the_endpoints_once(
     assert answered == (["c2", "c3", "c4"] if stream.delta else ["c4"])
 
 
-async def test_the_same_cluster_again_changes_nothing(
-    stream: ScriptedStream, content: Content, envoy: Subject
-) -> None:
+async def test_the_same_cluster_again_changes_nothing(stream: ScriptedStream, content: Content, envoy: Subject) -> None:
     await start(stream, content)
     before = await envoy.history()
     reordered = {name: _reordered(body) for name, body in bodies(content, CLUSTER).items()}

@@ -171,9 +171,7 @@ async def test_an_envoy_comes_back_whatever_ended_its_stream(
 
 
 @pytest.mark.parametrize("transport", ADS)
-async def test_a_goodbye_alone_does_not_move_an_envoy(
-    server: ScriptedServer, content: Content, envoy: Subject
-) -> None:
+async def test_a_goodbye_alone_does_not_move_an_envoy(server: ScriptedServer, content: Content, envoy: Subject) -> None:
     stream = await server.stream()
     await converse(stream, content)
     await envoy.has(content)

@@ -1,12 +1,13 @@
 """What a bridge could serve to a real Envoy, for each of the four ways in which Envoy can get it; and what it must not.
 
-Clusters and assignments are the bridge's own. Only where the endpoints come from is replaced in the clusters, by the way
-under test and with a long timeout: whoever waits for it fails the test.
+Clusters and assignments are the bridge's own. Only where the endpoints come from is replaced in the clusters, by the
+way under test and with a long timeout: whoever waits for it fails the test.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from functools import cache
 
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster, ClusterEdsClusterConfig
 from envoy_data_plane.envoy.config.core.v3 import Address, ConfigSource, SocketAddress
@@ -23,6 +24,7 @@ FETCH_TIMEOUT = 100.0
 """Seconds that Envoy waits for endpoints: longer than any test waits for Envoy."""
 
 Template = Mapping[str, object]
+
 
 class Bad(Enum):
     """What Envoy does with a response that has a bad resource in it."""
@@ -70,24 +72,30 @@ class Content:
         """What to give to a `SnapshotCache`."""
         builder = ResourceBuilder({}, list(self.templates.items()))
         built = builder.apply(Snapshot(), appeared(*(service(name, each) for name, each in self.services.items())))
-        clusters = [self._redirected(resource) for resource in built.resources(CLUSTER.url).values()]
+        clusters = [
+            _redirected(resource, self.shared.get(name, name), self.transport, self.fetch_timeout)
+            for name, resource in built.resources(CLUSTER.url).items()
+        ]
         assignments = [bad_assignment(name, bad) for name, bad in self.bad_assignments.items()]
         return built.replace(CLUSTER.url, clusters).replace(ENDPOINT.url, assignments)
 
-    def _redirected(self, resource: Resource) -> Resource:
-        name = self.shared.get(resource.name, resource.name)
-        cluster = Cluster.parse(resource.body)
-        cluster.eds_cluster_config = ClusterEdsClusterConfig(
-            eds_config=ConfigSource.from_dict(config_source(self.transport, self.fetch_timeout)),
-            service_name=name if name != resource.name else "",
-        )
-        body = bytes(cluster)
-        return Resource(resource.name, body, content_version(body), requires=(name,))
+
+@cache
+def _redirected(resource: Resource, endpoints: str, transport: Transport, fetch_timeout: float) -> Resource:
+    cluster = Cluster.parse(resource.body)
+    cluster.eds_cluster_config = ClusterEdsClusterConfig(
+        eds_config=ConfigSource.from_dict(config_source(transport, fetch_timeout)),
+        service_name="" if endpoints == resource.name else endpoints,
+    )
+    body = bytes(cluster)
+    return Resource(resource.name, body, content_version(body), requires=(endpoints,))
 
 
 def bad_assignment(name: str, bad: Bad) -> Resource:
-    """Endpoints of which one has no weight, or a host name where Envoy wants an address: both never leave the bridge."""
-    address = Address(socket_address=SocketAddress(address="not.an.address" if bad is Bad.LATE else "::1", port_value=80))
+    """An endpoint without weight, or with a host name where Envoy wants an address: neither ever leaves the bridge."""
+    address = Address(
+        socket_address=SocketAddress(address="not.an.address" if bad is Bad.LATE else "::1", port_value=80)
+    )
     endpoint = LbEndpoint(endpoint=EnvoyEndpoint(address=address), load_balancing_weight=1 if bad is Bad.LATE else 0)
     body = bytes(ClusterLoadAssignment(cluster_name=name, endpoints=[LocalityLbEndpoints(lb_endpoints=[endpoint])]))
     return Resource(name, body, content_version(body))

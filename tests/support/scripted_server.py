@@ -61,7 +61,9 @@ class ScriptedStream:
     delta: bool
     _context: _Context
     asked: list[Asked] = field(default_factory=list)
-    ending: "asyncio.Future[grpc.StatusCode]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    ending: "asyncio.Future[grpc.StatusCode]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
     _read: dict[str, int] = field(default_factory=dict)
 
     def of(self, kind: ResourceType) -> list[Asked]:
@@ -87,9 +89,7 @@ class ScriptedStream:
         url = kind if isinstance(kind, str) else kind.url
         bodies = {name: Any(type_url=url, value=body) for name, body in (resources or {}).items()}
         if not self.delta:
-            response = DiscoveryResponse(
-                version_info=nonce, resources=list(bodies.values()), type_url=url, nonce=nonce
-            )
+            response = DiscoveryResponse(version_info=nonce, resources=list(bodies.values()), type_url=url, nonce=nonce)
             await self._context.write(bytes(response))
             return
         wrapped = [Resource(name=name, version=nonce, resource=body) for name, body in bodies.items()]
@@ -144,7 +144,7 @@ class ScriptedServer(grpc.GenericRpcHandler):
             await self._server.stop(grace=1)
 
     async def say_goodbye(self, grace: float) -> None:
-        """Take no more RPCs and tell clients so; return when those under way have ended, at the latest after `grace`."""
+        """Take no more RPCs and tell clients so; return when those under way have ended, or after `grace` seconds."""
         if self._server:
             await self._server.stop(grace)
 

@@ -37,6 +37,15 @@ class Subject:
 
         await eventually(matches, what=f"Envoy has {expected} {timeouts}, see {self.envoy.log}")
 
+    async def endpoints_are(self, content: Content) -> None:
+        """Wait until Envoy has these clusters with these endpoints, warm or not."""
+        expected = {name: {str(one.key) for one in endpoints} for name, endpoints in content.services.items()}
+
+        async def matches() -> bool:
+            return await self.hosts() == expected
+
+        await eventually(matches, what=f"Envoy has {expected}, see {self.envoy.log}")
+
     async def hosts(self) -> dict[str, set[str]]:
         """Endpoints by cluster, for clusters from xDS."""
         clusters = await self.envoy.clusters()
