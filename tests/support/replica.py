@@ -6,22 +6,23 @@ from contextlib import asynccontextmanager
 
 from support.stream_recorder import StreamRecorder
 from support.waiting import eventually
-from xds import TYPES, ResourceType, ServerOptions, SnapshotCache, TypeStatus, XdsServer
+from xds import TYPES, Observers, ResourceType, ServerOptions, SnapshotCache, StreamObserver, TypeStatus, XdsServer
 
 
 class Replica:
     """Keeps its port when it is stopped and started again, and then knows nothing of its clients."""
 
-    def __init__(self, cache: SnapshotCache | None = None) -> None:
-        self.cache = cache or SnapshotCache()
+    def __init__(self, observer: StreamObserver | None = None) -> None:
+        self.cache = SnapshotCache()
         self.recorder = StreamRecorder()
+        self._observer = Observers(self.recorder, observer) if observer else self.recorder
         self.port = 0
         self._server: XdsServer | None = None
         self._running: asyncio.Task[None] | None = None
 
     async def start(self, types: Sequence[ResourceType] = TYPES) -> None:
         """Listen; with fewer `types`, as one that never answers for the others."""
-        self._server = XdsServer(self.cache, ServerOptions(port=self.port), self.recorder, types)
+        self._server = XdsServer(self.cache, ServerOptions(port=self.port), self._observer, types)
         self.port = await self._server.start()
         self._running = asyncio.create_task(self._server.run())
 
@@ -58,9 +59,9 @@ class Replica:
 
 
 @asynccontextmanager
-async def replica(cache: SnapshotCache | None = None) -> AsyncIterator[Replica]:
-    """A started replica, stopped after the block."""
-    started = Replica(cache)
+async def replica(observer: StreamObserver | None = None) -> AsyncIterator[Replica]:
+    """A started replica, stopped after the block; `observer` is told what its recorder is told."""
+    started = Replica(observer)
     await started.start()
     try:
         yield started

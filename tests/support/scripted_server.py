@@ -163,9 +163,10 @@ class ScriptedServer(grpc.GenericRpcHandler):
             stream = ScriptedStream(method, "Delta" in method.rpartition("/")[2], context)
             self.streams.append(stream)
             reading = asyncio.create_task(stream.read_all())
-            await asyncio.wait({reading, stream.ending}, return_when=asyncio.FIRST_COMPLETED)
+            reading.add_done_callback(lambda _: stream.end())
+            status = await stream.ending
             reading.cancel()
-            if stream.ending.done() and (status := stream.ending.result()) is not grpc.StatusCode.OK:
+            if status is not grpc.StatusCode.OK:
                 await context.abort(status, "as the test says")
 
         return grpc.stream_stream_rpc_method_handler(handle)
