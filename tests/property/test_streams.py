@@ -119,6 +119,30 @@ class Rejections(Conversation):
         self.clients[client].give_up(CLUSTER, dropped, everything=everything)
 
 
+class ComingBack(Reconnecting):
+    """Clients that ask for all clusters, of which some are bad: no cluster that works is ever taken from them."""
+
+    @initialize()
+    def clients_ask_for_all_clusters(self) -> None:
+        for client in self.clients:
+            client.ask(CLUSTER, everything=True)
+
+    @rule(versions=contents_with_bad)
+    def publish_clusters(self, versions: dict[str, str]) -> None:
+        self.publish(CLUSTER, versions)
+
+    @invariant()
+    def nothing_that_works_is_taken(self) -> None:
+        assert [client.taken for client in self.clients] == [set(), set()]
+
+    def check(self, client: ModelEnvoy) -> None:
+        self.nothing_that_works_is_taken()
+        repaired = dict.fromkeys(self.snapshot.names(CLUSTER.url), "v1")
+        self.publish(CLUSTER, repaired)
+        client.settle()
+        super().check(client)
+
+
 class Subscriptions(Reconnecting):
     """Clients that ask for anything at any time; assignments may be bad."""
 
@@ -165,6 +189,8 @@ class Envoys(Reconnecting):
 
 TestRejections = Rejections.TestCase
 TestRejections.settings = settings(max_examples=100, stateful_step_count=30)
+TestComingBack = ComingBack.TestCase
+TestComingBack.settings = settings(max_examples=100, stateful_step_count=30)
 TestSubscriptions = Subscriptions.TestCase
 TestSubscriptions.settings = settings(max_examples=100, stateful_step_count=30)
 TestEnvoys = Envoys.TestCase

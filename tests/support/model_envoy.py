@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from xds import CLUSTER, ENDPOINT, TYPES, ResourceType, SnapshotCache
 from xds.message import DeltaRequest, Request, Response
-from xds.stream import Incremental, StateOfTheWorld, Stream
+from xds.stream import Acceptances, Incremental, StateOfTheWorld, Stream
 from xds.subscription import NameSets
 
 MISSING = ""
@@ -36,11 +36,14 @@ class ModelEnvoy:
         self.started: set[str] = set()
         self.warming: set[str] = set()
         """Assignments that a new or changed cluster waits for."""
+        self.acceptances = Acceptances()
+        self.taken: set[str] = set()
+        """Clusters that it held and lost to a response, though they existed when that was made."""
         self.connect()
 
     def connect(self) -> None:
         """Open a new stream; what was under way on the old one is lost."""
-        self.sotw = Stream(StateOfTheWorld(), TYPES, aggregated=True)
+        self.sotw = Stream(StateOfTheWorld(self.acceptances), TYPES, aggregated=True)
         self.incremental = Stream(Incremental(NameSets()), TYPES, aggregated=True)
         self.requests: deque[Request | DeltaRequest] = deque()
         self.responses: deque[Response] = deque()
@@ -49,6 +52,8 @@ class ModelEnvoy:
         self.rejected: set[tuple[str, str, str]] = set()
         """Type, name and version of what the server knows was rejected alone, and must not send again."""
         self.told: dict[str, frozenset[str]] = {}
+        self.existing: dict[str, frozenset[str]] = {}
+        """Names of all clusters when a response was made, by its nonce."""
 
     def restart_subscriptions(self) -> None:
         """Ask on a new stream for all that was asked for on the old one, and tell what is held."""
@@ -109,6 +114,7 @@ class ModelEnvoy:
             assert self.cache.encode(response)
             if len(response.names) == 1:
                 assert self._single(response) not in self.rejected, "came again after its rejection"
+            self.existing[response.nonce] = _clusters(self.cache)
             self.responses.append(response)
 
     def process_response(self, *, answer: bool = True) -> None:
@@ -178,6 +184,7 @@ class ModelEnvoy:
             self.warming |= self._required(response, content)
         elif response.type is ENDPOINT:
             self.warming -= content.keys() | response.removed
+        before = self.held[url].copy()
         if response.type.full_state and not self.delta:
             self.held[url] = {}
         asked = content.keys() if self.wildcard[url] else content.keys() & self.names[url]
@@ -187,6 +194,8 @@ class ModelEnvoy:
                 self.held[url][name] = MISSING
             else:
                 self.held[url].pop(name, None)
+        if response.type is CLUSTER:
+            self.taken |= (before.keys() - self.held[url].keys()) & self.existing[response.nonce]
 
     def _required(self, response: Response, content: dict[str, str]) -> set[str]:
         known = response.snapshot.resources(CLUSTER.url)
@@ -219,3 +228,8 @@ class ModelEnvoy:
     def _forgive(self, url: str, names: frozenset[str]) -> None:
         """What is asked for again may be sent again."""
         self.rejected = {each for each in self.rejected if each[0] != url or not {each[1], "*"} & names}
+
+
+def _clusters(cache: SnapshotCache) -> frozenset[str]:
+    assert cache.snapshot is not None
+    return cache.snapshot.names(CLUSTER.url)
