@@ -131,6 +131,16 @@ class ComingBack(Reconnecting):
     def publish_clusters(self, versions: dict[str, str]) -> None:
         self.publish(CLUSTER, versions)
 
+    @rule(client=which, before=contents, versions=contents_with_bad)
+    def clusters_change_while_a_client_is_away(
+        self, client: int, before: dict[str, str], versions: dict[str, str]
+    ) -> None:
+        self.publish(CLUSTER, before)
+        self.clients[client].settle()
+        self.publish(CLUSTER, versions)
+        self.client_reconnects(client)
+        self.clients[client].settle()
+
     @invariant()
     def nothing_that_works_is_taken(self) -> None:
         assert [client.taken for client in self.clients] == [set(), set()]
