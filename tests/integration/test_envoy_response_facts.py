@@ -4,7 +4,7 @@ A test that fails here says that Envoy changed. A server without rules of its ow
 never bring most of this about.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from support.scripted_server import ScriptedServer, ScriptedStream, scripted_ser
 from support.subject import Subject, subject
 from support.transports import Transport
 from support.waiting import eventually
-from xds import CLUSTER, ENDPOINT, ResourceType
+from xds import CLUSTER, ENDPOINT
 
 LATER = {"connect_timeout": "7s"}
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
@@ -48,62 +48,29 @@ async def stream(server: ScriptedServer, envoy: Subject) -> ScriptedStream:
     return await server.stream()
 
 
-def bodies(content: Content, kind: ResourceType) -> Mapping[str, bytes]:
-    return {name: resource.body for name, resource in content.snapshot().resources(kind.url).items()}
-
-
-async def send(stream: ScriptedStream, kind: ResourceType, content: Content, nonce: str, *names: str) -> None:
-    """Send resources of `content`: those named, or all."""
-    every = bodies(content, kind)
-    await stream.respond(kind, {name: every[name] for name in names or every}, nonce=nonce)
-
-
-async def start(stream: ScriptedStream, content: Content) -> None:
-    """Give all of `content` to a fresh Envoy, which accepts it as `c1` and `e1`."""
-    await stream.request(CLUSTER)
-    await send(stream, CLUSTER, content, "c1")
-    await accepted(stream, CLUSTER, "c1")
-    if content.services:
-        await eventually(lambda: _asked_for(stream, content), what="Envoy asks for endpoints")
-        await send(stream, ENDPOINT, content, "e1")
-        await accepted(stream, ENDPOINT, "e1")
-
-
-def _asked_for(stream: ScriptedStream, content: Content) -> bool:
-    return frozenset[str]().union(*(each.names for each in stream.of(ENDPOINT))) == content.services.keys()
-
-
-async def accepted(stream: ScriptedStream, kind: ResourceType, nonce: str) -> None:
-    await eventually(lambda: any(each.accepts(nonce) for each in stream.of(kind)), what=f"{nonce} is accepted")
-
-
-async def rejected(stream: ScriptedStream, kind: ResourceType, nonce: str) -> None:
-    await eventually(lambda: any(each.rejects(nonce) for each in stream.of(kind)), what=f"{nonce} is rejected")
-
-
 async def test_a_changed_cluster_waits_for_unchanged_endpoints_without_asking_for_them(
     stream: ScriptedStream, content: Content, envoy: Subject
 ) -> None:
-    await start(stream, content)
+    await stream.converse(content)
     await envoy.has(content)
     before = stream.of(ENDPOINT)
 
     changed = content.template(web=LATER)
-    await send(stream, CLUSTER, changed, "c2", "web", *([] if stream.delta else ["other"]))
+    await stream.serve_changed(changed, "c2", "web")
     await envoy.warms("web")
-    meanwhile = stream.of(ENDPOINT)[len(before) :]
-
     assert not any(each.accepts("c2") for each in stream.of(CLUSTER)), "held back while a cluster warms"
     assert "connect_timeout" not in (await envoy.envoy.cluster_configs("active"))["web"]
+    await stream.serve(ENDPOINT, content, "e2", "web")
+    await envoy.has(content, web="7s")
+    await stream.accepted(CLUSTER, "c2")
+    await stream.accepted(ENDPOINT, "e2")
+
+    *meanwhile, _ = stream.of(ENDPOINT)[len(before) :]
     if stream.delta:
         assert meanwhile == []
     else:
-        assert {(each.names, each.version, each.nonce) for each in meanwhile} == {
-            (frozenset({"web", "other"}), "e1", "e1")
-        }, "a plain repeat of its last ACK"
-    await send(stream, ENDPOINT, content, "e2", "web")
-    await envoy.has(content, web="7s")
-    await accepted(stream, CLUSTER, "c2")
+        repeated = {(each.names, each.version, each.nonce) for each in meanwhile}
+        assert repeated == {(frozenset({"web", "other"}), "e1", "e1")}, "a plain repeat of its last ACK"
     assert await envoy.fetch_timeouts() == {}
 
 
@@ -111,10 +78,10 @@ async def test_a_changed_cluster_uses_what_it_had_when_nobody_sends_its_endpoint
     stream: ScriptedStream, content: Content, envoy: Subject
 ) -> None:
     hasty = replace(content, fetch_timeout=1)
-    await start(stream, hasty)
+    await stream.converse(hasty)
     await envoy.has(hasty)
 
-    await send(stream, CLUSTER, hasty.template(web=LATER), "c2", "web", *([] if stream.delta else ["other"]))
+    await stream.serve_changed(hasty.template(web=LATER), "c2", "web")
     await envoy.has(hasty, web="7s")
 
     assert await envoy.fetch_timeouts() == {"cluster.web.assignment_use_cached": 1, "cluster.web.init_fetch_timeout": 1}
@@ -123,31 +90,30 @@ async def test_a_changed_cluster_uses_what_it_had_when_nobody_sends_its_endpoint
 async def test_endpoints_before_the_change_of_their_cluster_do_not_end_its_warming(
     stream: ScriptedStream, content: Content, envoy: Subject
 ) -> None:
-    await start(stream, content)
+    await stream.converse(content)
     await envoy.has(content)
     changed = content.template(web=LATER)
-    alone = ["web"] if stream.delta else ["web", "other"]
 
-    await send(stream, ENDPOINT, content, "e2", "web")
-    await send(stream, CLUSTER, changed, "c2", *alone)
+    await stream.serve(ENDPOINT, content, "e2", "web")
+    await stream.serve_changed(changed, "c2", "web")
     await envoy.warms("web")
-    await accepted(stream, ENDPOINT, "e2")
-    await send(stream, ENDPOINT, content, "e3", "web")
+    await stream.accepted(ENDPOINT, "e2")
+    await stream.serve(ENDPOINT, content, "e3", "web")
     await envoy.has(content, web="7s")
 
 
 async def test_endpoints_right_behind_their_clusters_are_taken(
     stream: ScriptedStream, content: Content, envoy: Subject
 ) -> None:
-    await start(stream, content)
+    await stream.converse(content)
     new = content.endpoints(new=hosts(3)).template(web=LATER)
 
-    await send(stream, CLUSTER, new, "c2")
-    await send(stream, ENDPOINT, new, "e2")
+    await stream.serve(CLUSTER, new, "c2")
+    await stream.serve(ENDPOINT, new, "e2")
 
     await envoy.has(new, web="7s")
-    await accepted(stream, CLUSTER, "c2")
-    await accepted(stream, ENDPOINT, "e2")
+    await stream.accepted(CLUSTER, "c2")
+    await stream.accepted(ENDPOINT, "e2")
     assert await envoy.fetch_timeouts() == {}
 
 
@@ -156,35 +122,34 @@ async def test_a_second_cluster_with_the_same_endpoints_waits_for_them_without_a
 ) -> None:
     one = Content(transport, {"one": hosts(1)})
     both = Content(transport, {"one": hosts(1), "two": []}, shared={"two": "one"})
-    await start(stream, one)
+    await stream.converse(one)
     await envoy.has(one)
     before = stream.of(ENDPOINT)
 
-    await send(stream, CLUSTER, both, "c2")
+    await stream.serve(CLUSTER, both, "c2")
     await envoy.warms("two")
-    meanwhile = stream.of(ENDPOINT)[len(before) :]
-
-    assert [each.names for each in meanwhile] in ([], [frozenset() if stream.delta else frozenset({"one"})])
-    assert not stream.delta or meanwhile == []
-    await send(stream, ENDPOINT, one, "e2")
+    await stream.serve(ENDPOINT, one, "e2")
     await envoy.has(both)
+    await stream.accepted(ENDPOINT, "e2")
+
+    *meanwhile, _ = stream.of(ENDPOINT)[len(before) :]
+    assert {each.names for each in meanwhile} == (set() if stream.delta else {frozenset({"one"})})
 
 
 async def test_changes_while_a_cluster_warms_need_the_endpoints_once(
     stream: ScriptedStream, content: Content, envoy: Subject
 ) -> None:
-    await start(stream, content)
+    await stream.converse(content)
     await envoy.has(content)
-    names = ["web"] if stream.delta else ["web", "other"]
 
     for number in range(2, 5):
-        await send(stream, CLUSTER, content.template(web={"connect_timeout": f"{number}s"}), f"c{number}", *names)
+        await stream.serve_changed(content.template(web={"connect_timeout": f"{number}s"}), f"c{number}", "web")
         await envoy.until("cluster_manager.cluster_modified", number - 1)
         await envoy.warms("web")
     held_back = [each for each in stream.of(CLUSTER) if each.nonce in ("c2", "c3", "c4")]
-    await send(stream, ENDPOINT, content, "e2", "web")
+    await stream.serve(ENDPOINT, content, "e2", "web")
     await envoy.has(content, web="4s")
-    await accepted(stream, CLUSTER, "c4")
+    await stream.accepted(CLUSTER, "c4")
 
     answered = [each.nonce for each in stream.of(CLUSTER) if each.nonce in ("c2", "c3", "c4")]
     assert held_back == []
@@ -192,16 +157,16 @@ async def test_changes_while_a_cluster_warms_need_the_endpoints_once(
 
 
 async def test_the_same_cluster_again_changes_nothing(stream: ScriptedStream, content: Content, envoy: Subject) -> None:
-    await start(stream, content)
+    await stream.converse(content)
     before = await envoy.history()
-    reordered = {name: _reordered(body) for name, body in bodies(content, CLUSTER).items()}
+    reordered = {name: _reordered(body) for name, body in content.bodies(CLUSTER).items()}
 
-    await send(stream, CLUSTER, content, "c2")
-    await accepted(stream, CLUSTER, "c2")
+    await stream.serve(CLUSTER, content, "c2")
+    await stream.accepted(CLUSTER, "c2")
     await stream.respond(CLUSTER, reordered, nonce="c3")
-    await accepted(stream, CLUSTER, "c3")
+    await stream.accepted(CLUSTER, "c3")
 
-    assert reordered != bodies(content, CLUSTER)
+    assert reordered != content.bodies(CLUSTER)
     assert await envoy.history() == before
     assert await envoy.warming() == 0
 
@@ -216,17 +181,17 @@ async def test_an_endpoint_out_of_bounds_takes_all_assignments_of_its_response_w
     stream: ScriptedStream, content: Content, envoy: Subject
 ) -> None:
     await stream.request(CLUSTER)
-    await send(stream, CLUSTER, content, "c1")
-    await eventually(lambda: _asked_for(stream, content), what="Envoy asks for endpoints")
-    bad, good = bad_assignment("other", Bad.UNREAD).body, bodies(content, ENDPOINT)["web"]
+    await stream.serve(CLUSTER, content, "c1")
+    await stream.asks_for(content)
+    bad, good = bad_assignment("other", Bad.UNREAD).body, content.bodies(ENDPOINT)["web"]
 
     await stream.respond(ENDPOINT, {"web": good, "other": bad}, nonce="e1")
-    await rejected(stream, ENDPOINT, "e1")
+    await stream.rejected(ENDPOINT, "e1")
     together = await envoy.hosts()
     await stream.respond(ENDPOINT, {"web": good}, nonce="e2")
-    await accepted(stream, ENDPOINT, "e2")
+    await stream.accepted(ENDPOINT, "e2")
     await stream.respond(ENDPOINT, {"other": bad}, nonce="e3")
-    await rejected(stream, ENDPOINT, "e3")
+    await stream.rejected(ENDPOINT, "e3")
 
     assert not any(together.values())
     assert await envoy.hosts() == {"web": {"10.0.0.1:8080"}, "other": set()}
@@ -236,13 +201,13 @@ async def test_an_endpoint_out_of_bounds_takes_all_assignments_of_its_response_w
 async def test_a_bad_cluster_lets_the_others_pass_if_envoy_read_it_at_all(
     stream: ScriptedStream, content: Content, envoy: Subject, bad: Bad
 ) -> None:
-    await start(stream, content)
+    await stream.converse(content)
     await envoy.has(content)
-    await send(stream, CLUSTER, content.template(web=LATER, other=BAD_TEMPLATE[bad]), "c2")
+    await stream.serve(CLUSTER, content.template(web=LATER, other=BAD_TEMPLATE[bad]), "c2")
     await envoy.until("cluster_manager.cds.update_rejected", 1)
-    await send(stream, ENDPOINT, content, "e2")
-    await accepted(stream, ENDPOINT, "e2")
-    await rejected(stream, CLUSTER, "c2")
+    await stream.serve(ENDPOINT, content, "e2")
+    await stream.accepted(ENDPOINT, "e2")
+    await stream.rejected(CLUSTER, "c2")
 
     await envoy.has(content)
     in_effect = (await envoy.envoy.cluster_configs("active"))["web"].get("connect_timeout")
@@ -258,9 +223,9 @@ async def test_a_rejected_complete_response_still_removes_what_it_does_not_name(
     for bad in Bad:
         async with subject(content.transport, [server.port], tmp_path, wait_ready=False) as envoy:
             stream = await server.stream()
-            await start(stream, content)
-            await send(stream, CLUSTER, content.template(other=BAD_TEMPLATE[bad]).without("gone"), "c2")
-            await rejected(stream, CLUSTER, "c2")
+            await stream.converse(content)
+            await stream.serve(CLUSTER, content.template(other=BAD_TEMPLATE[bad]).without("gone"), "c2")
+            await stream.rejected(CLUSTER, "c2")
             removed[bad] = await envoy.stat("cluster_manager.cluster_removed")
 
     assert removed == {Bad.UNREAD: 0, Bad.LATE: 1}
@@ -271,13 +236,13 @@ async def test_what_nobody_asked_for_is_ignored_and_never_answered(
 ) -> None:
     await stream.request(CLUSTER)
 
-    await send(stream, ENDPOINT, content, "early")
+    await stream.serve(ENDPOINT, content, "early")
     await stream.respond(LISTENER, nonce="foreign")
-    await send(stream, CLUSTER, content, "c1")
-    await eventually(lambda: _asked_for(stream, content), what="Envoy asks for endpoints")
+    await stream.serve(CLUSTER, content, "c1")
+    await stream.asks_for(content)
     assert not any((await envoy.hosts()).values())
-    await send(stream, ENDPOINT, content, "e1")
-    await accepted(stream, ENDPOINT, "e1")
+    await stream.serve(ENDPOINT, content, "e1")
+    await stream.accepted(ENDPOINT, "e1")
 
     await envoy.has(content)
     assert {each.nonce for each in stream.asked} == {"", "c1", "e1"}
@@ -301,12 +266,12 @@ async def test_endpoints_that_come_after_envoy_gave_up_waiting_are_taken(
 ) -> None:
     hasty = replace(content, fetch_timeout=1)
     await stream.request(CLUSTER)
-    await send(stream, CLUSTER, hasty, "c1")
+    await stream.serve(CLUSTER, hasty, "c1")
     await envoy.until("cluster.web.init_fetch_timeout", 1)
     await eventually(envoy.envoy.ready, what="Envoy is live")
     without = await envoy.hosts()
 
-    await send(stream, ENDPOINT, hasty, "e1")
+    await stream.serve(ENDPOINT, hasty, "e1")
 
     await envoy.has(hasty)
     assert without == {"web": set(), "other": set()}
@@ -315,10 +280,10 @@ async def test_endpoints_that_come_after_envoy_gave_up_waiting_are_taken(
 async def test_an_empty_assignment_takes_the_endpoints_away(
     stream: ScriptedStream, content: Content, envoy: Subject
 ) -> None:
-    await start(stream, content)
+    await stream.converse(content)
     drained = content.endpoints(web=[])
 
-    await send(stream, ENDPOINT, drained, "e2", "web")
+    await stream.serve(ENDPOINT, drained, "e2", "web")
 
     await envoy.has(drained)
 
@@ -326,14 +291,14 @@ async def test_an_empty_assignment_takes_the_endpoints_away(
 async def test_endpoints_that_are_said_not_to_exist_stay_where_they_are(
     stream: ScriptedStream, content: Content, envoy: Subject
 ) -> None:
-    await start(stream, content)
+    await stream.converse(content)
     await envoy.has(content)
     new = content.endpoints(new=[])
-    await send(stream, CLUSTER, new, "c2")
+    await stream.serve(CLUSTER, new, "c2")
     await envoy.warms("new")
 
     await stream.respond(ENDPOINT, nonce="e2", removed=["web", "new"])
-    await accepted(stream, ENDPOINT, "e2")
+    await stream.accepted(ENDPOINT, "e2")
 
     if stream.delta:
         await envoy.has(new)

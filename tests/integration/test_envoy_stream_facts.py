@@ -16,7 +16,7 @@ from support.scripted_server import ScriptedServer, ScriptedStream, scripted_ser
 from support.subject import Subject, subject
 from support.transports import Bootstrap, Transport
 from support.waiting import eventually
-from xds import CLUSTER, ENDPOINT, ResourceType
+from xds import CLUSTER, ENDPOINT
 
 LATER = {"connect_timeout": "7s"}
 ADS = [Transport.SOTW_ADS, Transport.DELTA_ADS]
@@ -42,37 +42,12 @@ async def envoy(transport: Transport, server: ScriptedServer, tmp_path: Path) ->
         yield started
 
 
-async def send(stream: ScriptedStream, kind: ResourceType, content: Content, nonce: str, *names: str) -> None:
-    """Send resources of `content`: those named, or all."""
-    every = {name: resource.body for name, resource in content.snapshot().resources(kind.url).items()}
-    await stream.respond(kind, {name: every[name] for name in names or every}, nonce=nonce)
-
-
-async def accepted(stream: ScriptedStream, kind: ResourceType, nonce: str) -> None:
-    await eventually(lambda: any(each.accepts(nonce) for each in stream.of(kind)), what=f"{nonce} is accepted")
-
-
-async def converse(stream: ScriptedStream, content: Content) -> None:
-    """Give all of `content` to an Envoy that asks for it on one stream; it is accepted as `c1` and `e1`."""
-    await stream.request(CLUSTER)
-    await send(stream, CLUSTER, content, "c1")
-    await accepted(stream, CLUSTER, "c1")
-    if content.services:
-        await eventually(lambda: names_asked(stream) == content.services.keys(), what="Envoy asks for endpoints")
-        await send(stream, ENDPOINT, content, "e1")
-        await accepted(stream, ENDPOINT, "e1")
-
-
-def names_asked(stream: ScriptedStream) -> set[str]:
-    return {name for each in stream.of(ENDPOINT) for name in each.names}
-
-
 @pytest.mark.parametrize("transport", ADS)
 async def test_an_idle_envoy_says_what_it_has_when_it_comes_back(
     server: ScriptedServer, content: Content, envoy: Subject
 ) -> None:
     first = await server.stream()
-    await converse(first, content)
+    await first.converse(content)
     await envoy.has(content)
 
     first.end()
@@ -94,16 +69,16 @@ async def test_an_envoy_in_the_middle_of_warming_asks_for_endpoints_first(
     server: ScriptedServer, content: Content, envoy: Subject
 ) -> None:
     first = await server.stream()
-    await converse(first, content)
+    await first.converse(content)
     await envoy.has(content)
-    await send(first, CLUSTER, content.template(web=LATER), "c2", "web", *([] if first.delta else ["other"]))
+    await first.serve_changed(content.template(web=LATER), "c2", "web")
     await envoy.warms("web")
 
     first.end()
     again = await server.stream()
     endpoints = await again.request(ENDPOINT)
     before = again.of(CLUSTER)
-    await send(again, ENDPOINT, content, "e1")
+    await again.serve(ENDPOINT, content, "e1")
     await envoy.has(content, web="7s")
     clusters = await again.request(CLUSTER)
 
@@ -119,15 +94,16 @@ async def test_an_envoy_that_lost_its_last_cluster_names_nothing_when_it_comes_b
     server: ScriptedServer, content: Content, envoy: Subject
 ) -> None:
     first = await server.stream()
-    await converse(first, content)
+    await first.converse(content)
     await first.respond(CLUSTER, nonce="c2", removed=["web", "other"])
-    await accepted(first, CLUSTER, "c2")
+    await first.accepted(CLUSTER, "c2")
     await eventually(lambda: _gave_up(first), what="Envoy gives up its endpoints")
 
     first.end()
     again = await server.stream()
     await again.request(CLUSTER)
-    await converse_again(again, content)
+    await again.serve(CLUSTER, content, "c1")
+    await again.asks_for(content)
 
     first_words = again.of(ENDPOINT)[0]
     assert first_words.names == (frozenset({"web", "other"}) if again.delta else frozenset())
@@ -137,11 +113,6 @@ def _gave_up(stream: ScriptedStream) -> bool:
     if stream.delta:
         return {name for each in stream.of(ENDPOINT) for name in each.dropped} == {"web", "other"}
     return stream.of(ENDPOINT)[-1].names == frozenset()
-
-
-async def converse_again(stream: ScriptedStream, content: Content) -> None:
-    await send(stream, CLUSTER, content, "c1")
-    await eventually(lambda: names_asked(stream) == content.services.keys(), what="Envoy asks for endpoints")
 
 
 @pytest.mark.parametrize("transport", ADS)
@@ -159,7 +130,7 @@ async def test_an_envoy_comes_back_whatever_ended_its_stream(
     server: ScriptedServer, content: Content, envoy: Subject, status: grpc.StatusCode
 ) -> None:
     first = await server.stream()
-    await converse(first, content)
+    await first.converse(content)
     await envoy.has(content)
     before = await envoy.history()
 
@@ -173,13 +144,13 @@ async def test_an_envoy_comes_back_whatever_ended_its_stream(
 @pytest.mark.parametrize("transport", ADS)
 async def test_a_goodbye_alone_does_not_move_an_envoy(server: ScriptedServer, content: Content, envoy: Subject) -> None:
     stream = await server.stream()
-    await converse(stream, content)
+    await stream.converse(content)
     await envoy.has(content)
 
     leaving = asyncio.create_task(server.say_goodbye(grace=20))
     await envoy.until("cluster.xds_bridge_servers.upstream_cx_close_notify", 1)
     changed = content.endpoints(web=hosts(3))
-    await send(stream, ENDPOINT, changed, "e2", "web")
+    await stream.serve(ENDPOINT, changed, "e2", "web")
     await envoy.has(changed)
     stream.end()
     await leaving
@@ -193,20 +164,20 @@ async def test_each_cluster_has_a_stream_of_its_own_without_ads(
 ) -> None:
     clusters = await server.stream()
     await clusters.request(CLUSTER)
-    await send(clusters, CLUSTER, content, "c1")
-    await accepted(clusters, CLUSTER, "c1")
+    await clusters.serve(CLUSTER, content, "c1")
+    await clusters.accepted(CLUSTER, "c1")
     opened = [await server.stream() for _ in content.services]
     for stream in opened:
         (name,) = (await stream.request(ENDPOINT)).names
-        await send(stream, ENDPOINT, content, "e1", name)
+        await stream.serve(ENDPOINT, content, "e1", name)
     await envoy.has(content)
 
-    await send(clusters, CLUSTER, content.template(web=LATER), "c2", "web", *([] if clusters.delta else ["other"]))
-    await accepted(clusters, CLUSTER, "c2")
+    await clusters.serve_changed(content.template(web=LATER), "c2", "web")
+    await clusters.accepted(CLUSTER, "c2")
     for_the_change = await server.stream()
     asked = await for_the_change.request(ENDPOINT)
     await envoy.warms("web")
-    await send(for_the_change, ENDPOINT, content, "e1", "web")
+    await for_the_change.serve(ENDPOINT, content, "e1", "web")
     await envoy.has(content, web="7s")
 
     assert asked.names == {"web"}
@@ -226,8 +197,8 @@ async def test_an_envoy_describes_itself_in_every_request_by_default(
     async with EnvoyProcess(bootstrap, tmp_path, wait_ready=False):
         stream = await server.stream()
         await stream.request(CLUSTER)
-        await send(stream, CLUSTER, content, "c1")
-        await accepted(stream, CLUSTER, "c1")
+        await stream.serve(CLUSTER, content, "c1")
+        await stream.accepted(CLUSTER, "c1")
 
     assert all(each.size > LONG for each in stream.asked)
 
@@ -237,7 +208,7 @@ async def test_an_envoy_describes_itself_once_with_our_bootstrap(
     server: ScriptedServer, content: Content, envoy: Subject
 ) -> None:
     stream = await server.stream()
-    await converse(stream, content)
+    await stream.converse(content)
     await envoy.has(content)
 
     assert [each.size > LONG for each in stream.asked] == [True] + [False] * (len(stream.asked) - 1)

@@ -18,7 +18,7 @@ from bridge.model import Endpoint
 from bridge.resources import ResourceBuilder
 from support.builders import appeared, endpoint, service
 from support.transports import Transport, config_source
-from xds import CLUSTER, ENDPOINT, Resource, Snapshot, content_version
+from xds import CLUSTER, ENDPOINT, Resource, ResourceType, Snapshot, content_version
 
 FETCH_TIMEOUT = 100.0
 """Seconds that Envoy waits for endpoints: longer than any test waits for Envoy."""
@@ -78,6 +78,11 @@ class Content:
         ]
         assignments = [bad_assignment(name, bad) for name, bad in self.bad_assignments.items()]
         return built.replace(CLUSTER.url, clusters).replace(ENDPOINT.url, assignments)
+
+    def bodies(self, kind: ResourceType, *names: str) -> Mapping[str, bytes]:
+        """The encoded resources of a type: those named, or all."""
+        resources = self.snapshot().resources(kind.url)
+        return {name: resources[name].body for name in names or resources}
 
 
 @cache

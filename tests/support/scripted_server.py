@@ -19,8 +19,9 @@ from envoy_data_plane.envoy.service.discovery.v3 import (
 )
 from envoy_data_plane.google.protobuf import Any
 
+from support.envoy_content import Content
 from support.waiting import eventually
-from xds import ResourceType
+from xds import CLUSTER, ENDPOINT, ResourceType
 
 _Context = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -76,6 +77,40 @@ class ScriptedStream:
         await eventually(lambda: len(self.of(kind)) > count, what=f"request {count + 1} for {kind.url}")
         self._read[kind.url] = count + 1
         return self.of(kind)[count]
+
+    def names_asked(self) -> set[str]:
+        """All names of endpoints that were ever asked for."""
+        return {name for each in self.of(ENDPOINT) for name in each.names}
+
+    async def accepted(self, kind: ResourceType, nonce: str) -> None:
+        """Wait for the ACK of a response."""
+        await eventually(lambda: any(each.accepts(nonce) for each in self.of(kind)), what=f"{nonce} is accepted")
+
+    async def rejected(self, kind: ResourceType, nonce: str) -> None:
+        """Wait for the NACK of a response."""
+        await eventually(lambda: any(each.rejects(nonce) for each in self.of(kind)), what=f"{nonce} is rejected")
+
+    async def asks_for(self, content: Content) -> None:
+        """Wait until the endpoints of all clusters of `content` were asked for."""
+        await eventually(lambda: self.names_asked() == content.services.keys(), what="Envoy asks for endpoints")
+
+    async def converse(self, content: Content) -> None:
+        """Give all of `content` to an Envoy that asks for it on this one stream; it is accepted as `c1` and `e1`."""
+        await self.request(CLUSTER)
+        await self.serve(CLUSTER, content, "c1")
+        await self.accepted(CLUSTER, "c1")
+        if content.services:
+            await self.asks_for(content)
+            await self.serve(ENDPOINT, content, "e1")
+            await self.accepted(ENDPOINT, "e1")
+
+    async def serve(self, kind: ResourceType, content: Content, nonce: str, *names: str) -> None:
+        """Send resources of `content`: those named, or all."""
+        await self.respond(kind, content.bodies(kind, *names), nonce=nonce)
+
+    async def serve_changed(self, content: Content, nonce: str, *names: str) -> None:
+        """Send clusters of `content` as the variant wants it: those named, or all where a response must be complete."""
+        await self.serve(CLUSTER, content, nonce, *(names if self.delta else ()))
 
     async def respond(
         self,
