@@ -46,8 +46,19 @@ class Snapshot:
         """Version of the set of resources of a type: the one that was given, else 32 hexadecimal digits."""
         version = self._versions.get(type_url)
         if version is None:  # asked for by every stream, so written out once
-            version = self._versions[type_url] = f"{self._digests.get(type_url, 0):032x}"
+            version = self._versions[type_url] = _version(self._digests.get(type_url, 0))
         return version
+
+    def lacks(self, type_url: str, version: str) -> str | None:
+        """The one resource without which the type would have this version; None if there is no such.
+
+        Costs a hash for each resource of the type.
+        """
+        digest = self._digests.get(type_url, 0)
+        for name, resource in self.resources(type_url).items():
+            if _version(digest - _digest(resource)) == version:
+                return name
+        return None
 
     def replace(
         self, type_url: str, changed: Iterable[Resource] = (), removed: Iterable[str] = (), *, version: str = ""
@@ -99,6 +110,10 @@ def differences(old: Mapping[str, Resource], new: Mapping[str, Resource]) -> fro
 def same_version(one: Resource | None, other: Resource | None) -> bool:
     """Whether a client that has the one has no use for the other."""
     return one is other or (one is not None and other is not None and one.version == other.version)
+
+
+def _version(digest: int) -> str:
+    return f"{digest % _MODULUS:032x}"
 
 
 def _digest(resource: Resource) -> int:

@@ -131,6 +131,40 @@ class Rejections(Conversation):
         self.want(CLUSTER, wanted, everything=everything, again=again)
 
 
+class ComingBack(Reconnecting):
+    """Clients that ask for all clusters, of which some are bad: no cluster that works is ever taken from them."""
+
+    @initialize()
+    def clients_ask_for_all_clusters(self) -> None:
+        self.want(CLUSTER, set(), everything=True, again=False)
+
+    @rule(versions=contents_with_bad)
+    def publish_clusters(self, versions: dict[str, str]) -> None:
+        self.publish(CLUSTER, versions)
+
+    @rule(client=which, before=contents, versions=contents_with_bad)
+    def clusters_change_while_a_client_is_away(
+        self, client: int, before: dict[str, str], versions: dict[str, str]
+    ) -> None:
+        self.publish(CLUSTER, before)
+        self.clients[client].settle()
+        self.publish(CLUSTER, versions)
+        self.client_reconnects(client)
+        self.clients[client].settle()
+
+    @invariant()
+    def nothing_that_works_is_taken(self) -> None:
+        assert [client.taken for client in self.clients] == [set(), set()]
+
+    def teardown(self) -> None:
+        if self.cache.snapshot is not None:
+            for client in self.clients:
+                client.settle()
+            self.nothing_that_works_is_taken()
+            self.publish(CLUSTER, dict.fromkeys(self.snapshot.names(CLUSTER.url), "v1"))
+        super().teardown()
+
+
 class Subscriptions(Reconnecting):
     """Clients that ask for anything at any time; assignments may be bad."""
 
@@ -168,6 +202,8 @@ class Envoys(Reconnecting):
 
 TestRejections = Rejections.TestCase
 TestRejections.settings = settings(max_examples=100, stateful_step_count=30)
+TestComingBack = ComingBack.TestCase
+TestComingBack.settings = settings(max_examples=100, stateful_step_count=30)
 TestSubscriptions = Subscriptions.TestCase
 TestSubscriptions.settings = settings(max_examples=100, stateful_step_count=30)
 TestEnvoys = Envoys.TestCase

@@ -9,13 +9,15 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
+from urllib.parse import quote
 
 import aiohttp
 from pydantic import BaseModel
@@ -161,7 +163,8 @@ class EnvoyProcess:
 
     async def stats(self, prefix: str = "") -> dict[str, int]:
         """Counters and gauges whose name begins with `prefix`."""
-        listed = json.loads((await self._ask("/stats?format=json")).text)
+        pattern = quote("^" + re.escape(prefix))  # there are thousands, and it takes long to write them all
+        listed = json.loads((await self._ask(f"/stats?format=json&filter={pattern}")).text)
         return {
             stat["name"]: stat["value"]
             for stat in listed["stats"]
@@ -173,6 +176,13 @@ class EnvoyProcess:
         dump = json.loads((await self._ask("/config_dump?include_eds")).text)
         assert isinstance(dump, dict)
         return dump
+
+    async def cluster_configs(self, state: Literal["active", "warming"]) -> dict[str, Mapping[str, object]]:
+        """Configuration of the clusters from xDS that are in effect, or that wait for their endpoints, by name."""
+        listed = _ClusterDump.model_validate_json(
+            (await self._ask(f"/config_dump?resource=dynamic_{state}_clusters")).text
+        )
+        return {str(each.cluster["name"]): each.cluster for each in listed.configs}
 
     async def get(self, url: str, *, host: str | None = None) -> Answer:
         """Ask through one of its listeners, on a connection of its own.
@@ -269,3 +279,11 @@ class _ClusterStatus(BaseModel):
 
 class _Clusters(BaseModel):
     cluster_statuses: list[_ClusterStatus] = []
+
+
+class _DynamicCluster(BaseModel):
+    cluster: dict[str, object]
+
+
+class _ClusterDump(BaseModel):
+    configs: list[_DynamicCluster] = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from support.witness import MISSING, Witness, content
 from xds import CLUSTER, ENDPOINT, TYPES, ResourceType, SnapshotCache
 from xds.message import DeltaRequest, Request, Response
-from xds.stream import Incremental, StateOfTheWorld, Stream
+from xds.stream import Acceptances, Incremental, StateOfTheWorld, Stream
 from xds.subscription import NameSets
 
 
@@ -50,16 +50,21 @@ class ModelEnvoy:
         self.version: dict[str, str] = {}
         self.warming: set[str] = set()
         """Assignments that a new or changed cluster waits for."""
+        self.acceptances = Acceptances()
+        self.taken: set[str] = set()
+        """Clusters that it held and lost to a response, though they existed when that was made."""
         self.connect()
 
     def connect(self) -> None:
         """Open a new stream, ask for the same and tell what is held; what was under way on the old one is lost."""
-        self.sotw = Stream(StateOfTheWorld(), TYPES, aggregated=True)
+        self.sotw = Stream(StateOfTheWorld(self.acceptances), TYPES, aggregated=True)
         self.incremental = Stream(Incremental(NameSets()), TYPES, aggregated=True)
         self.requests: deque[Request | DeltaRequest] = deque()
         self.responses: deque[Response] = deque()
         self.witness = Witness(self.cache)
         self.said: dict[str, frozenset[str]] = {}
+        self.existing: dict[str, frozenset[str]] = {}
+        """Names of all clusters when a response was made, by its nonce."""
         for kind in TYPES:
             wish = self.wishes[kind.url]
             if wish.everything and not (kind.full_state or self.delta):
@@ -103,6 +108,7 @@ class ModelEnvoy:
         if response is not None:
             assert self.cache.encode(response)
             self.witness.sent(response)
+            self.existing[response.nonce] = _clusters(self.cache)
             self.responses.append(response)
 
     def process_response(self, *, answer: bool = True) -> None:
@@ -180,9 +186,22 @@ class ModelEnvoy:
         kept = {} if response.type.full_state and not self.delta else before
         gone = dict.fromkeys(response.removed, MISSING)
         self.held[url] = wish.keep(kept | sent | gone)
+        if response.type is CLUSTER:
+            lost = existing(before).keys() - existing(self.held[url]).keys()
+            self.taken |= lost & self.existing[response.nonce]
 
     def _follow(self) -> None:
         needed = {self.requires[name] for name, version in self.held[CLUSTER.url].items() if version}
         self.warming &= needed
         if needed != self.wishes[ENDPOINT.url].names:
             self.want(ENDPOINT, needed, everything=False)
+
+
+def existing(versions: Mapping[str, str]) -> dict[str, str]:
+    """Without what does not exist."""
+    return {name: version for name, version in versions.items() if version}
+
+
+def _clusters(cache: SnapshotCache) -> frozenset[str]:
+    assert cache.snapshot is not None
+    return cache.snapshot.names(CLUSTER.url)

@@ -38,21 +38,55 @@ class Transport(StrEnum):
 
 
 class Bootstrap:
-    """A bootstrap with one listener that sends every request to one service, without any retry."""
+    """A bootstrap with one listener that sends every request to one service, without any retry.
 
-    def __init__(self, transport: Transport, bridge_ports: list[int], service: str, node: str = "test") -> None:
+    Args:
+        transport: how Envoy gets its clusters, and their endpoints.
+        bridge_ports: of every replica.
+        service: that the listener leads to.
+        node: `id` of this Envoy.
+        static: give the service's endpoints to a static cluster where they come on a stream of their own; for bridges
+            whose clusters name the aggregated stream.
+    """
+
+    def __init__(
+        self, transport: Transport, bridge_ports: list[int], service: str, node: str = "test", *, static: bool = True
+    ) -> None:
         self.port = free_port()
+        cluster = transport.cluster(service) if static else service
         self.url = f"http://127.0.0.1:{self.port}/"
         options = BootstrapOptions(
             node_id=node,
             node_cluster="tests",
             bridges=tuple(SocketAddress("127.0.0.1", port) for port in bridge_ports),
             api_type=transport.api_type,
-            listeners=(HttpListener(SocketAddress("127.0.0.1", self.port), (Route(transport.cluster(service)),)),),
+            listeners=(HttpListener(SocketAddress("127.0.0.1", self.port), (Route(cluster),)),),
         )
         self.config = without_retries(render(options))
         if transport.separate:
-            _separate(self.config, transport, service)
+            self._dynamic["cds_config"] = config_source(transport)
+            if static:
+                self._add_static_cluster(transport, service)
+            else:
+                del self._dynamic["ads_config"]
+
+    @property
+    def _dynamic(self) -> Json:
+        dynamic = self.config["dynamic_resources"]
+        assert isinstance(dynamic, dict)
+        return dynamic
+
+    def _add_static_cluster(self, transport: Transport, service: str) -> None:
+        static = self.config["static_resources"]
+        assert isinstance(static, dict)
+        static["clusters"].append(
+            {
+                "name": transport.cluster(service),
+                "type": "EDS",
+                "connect_timeout": "1s",
+                "eds_cluster_config": {"eds_config": config_source(transport), "service_name": service},
+            }
+        )
 
 
 def without_retries(value: Json) -> Json:
@@ -68,25 +102,19 @@ def without_retries(value: Json) -> Json:
     return result
 
 
-def _separate(config: Json, transport: Transport, service: str) -> None:
-    """Clusters by a stream of their own, and the service's endpoints by another, for a static cluster."""
-    source: Json = {
-        "resource_api_version": "V3",
-        "api_config_source": {
-            "api_type": str(transport.api_type),
-            "transport_api_version": "V3",
-            "grpc_services": [{"envoy_grpc": {"cluster_name": BRIDGE_CLUSTER}}],
-        },
+def config_source(transport: Transport, fetch_timeout: float | None = None) -> Json:
+    """Where resources come from in this way, as `envoy.config.core.v3.ConfigSource` in JSON.
+
+    Args:
+        transport: the way.
+        fetch_timeout: seconds that Envoy waits for the first answer; None for its default of 15.
+    """
+    timeout: Json = {} if fetch_timeout is None else {"initial_fetch_timeout": f"{fetch_timeout:g}s"}
+    if not transport.separate:
+        return {"ads": {}, "resource_api_version": "V3", **timeout}
+    stream: Json = {
+        "api_type": str(transport.api_type),
+        "transport_api_version": "V3",
+        "grpc_services": [{"envoy_grpc": {"cluster_name": BRIDGE_CLUSTER}}],
     }
-    dynamic, static = config["dynamic_resources"], config["static_resources"]
-    assert isinstance(dynamic, dict)
-    assert isinstance(static, dict)
-    dynamic["cds_config"] = source
-    static["clusters"].append(
-        {
-            "name": transport.cluster(service),
-            "type": "EDS",
-            "connect_timeout": "1s",
-            "eds_cluster_config": {"eds_config": source, "service_name": service},
-        }
-    )
+    return {"api_config_source": stream, "resource_api_version": "V3", **timeout}

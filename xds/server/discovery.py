@@ -11,7 +11,7 @@ from xds.refusal import Reason, Refused
 from xds.resource import ResourceType
 from xds.server.connection import Context, GrpcConnection, refuse
 from xds.session import Connection, Session, Surroundings
-from xds.stream import Incremental, StateOfTheWorld, Stream
+from xds.stream import Acceptances, Incremental, StateOfTheWorld, Stream
 from xds.subscription import NameSets
 
 Methods = dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]
@@ -45,6 +45,7 @@ class Discovery:
         self._audience = audience
         self._shared = shared
         self._sets = NameSets()
+        self._acceptances = Acceptances()
         self._closed = False
 
     def services(self) -> Mapping[str, Methods]:
@@ -73,7 +74,7 @@ class Discovery:
         return {stream: handler(self._open_sotw), delta: handler(self._open_delta)}
 
     def _open_sotw(self, offer: _Offer, connection: Connection) -> AnySession:
-        stream = Stream(StateOfTheWorld(), offer.types, aggregated=offer.aggregated)
+        stream = Stream(StateOfTheWorld(self._acceptances), offer.types, aggregated=offer.aggregated)
         return Session(self._audience.next_number(), stream, RequestDecoder(self._sets), connection, self._shared)
 
     def _open_delta(self, offer: _Offer, connection: Connection) -> AnySession:

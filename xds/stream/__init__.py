@@ -12,13 +12,23 @@ from xds.cache import Generation, SnapshotCache
 from xds.message import ExcessiveRequest, InvalidRequest, Response
 from xds.observer import TypeStatus
 from xds.resource import ResourceType
+from xds.stream.acceptance import Acceptances
 from xds.stream.channel import WINDOW_TIMEOUT, Acknowledgement, Channel
 from xds.stream.delta import Incremental
 from xds.stream.plan import Plan, RequestT, Variant
 from xds.stream.sotw import StateOfTheWorld
 from xds.subscription import MAX_NAMES, NOTHING
 
-__all__ = ["WINDOW_TIMEOUT", "Acknowledgement", "Incremental", "StateOfTheWorld", "Stream", "Unsupported", "Variant"]
+__all__ = [
+    "WINDOW_TIMEOUT",
+    "Acceptances",
+    "Acknowledgement",
+    "Incremental",
+    "StateOfTheWorld",
+    "Stream",
+    "Unsupported",
+    "Variant",
+]
 
 _LONGEST_MESSAGE = 1024
 """Characters kept of a NACK's message; Envoy puts whole resources into it."""

@@ -9,6 +9,7 @@ from xds.cache import Generation
 from xds.message import Request, Response
 from xds.resource import Resource
 from xds.snapshot import Snapshot, differences
+from xds.stream.acceptance import Acceptances
 from xds.stream.channel import Channel, Held, Sent, hold_or_suspect, version_of
 from xds.stream.plan import Plan
 from xds.subscription import Subscription, restated
@@ -18,10 +19,17 @@ _MAX_TRIES = 128
 
 
 class StateOfTheWorld:
-    """The rules of `DiscoveryRequest` and `DiscoveryResponse`."""
+    """The rules of `DiscoveryRequest` and `DiscoveryResponse`.
+
+    Args:
+        acceptances: lets streams know what a client has that comes from another of them; by default nobody else's.
+    """
 
     transport = "sotw"
     incremental = False
+
+    def __init__(self, acceptances: Acceptances | None = None) -> None:
+        self._acceptances = acceptances or Acceptances()
 
     def subscribe(self, channel: Channel, request: Request) -> None:
         """Apply a request's names. A name that is new among them is sent, even if the client had got it unasked."""
@@ -58,7 +66,10 @@ class StateOfTheWorld:
     def accept(self, channel: Channel, sent: Sent) -> None:
         """Remember what the client has now, to fall back to."""
         if channel.type.full_state:
-            channel.accepted = _selected(_contents(sent.response), channel.wants)
+            contents = _contents(sent.response)
+            channel.accepted = _selected(contents, channel.wants)
+            if channel.wants.wildcard:  # or the version stands for more than this client has
+                self._acceptances.add(channel.type.url, sent.version, contents)
 
     def reject(self, channel: Channel, answered: Sequence[Sent], request: Request) -> None:
         """Hold what was rejected, as far as it can be told from the rest."""
@@ -66,10 +77,12 @@ class StateOfTheWorld:
         for older in skipped:
             if older.version == request.version:  # an Envoy that warms clusters does not say that it accepted them
                 self.accept(channel, older)
-        if channel.type.full_state:
-            _reject_complete(channel, sent)
-        else:
+        if not channel.type.full_state:
             hold_or_suspect(channel, sent)
+            return
+        if channel.accepted is None and channel.wants.wildcard:
+            channel.accepted = self._proven(channel, request.version, sent.response.snapshot)
+        _reject_complete(channel, sent)
 
     def isolate(self, channel: Channel, generation: Generation, suspects: frozenset[str]) -> Plan | None:
         """What to send to find out whether there is a bad one among `suspects`; None if that is not to be tried."""
@@ -80,6 +93,18 @@ class StateOfTheWorld:
         channel.tries += 1
         channel.held = {name: held for name, held in channel.held.items() if name not in suspects}
         return _complete(channel, generation.snapshot, suspects)
+
+    def _proven(self, channel: Channel, version: str, rejected: Snapshot) -> Mapping[str, Resource] | None:
+        """What a client from an earlier stream has, as far as the version of its last acceptance proves it.
+
+        It does if somebody accepted that version here, or if it is what was rejected but for one resource: the bad one
+        that another server, or the one before a restart, has left out for this client.
+        """
+        url = channel.type.url
+        if contents := self._acceptances.find(url, version):
+            return contents
+        left_out = rejected.lacks(url, version)
+        return rejected.replace(url, removed=[left_out]).resources(url) if left_out else None
 
 
 def _selected(accepted: Mapping[str, Resource], wants: Subscription) -> Mapping[str, Resource]:
@@ -124,8 +149,8 @@ def _with_fallbacks(channel: Channel, snapshot: Snapshot) -> Snapshot:
 def _reject_complete(channel: Channel, sent: Sent) -> None:
     """Hold what the client does not have yet, and try it by halves; all else goes on being sent.
 
-    What a client has that comes from an earlier stream is not known: any response that leaves something out could
-    delete what works. Such a client gets the next complete response when something changes.
+    What a client has that comes from an earlier stream may be unknown. Then any response that leaves something out
+    could delete what works, so it gets the next complete response when something changes.
     """
     accepted, tried = channel.accepted, sent.response.snapshot.resources(channel.type.url)
     if accepted is None:

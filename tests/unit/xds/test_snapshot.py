@@ -69,3 +69,17 @@ def test_nothing_has_the_version_of_nothing_only() -> None:
     assert same_version(None, None)
     assert not same_version(None, cluster("a"))
     assert same_version(cluster("a"), cluster("a"))
+
+
+def test_what_alone_is_lacking_for_a_version_is_found() -> None:
+    whole = snapshot({"a": "1", "b": "1", "c": "1"})
+
+    def lacking(contents: dict[str, str]) -> str | None:
+        return whole.lacks(CLUSTER.url, snapshot(contents).version(CLUSTER.url))
+
+    assert lacking({"a": "1", "c": "1"}) == "b"
+    assert lacking({"a": "1", "b": "1", "c": "1"}) is None
+    assert lacking({"a": "1"}) is None
+    assert lacking({"a": "2", "c": "1"}) is None
+    assert whole.lacks(CLUSTER.url, "of another server") is None
+    assert snapshot({"a": ""}).lacks(CLUSTER.url, Snapshot().version(CLUSTER.url)) == "a"

@@ -7,7 +7,7 @@ import pytest
 
 from xds import CLUSTER, ENDPOINT, TYPES, Resource, Snapshot, SnapshotCache
 from xds.message import Request, Response
-from xds.stream import WINDOW_TIMEOUT, StateOfTheWorld, Stream, sotw
+from xds.stream import WINDOW_TIMEOUT, Acceptances, StateOfTheWorld, Stream, sotw
 
 KNOWN_ELSEWHERE = "what another server called what the client has"
 
@@ -21,10 +21,18 @@ def snapshot(versions: dict[str, str]) -> Snapshot:
 class Clusters:
     """A client that asks for all clusters, or for those named, and its stream."""
 
-    def __init__(self, content: dict[str, str], *, names: Iterable[str] = (), version: str = "") -> None:
+    def __init__(
+        self,
+        content: dict[str, str],
+        *,
+        names: Iterable[str] = (),
+        version: str = "",
+        acceptances: Acceptances | None = None,
+    ) -> None:
         self.cache = SnapshotCache()
-        self.stream = Stream(StateOfTheWorld(), TYPES, aggregated=True)
+        self.stream = Stream(StateOfTheWorld(acceptances), TYPES, aggregated=True)
         self.names = frozenset(names)
+        self.version = version
         self.publish(**content)
         self.stream.receive(Request(type_url=CLUSTER.url, names=self.names, version=version), 0.0)
 
@@ -40,8 +48,12 @@ class Clusters:
 
     def answer(self, response: Response | None, error: str | None = None) -> None:
         assert response is not None
-        request = Request(type_url=CLUSTER.url, names=self.names, nonce=response.nonce, error=error)
-        self.stream.receive(request, 0.0)
+        if error is None:
+            self.version = response.version
+        self.stream.receive(
+            Request(type_url=CLUSTER.url, names=self.names, version=self.version, nonce=response.nonce, error=error),
+            0.0,
+        )
 
     def judge(self) -> list[dict[str, str]]:
         """Answer as an Envoy that rejects any response with something bad in it, until there is no more."""
@@ -80,6 +92,72 @@ def test_a_client_that_may_have_more_is_sent_no_part_of_a_rejected_response() ->
     client.publish(a="1", b="2")
 
     assert client.accept() == {"a": "1", "b": "2"}
+
+
+def version(**clusters: str) -> str:
+    return snapshot(clusters).version(CLUSTER.url)
+
+
+def test_a_client_that_comes_back_with_what_others_accepted_gets_all_but_the_bad_one() -> None:
+    acceptances = Acceptances()
+    Clusters({"a": "1", "b": "1", "gone": "1"}, acceptances=acceptances).accept()
+    client = Clusters(
+        {"a": "2", "b": "bad", "c": "1"}, version=version(a="1", b="1", gone="1"), acceptances=acceptances
+    )
+
+    judged = client.judge()
+    client.publish(a="3", b="bad", c="1")
+
+    assert good(judged)[-1] == {"a": "2", "b": "1", "c": "1"}
+    assert all({"a", "b"} <= content.keys() for content in judged)
+    assert client.accept() == {"a": "3", "b": "1", "c": "1"}
+
+
+def test_a_client_that_comes_back_with_a_fallback_keeps_it() -> None:
+    acceptances = Acceptances()
+    before = Clusters({"a": "1", "b": "1"}, acceptances=acceptances)
+    before.accept()
+    before.publish(a="1", b="bad")
+    before.reject()
+    before.publish(a="2", b="bad")
+    before.accept()
+    client = Clusters({"a": "2", "b": "bad"}, version=before.version, acceptances=acceptances)
+    client.reject()
+
+    assert client.next() is None
+    client.publish(a="3", b="bad")
+
+    assert client.accept() == {"a": "3", "b": "1"}
+
+
+def test_a_client_that_lacks_nothing_but_the_bad_one_is_known_without_having_been_seen() -> None:
+    client = Clusters({"a": "1", "b": "1", "new": "bad"}, version=version(a="1", b="1"))
+    client.reject()
+
+    assert client.next() is None
+    client.publish(a="2", c="1", new="bad")
+    judged = client.judge()
+
+    assert good(judged)[-1] == {"a": "2", "c": "1"}
+
+
+def test_a_version_that_stands_for_more_than_was_asked_for_proves_nothing() -> None:
+    acceptances = Acceptances()
+    Clusters({"a": "1", "b": "1"}, names=["a"], acceptances=acceptances).accept()
+    client = Clusters({"a": "2", "b": "bad"}, version=version(a="1", b="1"), acceptances=acceptances)
+    client.reject()
+
+    assert client.next() is None
+
+
+def test_a_client_that_asks_for_names_proves_nothing_by_a_version() -> None:
+    acceptances = Acceptances()
+    Clusters({"a": "1", "b": "1"}, acceptances=acceptances).accept()
+    content = {"a": "2", "b": "bad"}
+    client = Clusters(content, names=["a", "b"], version=version(a="1", b="1"), acceptances=acceptances)
+    client.reject()
+
+    assert client.next() is None
 
 
 def test_a_client_that_has_nothing_gets_what_is_good_in_a_rejected_response() -> None:
