@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     if disturbed := report.disturbed(results):
         print(f"\nSomething else used the machine, so mistrust the times of: {', '.join(disturbed)}")
     if options.write:
-        report.write(results, verdicts, " ".join(["bench_xds.py", *arguments]))
+        report.write(results, verdicts, " ".join(["PYTHONPATH=tests python tests/benchmark/bench_xds.py", *arguments]))
     return int(failed or not all(verdict.met for verdict in verdicts))
 
 
