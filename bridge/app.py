@@ -25,7 +25,7 @@ from bridge.resources import ResourceBuilder
 from bridge.scheduler import Scheduler
 from bridge.stream_log import StreamLog
 from bridge.supervisor import Supervisor
-from xds import Observers, ServerOptions, SnapshotCache, XdsServer
+from xds import Limits, Observers, ServerOptions, SnapshotCache, XdsServer
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,8 @@ class Bridge:
         self._cache = SnapshotCache()
         debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
         self._reconciler = Reconciler(self._registry, builder, self._cache, debounce, self._metrics)
-        listen = ServerOptions(host=config.xds.listen.host, port=config.xds.listen.port)
+        limits = Limits(**config.xds.limits.model_dump())  # the keys are called as the limits are
+        listen = ServerOptions(host=config.xds.listen.host, port=config.xds.listen.port, limits=limits)
         self._memory = memory.Reclaimer(memory.find_trim())
         self._xds = XdsServer(self._cache, listen, Observers(self._metrics.streams, StreamLog(), self._memory))
         self._admin = AdminServer(config.admin, self._view())

@@ -203,6 +203,9 @@ class StreamMetrics(StreamObserver):
         )
         self._unanswered = _by_type(_counter(registry, "xds_unanswered", "Responses not answered in time.", "type"))
         self._stalled = _counter(registry, "xds_streams_stalled", "Streams ended because the client did not read.")
+        self._slowed = _counter(
+            registry, "xds_streams_slowed", "Streams whose requests came too fast to be read at once."
+        )
         self._failures = _counter(registry, "xds_stream_failures", "Streams ended by a bug of ours.")
         self._refused = _counter(registry, "xds_streams_refused", "Clients that were not served.", "reason")
         self._unsupported = _counter(
@@ -260,6 +263,10 @@ class StreamMetrics(StreamObserver):
     def stalled(self, stream: ObservedStream) -> None:
         """Count a stream ended for not reading."""
         self._stalled.inc()
+
+    def slowed(self, stream: ObservedStream) -> None:
+        """Count a stream that asks too fast."""
+        self._slowed.inc()
 
     def unsupported(self, stream: ObservedStream, type_url: str) -> None:
         """Count a request for a type that is not served; what a client makes up is no label."""

@@ -41,6 +41,10 @@ class StreamLog(StreamObserver):
         """An Envoy does not read: its stream is ended, so that it comes back."""
         log.warning("stream.stalled", extra=_who(stream))
 
+    def slowed(self, stream: ObservedStream) -> None:
+        """An Envoy, or something else, asks without a pause: it is read more slowly than it sends."""
+        log.warning("stream.slowed", extra=_who(stream))
+
     def unsupported(self, stream: ObservedStream, type_url: str) -> None:
         """An Envoy waits in vain for a type that comes from elsewhere."""
         log.warning("stream.unsupported", extra={**_who(stream), "type": type_url[:200]})

@@ -5,6 +5,7 @@ who sees what, and a `StreamObserver` is told what happens in between.
 """
 
 from xds.cache import SnapshotCache
+from xds.limit import Limits
 from xds.node import Client, Locality, Node
 from xds.observer import ObservedStream, Observers, StreamObserver, StreamStatus, TypeStatus
 from xds.refusal import Reason, Refused
@@ -18,6 +19,7 @@ __all__ = [
     "ENDPOINT",
     "TYPES",
     "Client",
+    "Limits",
     "Locality",
     "Node",
     "ObservedStream",

@@ -69,6 +69,9 @@ class StreamObserver:
     def stalled(self, stream: ObservedStream) -> None:
         """A client did not read for so long that its stream is ended."""
 
+    def slowed(self, stream: ObservedStream) -> None:
+        """A client sends more requests than it may, so that they are read later; told once per stream."""
+
     def unsupported(self, stream: ObservedStream, type_url: str) -> None:
         """A stream asked for a type that is not served; told once per stream and type. It gets no answer."""
 
@@ -129,6 +132,11 @@ class Observers(StreamObserver):
         """Tell everybody."""
         for observer in self._observers:
             observer.stalled(stream)
+
+    def slowed(self, stream: ObservedStream) -> None:
+        """Tell everybody."""
+        for observer in self._observers:
+            observer.slowed(stream)
 
     def unsupported(self, stream: ObservedStream, type_url: str) -> None:
         """Tell everybody."""

@@ -1,19 +1,26 @@
 """One open RPC: a reader that feeds the stream, and the only writer, which asks it what to send next."""
 
 import asyncio
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
+from xds.bucket import Bucket
 from xds.cache import SnapshotCache
-from xds.message import DeltaRequest, Request
+from xds.in_flight import SMALL, InFlight
+from xds.limit import Limits
+from xds.message import DeltaRequest, Request, Response
 from xds.node import Client, Node
 from xds.observer import StreamObserver, StreamStatus
 from xds.propagation import Propagation
-from xds.refusal import Refused
+from xds.refusal import Reason, Refused
 from xds.stream import Acknowledgement, Stream, Unsupported
 from xds.view import Views
+
+_BURST = 20.0
+"""Seconds' worth of requests that may come at once: an Envoy with 1,000 clusters may ask for each of them by itself."""
 
 RequestT = TypeVar("RequestT", Request, DeltaRequest)
 RequestT_co = TypeVar("RequestT_co", Request, DeltaRequest, covariant=True)
@@ -64,6 +71,8 @@ class Surroundings:
     observer: StreamObserver
     propagation: Propagation
     clock: Callable[[], float]
+    limits: Limits = field(default_factory=Limits)
+    in_flight: InFlight = field(default_factory=lambda: InFlight(Limits().in_flight, time.monotonic))
 
 
 class Session(Generic[RequestT]):
@@ -99,7 +108,12 @@ class Session(Generic[RequestT]):
         self._opened = surroundings.clock()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        rate = surroundings.limits.request_rate
+        self._pace = Bucket(rate, _BURST * rate, self._opened)
+        self._slowed = False
         self._ended = False
+        self._finished = False
+        """Whether nothing more is read: the client has said its last, or what it said is refused."""
         self._writing_since: float | None = None
 
     @property
@@ -125,8 +139,11 @@ class Session(Generic[RequestT]):
         """Serve until the client or we end it. An exception is a bug; it ends both directions, never only one."""
         if self._ended:
             return
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = [tasks.create_task(self._read()), tasks.create_task(self._write())]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = [tasks.create_task(self._read()), tasks.create_task(self._write())]
+        finally:
+            self._tasks = []  # they lead to their errors, these to frames, and those to us and to what was to be sent
 
     def end(self) -> None:
         """Let `run` return soon, whatever the client does."""
@@ -152,8 +169,7 @@ class Session(Generic[RequestT]):
             self._report_settled(self._shared.propagation.gone(self.id, now))
             self._wake.set()
         if self._writing_since is not None and now - self._writing_since > patience:
-            self._shared.observer.stalled(self)
-            self.end()
+            self._give_up()
 
     def status(self, now: float) -> StreamStatus:
         """What there is to say about this stream."""
@@ -172,11 +188,25 @@ class Session(Generic[RequestT]):
             while (data := await self._connection.read()) is not None:
                 self._receive(data)
                 del data  # or an idle stream keeps its last request, with every name in it, and 61 KB of node
+                if delay := self._pace.take(self._shared.clock()):
+                    await self._slow_down(delay)
         except Refused as refusal:
             self.refusal = refusal
-        self.end()
+        self._finished = True  # what is being written comes before the end, and before the status that tells why
+        if self._writing_since is None:
+            self.end()
+
+    async def _slow_down(self, delay: float) -> None:
+        """Read the next request later. Flow control makes the client wait, and it alone."""
+        if not self._slowed:
+            self._slowed = True
+            self._shared.observer.slowed(self)
+        await asyncio.sleep(delay)
 
     def _receive(self, data: bytes) -> None:
+        if len(data) > (most := self._shared.limits.request_size):
+            message = f"a request of {len(data)} bytes is larger than {most} bytes (limits.request_size)"
+            raise Refused(Reason.REQUEST_SIZE, message)
         request, now = self._decoder.decode(data), self._shared.clock()
         cache = self._cache or self._introduce(request.node or Node())
         match self._stream.receive(request, now):
@@ -209,12 +239,32 @@ class Session(Generic[RequestT]):
         """Write until there is nothing left that may be sent; each response is computed when it can be written."""
         shared, cache = self._shared, self._cache
         while cache and (response := self._stream.next(cache, shared.clock())):
-            message = cache.encode(response)
-            self._writing_since = shared.clock()
-            await self._connection.write(message)
-            self._writing_since = None
+            size = await self._send(cache, response)
             resources = len(response.names) + len(response.removed)
-            shared.observer.sent(self, response.type.url, resources, len(message))
+            shared.observer.sent(self, response.type.url, resources, size)
+
+    async def _send(self, cache: SnapshotCache, response: Response) -> int:
+        """Write a response, a large one when there is room for it; returns its size in bytes."""
+        message = cache.encode(response)
+        size = len(message)
+        if size <= SMALL:
+            await self._put(message)
+        else:
+            del message  # whoever waits for room holds no bytes: nobody would count them
+            async with self._shared.in_flight.room(self.id, size, self._give_up):
+                await self._put(cache.encode(response))
+        return size
+
+    async def _put(self, message: bytes) -> None:
+        self._writing_since = self._shared.clock()
+        await self._connection.write(message)
+        self._writing_since = None
+        if self._finished:
+            self.end()
+
+    def _give_up(self) -> None:
+        self._shared.observer.stalled(self)
+        self.end()
 
     def _report(self, verdict: Acknowledgement) -> None:
         if verdict.error is None:

@@ -19,7 +19,7 @@ from bridge.config.model import (
     build_adapters,
 )
 from bridge.config.schema import json_schema
-from bridge.config.xds import Debounce, XdsConfig
+from bridge.config.xds import Debounce, LimitsConfig, XdsConfig
 
 __all__ = [
     "Address",
@@ -27,6 +27,7 @@ __all__ = [
     "Config",
     "Debounce",
     "Expose",
+    "LimitsConfig",
     "LogConfig",
     "LogFormat",
     "LogLevel",

@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from bridge.adapter import DURATION_PATTERN, AdapterType
 from bridge.config.address import Address
 from bridge.config.model import Config, SourceKeys
+from bridge.config.size import SIZE_PATTERN, size_text
 
 Schema = dict[str, object]
 
@@ -59,6 +60,8 @@ def _of(model: type[BaseModel], prefix: str = "") -> Schema:
             del part["default"]  # a section's default is that of its keys
         if _is_duration(part) and isinstance(default := part.get("default"), float):
             part["default"] = duration_text(default)
+        if part.get("pattern") == SIZE_PATTERN and isinstance(size := part.get("default"), int):
+            part["default"] = size_text(size)
     return schema
 
 

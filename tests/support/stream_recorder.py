@@ -48,6 +48,9 @@ class StreamRecorder(StreamObserver):
     def stalled(self, stream: ObservedStream) -> None:
         self.events.append(("stalled", stream.transport))
 
+    def slowed(self, stream: ObservedStream) -> None:
+        self.events.append(("slowed", stream.transport))
+
     def unsupported(self, stream: ObservedStream, type_url: str) -> None:
         assert stream.id
         self.events.append(("unsupported", type_url))

@@ -9,6 +9,7 @@ import grpc
 import grpc.aio
 
 from xds.audience import Audience
+from xds.in_flight import InFlight
 from xds.observer import StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.resource import TYPES, ResourceType
@@ -38,8 +39,9 @@ class XdsServer:
         types: Sequence[ResourceType] = TYPES,
     ) -> None:
         self._options = options
-        shared = Surroundings(views, observer, Propagation(), time.monotonic)
-        self._audience = Audience(shared, options.patience)
+        limits, clock = options.limits, time.monotonic
+        shared = Surroundings(views, observer, Propagation(), clock, limits, InFlight(limits.in_flight, clock))
+        self._audience = Audience(shared, limits.write_timeout)
         self._discovery = Discovery(types, self._audience, shared)
         self._server: grpc.aio.Server | None = None
 

@@ -9,7 +9,7 @@ import grpc.aio
 
 from xds.observer import StreamObserver
 from xds.refusal import Reason, Refused
-from xds.session import Disconnected
+from xds.session import Connection, Disconnected
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -17,6 +17,10 @@ _STATUS: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
     {
         Reason.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
         Reason.EXCESSIVE_REQUEST: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Reason.STREAMS: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Reason.STREAMS_PER_CLIENT: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Reason.ACCEPT_RATE: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Reason.REQUEST_SIZE: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.NO_VIEW: grpc.StatusCode.PERMISSION_DENIED,
         Reason.STOPPING: grpc.StatusCode.UNAVAILABLE,
     }
@@ -29,6 +33,8 @@ class GrpcConnection:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self.unsent = False
+        """Whether gRPC holds a message that the client has not taken."""
 
     @property
     def peer(self) -> str:
@@ -52,10 +58,21 @@ class GrpcConnection:
         Raises:
             Disconnected: it never will.
         """
+        self.unsent = True
         try:
             await self._context.write(message)
         except grpc.aio.BaseError as error:
+            self.unsent = False
             raise Disconnected from error
+        self.unsent = False
+
+
+def client_of(connection: Connection) -> str:
+    """Whom a connection counts for: what the certificate says first, else the host; a unix socket is one client."""
+    if connection.names:
+        return connection.names[0]
+    kind, _, address = connection.peer.partition(":")
+    return kind if kind.startswith("unix") else address.rpartition(":")[0]
 
 
 async def refuse(context: Context, refusal: Refused, observer: StreamObserver) -> NoReturn:

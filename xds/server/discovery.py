@@ -1,21 +1,27 @@
 """The discovery services: one generic handler serves every stream, aggregated or of one type, in both variants."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import grpc
 
+from xds.admission import Admission
 from xds.audience import AnySession, Audience
 from xds.codec import DeltaRequestDecoder, RequestDecoder
 from xds.refusal import Reason, Refused
 from xds.resource import ResourceType
-from xds.server.connection import Context, GrpcConnection, refuse
+from xds.server.connection import Context, GrpcConnection, client_of, refuse
+from xds.server.line import Lines
 from xds.session import Connection, Session, Surroundings
 from xds.stream import Acceptances, Incremental, StateOfTheWorld, Stream
 from xds.subscription import NameSets
 
 Methods = dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]
 """The methods of one service by name."""
+
+_FAREWELL = 1.0
+"""Seconds for gRPC to notice that a connection was shut down; it takes a millisecond."""
 
 _AGGREGATED = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 
@@ -46,6 +52,8 @@ class Discovery:
         self._shared = shared
         self._sets = NameSets()
         self._acceptances = Acceptances()
+        self._admission = Admission(shared.limits, shared.clock)
+        self._lines = Lines()
         self._closed = False
 
     def services(self) -> Mapping[str, Methods]:
@@ -62,11 +70,16 @@ class Discovery:
     def close(self) -> None:
         """Refuse every further stream."""
         self._closed = True
+        self._lines.close()
 
     def _methods(self, stream: str, delta: str, offer: _Offer) -> Methods:
         def handler(open_session: _Open) -> "grpc.RpcMethodHandler[bytes, bytes]":
             async def handle(_: AsyncIterator[bytes], context: Context) -> None:
-                await self._serve(open_session(offer, GrpcConnection(context)), context)
+                connection = GrpcConnection(context)
+                try:
+                    await self._serve(open_session(offer, connection), connection)
+                except Refused as refusal:
+                    await refuse(context, refusal, self._shared.observer)
 
             # Without serializers the handler gets and gives bytes.
             return grpc.stream_stream_rpc_method_handler(handle)
@@ -81,12 +94,21 @@ class Discovery:
         stream = Stream(Incremental(self._sets), offer.types, aggregated=offer.aggregated)
         return Session(self._audience.next_number(), stream, DeltaRequestDecoder(self._sets), connection, self._shared)
 
-    async def _serve(self, session: AnySession, context: Context) -> None:
+    async def _serve(self, session: AnySession, connection: GrpcConnection) -> None:
         if self._closed:
-            await refuse(context, Refused(Reason.STOPPING, "the server is stopping"), self._shared.observer)
-        # Otherwise the first response carries them, and while that is on its way gRPC cannot send a status.
-        await context.send_initial_metadata(())
-        with self._audience.holding(session):
-            await session.run()
+            raise Refused(Reason.STOPPING, "the server is stopping")
+        async with self._admission.place(client_of(connection)):
+            with self._audience.holding(session):
+                await session.run()
+            if connection.unsent and not self._closed:
+                await self._hang_up(session)
+                return
         if session.refusal is not None:
-            await refuse(context, session.refusal, self._shared.observer)
+            raise session.refusal
+
+    async def _hang_up(self, session: AnySession) -> None:
+        """Be rid of a client whose status would wait behind a message that it does not take."""
+        if session.refusal is not None:
+            self._shared.observer.refused(session.peer, session.refusal)
+        await self._lines.hang_up(session.peer)
+        await asyncio.sleep(_FAREWELL)  # cancelled as soon as gRPC notices

@@ -1,33 +1,36 @@
 """Where and how the server listens, and what gRPC is told about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from xds.limit import Limits
+
+_PENDING = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """Where and how to listen. Times are seconds."""
+    """Where and how to listen."""
 
     host: str = "127.0.0.1"
     port: int = 0
     """0 lets the operating system choose."""
-    keepalive_interval: float = 7.0
-    """An idle connection is probed this often..."""
-    keepalive_timeout: float = 4.0
-    """...and closed when a probe is not answered within this time: a frozen or vanished client."""
-    patience: float = 30.0
-    """A stream whose client does not read is ended after this time."""
-    max_request_size: int = 16 << 20
-    """Bytes. A State-of-the-World request restates every name; gRPC's own default of 4 MiB is too small for it."""
+    limits: Limits = field(default_factory=Limits)
+    """How much clients may ask of it."""
 
 
 def channel_arguments(options: ServerOptions) -> list[tuple[str, int]]:
     """https://grpc.github.io/grpc/core/group__grpc__arg__keys.html ."""
-    timeout = int(options.keepalive_timeout * 1000)
+    limits = options.limits
+    timeout = int(limits.keepalive_timeout * 1000)
     return [
         ("grpc.so_reuseport", 0),  # by default a second process binds the same port silently
-        ("grpc.max_receive_message_length", options.max_request_size),
+        # Above our own limit: gRPC refuses without a word to us, and an Envoy outgrows the limit by a little at first.
+        ("grpc.max_receive_message_length", limits.request_size + limits.request_size // 16),
         ("grpc.max_concurrent_streams", 2**31 - 1),  # without ADS an Envoy opens one stream per cluster
-        ("grpc.keepalive_time_ms", int(options.keepalive_interval * 1000)),
+        # By default gRPC drops calls, in silence, once 1,000 have come that we have not looked at yet; we give reasons.
+        ("grpc.server.max_pending_requests", _PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", _PENDING),
+        ("grpc.keepalive_time_ms", int(limits.keepalive_interval * 1000)),
         ("grpc.keepalive_timeout_ms", timeout),
         ("grpc.http2.ping_timeout_ms", timeout),  # the one that closes the connection of a client that froze
         ("grpc.keepalive_permit_without_calls", 1),

@@ -173,6 +173,18 @@ def test_pushes_and_answers_are_counted_by_type(metrics: Metrics) -> None:
     assert found["xds_nacks_total{type=cluster}"] == 1
 
 
+def test_streams_that_had_to_be_slowed_or_ended_are_counted(metrics: Metrics) -> None:
+    metrics.streams.slowed(FakeStream())
+    metrics.streams.stalled(FakeStream())
+    metrics.streams.refused("ipv4:127.0.0.1:1", Refused(Reason.STREAMS_PER_CLIENT, "too many"))
+
+    found = series(metrics)
+
+    assert found["xds_streams_slowed_total"] == 1
+    assert found["xds_streams_stalled_total"] == 1
+    assert found["xds_streams_refused_total{reason=streams_per_client}"] == 1
+
+
 def test_what_clients_make_up_does_not_make_series(metrics: Metrics) -> None:
     metrics.streams.unsupported(FakeStream(transport="delta"), LISTENER)
     for number in range(1000):

@@ -57,6 +57,13 @@ def test_a_refused_client_that_keeps_coming_is_named_once_for_each_reason(caplog
     assert [record.__dict__["reason"] for record in caplog.records] == ["invalid_request", "no_view", "no_view"]
 
 
+def test_a_client_that_asks_too_fast_is_said(edge: FakeStream, caplog: pytest.LogCaptureFixture) -> None:
+    StreamLog().slowed(edge)
+
+    (record,) = caplog.records
+    assert (record.getMessage(), record.levelname, record.__dict__["node"]) == ("stream.slowed", "WARNING", "edge-1")
+
+
 def test_a_bug_is_said_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     StreamLog().failed(FakeStream(), ValueError("oops"))
 

@@ -1,0 +1,90 @@
+"""Streams and connections in numbers: opened and dropped, kept, or all at once."""
+
+from support.waiting import eventually
+from support.xds_process import MIB, XdsProcess, bystander, flooder, said, settles
+
+
+async def _only(server: XdsProcess, count: int) -> bool:
+    return (await server.counts())["open"] == count
+
+
+async def test_thirty_thousand_streams_opened_and_cancelled_leave_nothing_behind() -> None:
+    async with XdsProcess() as server, bystander(server) as other:
+        before = server.memory()
+        server.forget_peak()
+
+        async with flooder(server, "cancel", 30_000) as client:
+            await other.sees_changes()
+            assert await said(client) == {"cancelled": 30_000}
+            await other.sees_changes()
+            await eventually(lambda: _only(server, 1), timeout=60)
+
+            # 5,000 streams, what one client may have, take some 200 MB; those that were cancelled are not among them.
+            assert server.peak() < before + 256 * MIB
+        await settles(server, before + 32 * MIB)
+
+
+async def test_two_thousand_envoys_that_connect_at_once_are_all_answered() -> None:
+    async with XdsProcess() as server, bystander(server) as other:
+        before = server.memory()
+
+        async with flooder(server, "connections", 2000) as client:
+            assert await said(client) == {"answered": 2000}
+            counts = await server.counts()
+            await other.sees_changes()
+
+            assert counts["open"] == 2001
+            assert server.memory() < before + 2000 * 100_000  # measured: some 45 KB each
+        await eventually(lambda: _only(server, 1), timeout=60)
+        await settles(server, before + 64 * MIB)
+
+
+async def test_a_client_with_too_many_streams_is_refused_those_and_others_are_not() -> None:
+    async with XdsProcess(streams_per_client=100) as server:
+        await server.serve(1)
+        async with flooder(server, "streams", 300) as client:
+            assert await said(client) == {"answered": 100, "resource_exhausted": 200}
+
+            counts = await server.counts()
+            assert (counts["open"], counts["streams_per_client"]) == (100, 200)
+        await eventually(lambda: _only(server, 0))
+        async with bystander(server) as other:  # of the same host: the places are free again
+            await other.sees_changes()
+
+
+async def test_streams_beyond_the_limit_of_all_are_refused() -> None:
+    async with (
+        XdsProcess(streams=100) as server,
+        bystander(server) as other,
+        flooder(server, "streams", 300) as client,
+    ):
+        assert await said(client) == {"answered": 99, "resource_exhausted": 201}
+        await other.sees_changes()
+
+        assert (await server.counts())["open"] == 100
+
+
+async def test_streams_that_come_too_fast_wait_and_are_all_answered() -> None:
+    async with (
+        XdsProcess(accept_rate=200) as server,
+        bystander(server) as other,
+        flooder(server, "streams", 900) as client,
+    ):
+        await other.sees_changes()
+        assert await said(client) == {"answered": 900}
+
+        assert "accept_rate" not in await server.counts()
+
+
+async def test_streams_that_come_much_too_fast_are_refused() -> None:
+    async with (
+        XdsProcess(accept_rate=20) as server,
+        bystander(server) as other,
+        flooder(server, "streams", 1000) as client,
+    ):
+        outcome = await said(client)
+        await other.sees_changes()
+
+        assert sum(outcome.values()) == 1000
+        assert outcome["answered"] >= 39  # two seconds' worth at once; the bystander was one of them
+        assert (await server.counts())["accept_rate"] == outcome["resource_exhausted"] > 0

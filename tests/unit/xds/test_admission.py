@@ -1,0 +1,88 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from xds import Limits, Reason, Refused
+from xds import admission as module
+from xds.admission import Admission
+
+
+async def enter(admission: Admission, client: str, stay: asyncio.Event) -> None:
+    async with admission.place(client):
+        await stay.wait()
+
+
+@contextlib.asynccontextmanager
+async def inside(admission: Admission, *clients: str) -> AsyncIterator[None]:
+    """Streams of these clients, which stay for as long as the block lasts."""
+    async with contextlib.AsyncExitStack() as stack:
+        for client in clients:
+            await stack.enter_async_context(admission.place(client))
+        yield
+
+
+def admission(limits: Limits) -> Admission:
+    return Admission(limits, asyncio.get_running_loop().time)
+
+
+async def refusal(subject: Admission, client: str) -> Reason:
+    with pytest.raises(Refused) as caught:
+        async with subject.place(client):
+            pass
+    return caught.value.reason
+
+
+async def test_one_stream_too_many_is_refused_and_a_place_that_is_left_is_free_again() -> None:
+    subject = admission(Limits(streams=2))
+    async with inside(subject, "a", "b"):
+        assert await refusal(subject, "c") is Reason.STREAMS
+
+    async with inside(subject, "c"):
+        assert subject.taken == 1
+    assert subject.taken == 0
+
+
+async def test_a_client_with_too_many_streams_leaves_room_for_others() -> None:
+    subject = admission(Limits(streams_per_client=2))
+    async with inside(subject, "a", "a"):
+        assert await refusal(subject, "a") is Reason.STREAMS_PER_CLIENT
+        async with inside(subject, "b"):
+            assert subject.taken == 3
+
+
+async def test_those_who_come_too_fast_wait_for_their_turn() -> None:
+    subject = admission(Limits(accept_rate=50))
+    stay = asyncio.Event()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        streams = [tasks.create_task(enter(subject, "a", stay)) for _ in range(150)]
+        await asyncio.sleep(0)
+        waiting = subject._turns.wait(0.0)
+        stay.set()
+
+    assert waiting is not None  # two seconds' worth were let in at once, and not all
+    assert all(stream.done() for stream in streams)
+    assert subject.taken == 0
+
+
+async def test_whoever_hangs_up_while_waiting_leaves_nothing_behind() -> None:
+    subject = admission(Limits(accept_rate=1))
+    async with inside(subject, "a", "a"):
+        waiting = asyncio.ensure_future(enter(subject, "a", asyncio.Event()))
+        await asyncio.sleep(0)
+        assert subject.taken == 3
+        waiting.cancel()
+        await asyncio.wait({waiting})
+
+        assert subject.taken == 2
+        assert subject._turns.wait(0.0) is None
+
+
+async def test_a_turn_that_does_not_come_is_a_refusal() -> None:
+    now = asyncio.get_running_loop().time()
+    subject = Admission(Limits(accept_rate=1), lambda: now)  # time stands still: nobody's turn comes
+    async with inside(subject, "a", "a"), asyncio.timeout(module.PATIENCE * 4):
+        assert await refusal(subject, "b") is Reason.ACCEPT_RATE
+
+    assert subject.taken == 0

@@ -1,0 +1,32 @@
+"""A token bucket: so many at once, and so many per second after that."""
+
+
+class Bucket:
+    """Holds `burst` tokens at first and at most, and gets `rate` new ones per second.
+
+    Args:
+        rate: tokens per second.
+        burst: tokens that can be taken at once.
+        now: the clock.
+    """
+
+    __slots__ = ("_burst", "_rate", "_since", "_tokens")
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate, self._burst = rate, burst
+        self._tokens, self._since = burst, now
+
+    def take(self, now: float) -> float:
+        """Take a token, on credit where there is none; returns the seconds after which the debt is paid."""
+        self._fill(now)
+        self._tokens -= 1
+        return max(0.0, -self._tokens / self._rate)
+
+    def wait(self, now: float) -> float:
+        """Seconds until a token can be taken without debt; 0 for now."""
+        self._fill(now)
+        return max(0.0, (1 - self._tokens) / self._rate)
+
+    def _fill(self, now: float) -> None:
+        self._tokens = min(self._burst, self._tokens + (now - self._since) * self._rate)
+        self._since = now
