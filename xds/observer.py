@@ -87,6 +87,9 @@ class Observers(StreamObserver):
 
     def __init__(self, *observers: StreamObserver) -> None:
         self._observers = observers
+        # These two are told for every response to every client: only to those who listen.
+        self._of_sent = [each.sent for each in observers if type(each).sent is not StreamObserver.sent]
+        self._of_acked = [each.acked for each in observers if type(each).acked is not StreamObserver.acked]
 
     def opened(self, stream: ObservedStream) -> None:
         """Tell everybody."""
@@ -105,13 +108,13 @@ class Observers(StreamObserver):
 
     def sent(self, stream: ObservedStream, type_url: str, resources: int, size: int) -> None:
         """Tell everybody."""
-        for observer in self._observers:
-            observer.sent(stream, type_url, resources, size)
+        for tell in self._of_sent:
+            tell(stream, type_url, resources, size)
 
     def acked(self, stream: ObservedStream, type_url: str, version: str, latency: float) -> None:
         """Tell everybody."""
-        for observer in self._observers:
-            observer.acked(stream, type_url, version, latency)
+        for tell in self._of_acked:
+            tell(stream, type_url, version, latency)
 
     def nacked(self, stream: ObservedStream, type_url: str, version: str, message: str) -> None:
         """Tell everybody."""

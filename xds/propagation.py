@@ -43,13 +43,11 @@ class Propagation:
 
     def answered(self, stream: int, now: float) -> list[tuple[int, float]]:
         """A stream has answered everything. Returns the generations settled by this, with the seconds each took."""
-        if not self._waves:
-            return []
-        for wave in self._waves.values():
-            if stream in wave.waiting:
-                wave.waiting.discard(stream)
-                wave.answered = True
-        return self._settled(now)
+        concerned = [wave for wave in self._waves.values() if stream in wave.waiting]
+        for wave in concerned:
+            wave.waiting.discard(stream)
+            wave.answered = True
+        return self._settled(now) if any(wave.settled for wave in concerned) else []
 
     def gone(self, stream: int, now: float) -> list[tuple[int, float]]:
         """A stream ended, or its answer is overdue: nobody waits for it any more. Returns what `answered` does."""

@@ -118,7 +118,10 @@ class Stream(Generic[RequestT]):
         generation = cache.generation
         if generation is None:
             return False
-        return any(channel.open and _is_due(channel, cache, generation) for channel in self._channels if channel)
+        for channel in self._channels:  # noqa: SIM110 (a generator for each stream and change is not cheap)
+            if channel and channel.open and _is_due(channel, cache, generation):
+                return True
+        return False
 
     @property
     def unanswered(self) -> bool:
@@ -217,7 +220,12 @@ def _due_names(channel: Channel, cache: SnapshotCache, generation: Generation) -
 
 
 def _is_due(channel: Channel, cache: SnapshotCache, generation: Generation) -> bool:
-    if channel.whole or channel.suspects or channel.owes or _due_names(channel, cache, generation):
+    if channel.whole or channel.owes or channel.suspects:
+        return True
+    synced = channel.synced
+    if synced is generation:
+        return False
+    if synced and channel.wants.select(cache.changes(synced, channel.type.url)):
         return True
     channel.settle(generation, NOTHING)
     return False
