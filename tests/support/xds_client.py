@@ -250,9 +250,11 @@ class XdsClient:
 
 
 @contextlib.asynccontextmanager
-async def connected(port: int, transport: Transport, *, node: str = "node-1") -> AsyncIterator[XdsClient]:
+async def connected(
+    port: int, transport: Transport, *, node: str = "node-1", cluster: str = "edge"
+) -> AsyncIterator[XdsClient]:
     """A client that hangs up at the end."""
-    client = XdsClient(port, transport, node=node)
+    client = XdsClient(port, transport, node=node, cluster=cluster)
     try:
         yield client
     finally:

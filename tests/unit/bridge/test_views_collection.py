@@ -236,51 +236,45 @@ async def test_a_region_that_gains_its_first_endpoint_is_preferred_from_then_on(
     assert priorities(moon, "web") == {"moon": 0, "us": 1}
 
 
-async def test_invented_regions_are_bounded_and_real_ones_are_not(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(collection, "REGIONS", 3)
+async def test_invented_regions_are_bounded_and_real_ones_are_not(start: Start) -> None:
     views = collected(NEAR)
     start(views)
     await publish(views, appeared(service("web", [at("eu", 1), at("us", 2)])))
 
-    held = [views.view(client("near", f"made-up-{number}")) for number in range(10)]
+    held = [views.view(client("near", f"made-up-{number}")) for number in range(collection.REGIONS + 10)]
     eu = views.view(client("near", "eu"))
     await eventually(lambda: None not in (held[-1].snapshot, eu.snapshot))
 
-    assert len({id(cache) for cache in held}) == 3 + 1
+    assert len({id(cache) for cache in held}) == collection.REGIONS + 1
     assert held[-1].name == "views[0]"
     assert priorities(eu, "web") == {"eu": 0, "us": 1}
 
 
-async def test_a_view_goes_with_the_last_who_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collection, "KEPT", 0)
+async def test_a_view_goes_with_the_last_who_has_it_unless_it_was_asked_for_lately(start: Start) -> None:
     views = collected(EDGE, NEAR)
-    edge = views.view(client("edge"))
-    views.view(client("near", "eu"))
-    gc.collect()
-
-    assert [str(key) for key in views._caches] == ["views[0]"]
-    assert len(views._views) == 2
-    assert views.view(client("edge")) is edge
-
-    del edge
-    gc.collect()
-    assert len(views._views) == 1
-
-
-async def test_the_views_asked_for_last_are_kept(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collection, "KEPT", 2)
-    views = collected(NEAR)
     start(views)
     await publish(views, appeared(service("web")))
-
-    for region in ("a", "b", "a", "c"):
-        views.view(client("near", region))
+    edge = views.view(client("edge"))
+    views.view(client("near", "forgotten"))
+    for number in range(collection.KEPT):
+        views.view(client("near", f"lately-{number}"))
     gc.collect()
 
-    assert {key.region for key in views._caches} == {"a", "c"}
-    await eventually(lambda: views.view(client("near", "a")).snapshot is not None)
+    assert {key.region for key in views._caches} == {"", *(f"lately-{n}" for n in range(collection.KEPT))}
+    assert len(views._views) == 1 + 1 + collection.KEPT, "the default view, and those"
+    assert views.view(client("edge")) is edge
+    await eventually(lambda: views.view(client("near", "lately-3")).snapshot is not None)
+
+
+async def test_asking_again_keeps_a_view() -> None:
+    views = collected(NEAR)
+    for number in range(3 * collection.KEPT):
+        views.view(client("near", "polled"))
+        views.view(client("near", f"other-{number}"))
+    gc.collect()
+
+    assert "polled" in {key.region for key in views._caches}
+    assert len(views._caches) == collection.KEPT
 
 
 async def test_views_of_one_flavour_share_resources(start: Start) -> None:
