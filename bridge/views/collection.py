@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -16,8 +16,8 @@ from bridge.resources import PLAIN, EdsServer, Flavour, ResourceBuilder
 from bridge.views.choice import chosen, introduction, selected
 from xds import Client, Reason, Refused, Snapshot, SnapshotCache
 
-CHUNK = 200
-"""Services added to a new view before other work on the event loop gets its turn."""
+CHUNK = 50
+"""Services made for one view before other work on the event loop gets its turn: a few milliseconds."""
 
 REGIONS = 64
 """Views for regions; when there are so many, only regions with endpoints get another: an Envoy can make up any name."""
@@ -116,9 +116,13 @@ class ClientViews:
         self._services |= diff.changed
         for name in diff.removed:
             self._services.pop(name, None)
-        for view in list(self._views.values()):  # one opened from here on is filled from the services
-            self._add(view, diff)
-            await asyncio.sleep(0)
+        default, *others = list(self._views.values())  # one opened from here on is filled from the services
+        before = default.staged
+        await self._add(default, diff)
+        for view in others:
+            if view.globs is None and view.staged is before:
+                view.staged = default.staged  # and stays the same, unless the flavour makes a difference
+            await self._add(view, diff)
 
     def publish(self) -> int | None:
         """Show what was staged; the number of the generations that this made, None if it made none."""
@@ -172,13 +176,16 @@ class ClientViews:
         """Add all services to a new view. Changes staged meanwhile reach it too, so each is added in its last state."""
         if view.complete:
             return
-        for names in _chunks(list(self._services)):
-            self._add(view, Diff(added={name: self._services[name] for name in names if name in self._services}))
-            await asyncio.sleep(0)
+        for names in _chunks(self._services):
+            known = {name: self._services[name] for name in names if name in self._services}
+            await self._add(view, Diff(added=known))
         view.complete = True
 
-    def _add(self, view: _View, diff: Diff[ServiceName, Service]) -> None:
-        view.staged = self._builder.apply(view.staged, view.selected(diff), view.flavour)
+    async def _add(self, view: _View, diff: Diff[ServiceName, Service]) -> None:
+        """Stage a change in one view, what is gone first of all."""
+        for part in _parts(diff):
+            view.staged = self._builder.apply(view.staged, view.selected(part), view.flavour)
+            await asyncio.sleep(0)
 
     def _show(self) -> int | None:
         number = self._number + 1
@@ -196,7 +203,17 @@ def _server(eds: EdsConfig | None) -> EdsServer | None:
     return EdsServer(eds.cluster, eds.api_type, eds.refresh_delay) if eds else None
 
 
-def _chunks(names: Sequence[ServiceName]) -> Iterator[Sequence[ServiceName]]:
-    remaining = iter(names)
+def _parts(diff: Diff[ServiceName, Service]) -> Iterator[Diff[ServiceName, Service]]:
+    services = {**diff.added, **diff.changed}
+    if len(services) <= CHUNK:
+        yield diff
+        return
+    yield Diff(removed=diff.removed)
+    for names in _chunks(services):
+        yield Diff(changed={name: services[name] for name in names})
+
+
+def _chunks(names: Iterable[ServiceName]) -> Iterator[Sequence[ServiceName]]:
+    remaining = iter(list(names))
     while chunk := list(islice(remaining, CHUNK)):
         yield chunk

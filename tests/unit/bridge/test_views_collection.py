@@ -174,21 +174,40 @@ async def test_a_view_opened_later_is_filled_and_told_under_a_new_number(start: 
 
 async def test_changes_reach_a_view_while_it_is_being_filled(start: Start) -> None:
     views = collected(ViewRule(match=ViewMatch(cluster="edge"), services=("s*",)))
-    many = [service(f"s{number:04}", [endpoint()]) for number in range(3 * collection.CHUNK)]
-    await publish(views, appeared(*many))
+    many = [f"s{number:04}" for number in range(3 * collection.CHUNK)]
+    await publish(views, appeared(*(service(name, [endpoint()]) for name in many)))
     edge = views.view(client("edge"))
     start(views)
     await asyncio.sleep(0)  # the first part is in, the last is not
 
-    await views.stage(changed(service("s0000"), service("s0599")))
-    await views.stage(gone("s0001", "s0598"))
+    await views.stage(changed(service(many[0]), service(many[-1])))
+    await views.stage(gone(many[1], many[-2]))
     await views.stage(appeared(service("s9999")))
     assert edge.snapshot is None
     views.publish()
     await eventually(lambda: edge.snapshot is not None)
 
-    assert names(edge) == {f"s{number:04}" for number in range(600)} - {"s0001", "s0598"} | {"s9999"}
+    assert names(edge) == set(many) - {many[1], many[-2]} | {"s9999"}
     assert version(edge) == version(views.view(client()))
+
+
+async def test_a_large_change_is_staged_in_parts() -> None:
+    views, turns, staged = collected(), 0, asyncio.Event()
+    many = [service(f"s{number}") for number in range(10 * collection.CHUNK)]
+
+    async def stage() -> None:
+        await views.stage(appeared(*many))
+        staged.set()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(stage())
+        while not staged.is_set():
+            await asyncio.sleep(0)
+            turns += 1
+    views.publish()
+
+    assert turns >= 10
+    assert names(views.view(client())) == {each.name for each in many}
 
 
 async def test_a_filled_view_waits_for_the_publication_under_way(start: Start) -> None:
@@ -295,6 +314,23 @@ async def test_views_of_one_flavour_share_resources(start: Start) -> None:
     assert len(resources(CLUSTER.url, "web")) == 1
     assert len(resources(ENDPOINT.url, "api-1")) == 1, "its endpoints are all elsewhere"
     assert len(resources(ENDPOINT.url, "web")) == 2, "for the region and for everybody else"
+
+
+async def test_a_region_that_makes_no_difference_costs_no_snapshot_of_its_own(start: Start) -> None:
+    views = collected(NEAR)
+    start(views)
+    await publish(views, appeared(service("web", [at("eu", 1), at("us", 2)]), service("db", [at("us", 1)])))
+    mars, eu, default = (views.view(client(*each)) for each in (("near", "mars"), ("near", "eu"), ("", "")))
+    await eventually(lambda: None not in (mars.snapshot, eu.snapshot))
+
+    for number in range(3):
+        await publish(views, changed(service("web", [at("eu", 1), at("us", 3 + number)])))
+
+    assert mars.snapshot is default.snapshot
+    assert eu.snapshot is not default.snapshot
+    assert mars.generation is not None
+    assert default.generation is not None
+    assert mars.generation.number == default.generation.number
 
 
 async def test_where_endpoints_come_from_changes_clusters_alone(start: Start) -> None:
