@@ -22,7 +22,7 @@ CHUNK = 50
 REGIONS = 64
 """Views for regions; when there are so many, only regions with endpoints get another: an Envoy can make up any name."""
 
-KEPT = 16
+KEPT = 32
 """Views kept although nobody has a stream: for Envoys that ask again and again, or reconnect."""
 
 
