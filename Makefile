@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .cache/venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench build clean lock setup-run setup-test
+.PHONY: help run test check bench build clean lock setup-run setup-test setup-bench
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -27,7 +27,7 @@ check: setup-test ## formatting, lint, types, imports, and the fast tests (no En
 	$(VENV)/lint-imports --no-logo --cache-dir .cache/import-linter
 	$(VENV)/pytest -n 3 --dist worksteal tests/unit tests/property tests/conformance
 
-bench: setup-test ## measure; prints numbers, judges only those that have a budget
+bench: setup-bench ## measure; prints numbers, judges only those that have a budget
 	@set -e; for script in $(sort $(wildcard tests/benchmark/bench_*.py)); do \
 		echo "== $$script"; PYTHONPATH=tests $(VENV)/python "$$script"; \
 	done
@@ -47,3 +47,6 @@ setup-run:
 
 setup-test:
 	@$(PYTHON) -m scripts.prepare test
+
+setup-bench:
+	@$(PYTHON) -m scripts.prepare bench

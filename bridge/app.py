@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
+from bridge import memory
 from bridge.admin import AdminServer, ListedSource, View
 from bridge.config import Config, build_adapters
 from bridge.merge import POLICIES, MergePolicy, Policy
@@ -47,7 +48,9 @@ async def serve(config: Config) -> None:
     """
     stop = asyncio.Event()
     with _signals(stop):
-        await Bridge(config).run(stop)
+        bridge = Bridge(config)
+        memory.settle()
+        await bridge.run(stop)
 
 
 class Bridge:
@@ -75,7 +78,8 @@ class Bridge:
         debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
         self._reconciler = Reconciler(self._registry, self._views, debounce, self._metrics)
         listen = ServerOptions(host=config.xds.listen.host, port=config.xds.listen.port)
-        self._xds = XdsServer(self._views, listen, Observers(self._metrics.streams, StreamLog()))
+        self._memory = memory.Reclaimer(memory.find_trim())
+        self._xds = XdsServer(self._views, listen, Observers(self._metrics.streams, StreamLog(), self._memory))
         self._admin = AdminServer(config.admin, self._view())
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -100,6 +104,7 @@ class Bridge:
         yield "reconciler", self._reconciler.run(self._readiness)
         yield "views", self._views.run()
         yield "loop lag", self._metrics.observe_loop()
+        yield "memory", self._memory.run()
         for source in self._config.sources:
             adapter, sink = self._adapters[source.name], self._registry.sink(source.name)
             yield (

@@ -11,6 +11,7 @@ from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -51,6 +52,8 @@ _DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.
 _DELAYS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _SIZES = tuple(4.0**exponent for exponent in range(3, 14))  # 64 bytes to 64 MiB
 _OTHER = "other"
+
+LabelledT = TypeVar("LabelledT", Counter, Histogram)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +194,14 @@ class StreamMetrics(StreamObserver):
     def __init__(self, registry: CollectorRegistry) -> None:
         self._waited: dict[int, float] = {}
         self._opened = _counter(registry, "xds_streams_opened", "Streams that clients opened.", "transport")
-        self._pushes = _counter(registry, "xds_pushes", "Responses written to clients.", "type")
-        self._bytes = _histogram(registry, "xds_push_bytes", "Size of responses.", _SIZES, "type")
-        self._acks = _counter(registry, "xds_acks", "Responses that clients accepted.", "type")
-        self._nacks = _counter(registry, "xds_nacks", "Responses that clients rejected.", "type")
-        self._latency = _histogram(registry, "xds_ack_seconds", "From a response to its ACK.", _DURATIONS, "type")
-        self._unanswered = _counter(registry, "xds_unanswered", "Responses not answered in time.", "type")
+        self._pushes = _by_type(_counter(registry, "xds_pushes", "Responses written to clients.", "type"))
+        self._bytes = _by_type(_histogram(registry, "xds_push_bytes", "Size of responses.", _SIZES, "type"))
+        self._acks = _by_type(_counter(registry, "xds_acks", "Responses that clients accepted.", "type"))
+        self._nacks = _by_type(_counter(registry, "xds_nacks", "Responses that clients rejected.", "type"))
+        self._latency = _by_type(
+            _histogram(registry, "xds_ack_seconds", "From a response to its ACK.", _DURATIONS, "type")
+        )
+        self._unanswered = _by_type(_counter(registry, "xds_unanswered", "Responses not answered in time.", "type"))
         self._stalled = _counter(registry, "xds_streams_stalled", "Streams ended because the client did not read.")
         self._failures = _counter(registry, "xds_stream_failures", "Streams ended by a bug of ours.")
         self._refused = _counter(registry, "xds_streams_refused", "Clients that were not served.", "reason")
@@ -209,9 +214,6 @@ class StreamMetrics(StreamObserver):
             "From a change reported by a source to the last answer of the clients concerned.",
             _DURATIONS,
         )
-        for counter in (self._pushes, self._acks, self._nacks):
-            for name in _TYPES.values():
-                counter.labels(name)
         for reason in Reason:
             self._refused.labels(reason)
 
@@ -227,17 +229,17 @@ class StreamMetrics(StreamObserver):
 
     def sent(self, stream: ObservedStream, type_url: str, resources: int, size: int) -> None:
         """Count a response and its size."""
-        self._pushes.labels(_short(type_url)).inc()
-        self._bytes.labels(_short(type_url)).observe(size)
+        self._pushes[type_url].inc()
+        self._bytes[type_url].observe(size)
 
     def acked(self, stream: ObservedStream, type_url: str, version: str, latency: float) -> None:
         """Count an ACK and how long it took."""
-        self._acks.labels(_short(type_url)).inc()
-        self._latency.labels(_short(type_url)).observe(latency)
+        self._acks[type_url].inc()
+        self._latency[type_url].observe(latency)
 
     def nacked(self, stream: ObservedStream, type_url: str, version: str, message: str) -> None:
         """Count a NACK."""
-        self._nacks.labels(_short(type_url)).inc()
+        self._nacks[type_url].inc()
 
     def expect(self, publication: Publication) -> None:
         """Remember how long a change had waited, until its generation is settled."""
@@ -253,7 +255,7 @@ class StreamMetrics(StreamObserver):
 
     def unanswered(self, stream: ObservedStream, type_url: str) -> None:
         """Count a response that nobody answered."""
-        self._unanswered.labels(_short(type_url)).inc()
+        self._unanswered[type_url].inc()
 
     def stalled(self, stream: ObservedStream) -> None:
         """Count a stream ended for not reading."""
@@ -361,8 +363,9 @@ def _client(stream: StreamStatus) -> str:
     return stream.node.id if stream.node and stream.node.id else stream.peer
 
 
-def _short(type_url: str) -> str:
-    return _TYPES.get(type_url, _OTHER)
+def _by_type(metric: LabelledT) -> Mapping[str, LabelledT]:
+    """The child of each served type by its URL, looked up once: these are counted for every response and ACK."""
+    return {url: metric.labels(name) for url, name in _TYPES.items()}
 
 
 def _family(name: str, text: str, labels: list[str], values: Mapping[tuple[str, ...], float]) -> Metric:

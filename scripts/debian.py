@@ -6,8 +6,10 @@ The mirror is the machine's own, and apt checks signatures as always.
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from scripts.step import CACHE, StepError, run, say
 
@@ -20,6 +22,9 @@ PRIVATE = (
     *("-o", "Acquire::Retries=3", "-o", "Acquire::Languages=none", "-o", "APT::Sandbox::User="),
 )
 OWN_SOURCES = ("-o", f"Dir::Etc::sourcelist={APT}/sources.list", "-o", "Dir::Etc::sourceparts=-")
+
+RECORD = ".packages"
+"""In a folder: which packages of which versions were unpacked into it, one to a line."""
 
 
 def fetch(package: str, suite: str = "") -> Path:
@@ -35,6 +40,36 @@ def fetch(package: str, suite: str = "") -> Path:
     Raises:
         StepError: this is no Debian, or the package cannot be had.
     """
+    folder = UNPACKED / package
+    shutil.rmtree(folder, ignore_errors=True)
+    fetch_into(folder, [package], suite)
+    return folder
+
+
+def fetch_into(folder: Path, packages: Sequence[str], suite: str = "") -> None:
+    """Download packages that belong together and unpack them into one folder; those that are in it stay as they are.
+
+    Args:
+        folder: where to; `versions` tells what is in it.
+        packages: their names. What they depend on is not fetched with them.
+        suite: the release to take them from; the machine's own when empty.
+
+    Raises:
+        StepError: this is no Debian, or a package cannot be had.
+    """
+    if missing := [package for package in packages if package not in versions(folder)]:
+        _prepare(missing[0], suite)
+        _unpack(missing, folder)
+
+
+def versions(folder: Path) -> dict[str, str]:
+    """The version of each package that was unpacked into a folder."""
+    record = folder / RECORD
+    lines = record.read_text().splitlines() if record.exists() else []
+    return dict(line.split(" ", 1) for line in lines)
+
+
+def _prepare(package: str, suite: str) -> None:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb") and KEYRING.exists()):
         raise StepError(f"{package} is fetched from Debian's packages, and this machine is not a Debian")
     for folder in (APT / "state/lists/partial", APT / "cache/archives/partial"):
@@ -42,18 +77,17 @@ def fetch(package: str, suite: str = "") -> Path:
     line = f"deb [signed-by={KEYRING}] {mirror()} {suite or _own_suite()} main\n"
     (APT / "sources.list").write_text(line)
     run(["apt-get", *PRIVATE, *OWN_SOURCES, "update"], attempts=3)
-    return _unpack(package)
 
 
-def _unpack(package: str) -> Path:
-    folder = UNPACKED / package
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    run(["apt-get", *PRIVATE, *OWN_SOURCES, "download", package], attempts=3, directory=folder)
-    (archive,) = folder.glob(f"{package}_*.deb")
-    run(["dpkg-deb", "-x", archive, folder])
-    archive.unlink()
-    return folder
+def _unpack(packages: Sequence[str], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as downloads:
+        run(["apt-get", *PRIVATE, *OWN_SOURCES, "download", *packages], attempts=3, directory=Path(downloads))
+        for archive in Path(downloads).glob("*.deb"):
+            run(["dpkg-deb", "-x", archive, folder])
+            package, version, _ = archive.name.split("_")
+            with (folder / RECORD).open("a") as record:  # one by one: an interrupted set-up goes on where it was
+                record.write(f"{package} {unquote(version)}\n")
 
 
 def mirror() -> str:

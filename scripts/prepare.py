@@ -1,4 +1,4 @@
-"""Set-up, as `make` calls it: `python3 -m scripts.prepare run|test`. Skips what is there and repairs what is not."""
+"""Set-up, as `make` calls it: `python3 -m scripts.prepare run|test|bench`. Skips what is there, repairs what is not."""
 
 import shutil
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 if sys.version_info < (3, 11):  # noqa: UP036 (this is where an older one is refused)
     sys.exit("set-up: Python 3.11 or newer is needed; set PYTHON, as in `make test PYTHON=python3.11`")
 
-from scripts import debian, environment
+from scripts import debian, environment, golang
 from scripts.step import CACHE, LOG, StepError, exclusive, say
 
 CONSUL = CACHE / "consul" / "consul"
@@ -19,20 +19,23 @@ def main(goal: str) -> None:
     """Set up what `goal` needs.
 
     Args:
-        goal: `run` for the demo, which does without Consul when it must, or `test`, which does not.
+        goal: `run` for the demo, which does without Consul when it must; `test`, which does not; or `bench`, which
+            needs Go programs as well.
 
     Raises:
         StepError: it cannot be set up.
     """
     with exclusive():
         LOG.unlink(missing_ok=True)
-        environment.ensure("dev" if goal == "test" else "run")
+        environment.ensure("run" if goal == "run" else "dev")
         try:
             _ensure_consul()
         except StepError as error:
-            if goal == "test":
+            if goal != "run":
                 raise StepError(f"the tests need Consul; go online, or put a consul 1.8 on the PATH: {error}") from None
             say(f"going on without Consul, which cannot be had: {error}")
+        if goal == "bench":
+            golang.ensure()
 
 
 def _ensure_consul() -> None:

@@ -1,4 +1,7 @@
-"""What holds for every test: no blocking call on the event loop, no process left behind, one Hypothesis profile."""
+"""What holds for every test: no blocking call on the event loop, no process left behind, one Hypothesis profile.
+
+Here too, since it must be known to the process that prints: the table of the protocol's rules.
+"""
 
 import contextlib
 import os
@@ -11,6 +14,8 @@ import hypothesis
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis.database import DirectoryBasedExampleDatabase
+
+from support.protocol_table import ProtocolTable
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,6 +33,7 @@ MAY_BLOCK: Final[Mapping[str, list[tuple[str, str]]]] = {
 
 def pytest_configure(config: pytest.Config) -> None:
     """Every run in CI draws the same examples; a run by hand draws new ones and remembers what failed."""
+    config.pluginmanager.register(ProtocolTable())
     hypothesis.settings.register_profile(
         "house",
         deadline=None,

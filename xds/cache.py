@@ -14,6 +14,8 @@ _HISTORY = 256
 """Generations whose changes are remembered; who is further behind is compared name by name."""
 _SHARED_RESPONSES = 4096
 _SHARED_BYTES = 64 << 20
+_NAME_BYTES = 64
+"""What a name in the key of a shared response takes, about: a response that says "gone" is shorter than its key."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +110,7 @@ class SnapshotCache:
 
     def encode(self, response: Response) -> bytes:
         """The bytes of a response; the same object for equal responses of a generation."""
-        # The version is a hash of what the snapshot holds: equal content is shared whichever object it comes from.
+        # The version stands for what the snapshot holds: equal content is shared whichever object it comes from.
         kind, version = response.type.url, response.version
         key = kind, version, response.incremental, response.nonce, response.names, response.removed
         body = self._responses.get(key)
@@ -161,13 +163,18 @@ class _SharedResponses:
 
     def add(self, key: _Key, body: bytes) -> None:
         self._bodies[key] = body
-        self._size += len(body)
+        self._size += _size(key, body)
         while len(self._bodies) > _SHARED_RESPONSES or self._size > _SHARED_BYTES:
-            self._size -= len(self._bodies.popitem(last=False)[1])
+            self._size -= _size(*self._bodies.popitem(last=False))
 
     def clear(self) -> None:
         self._bodies.clear()
         self._size = 0
+
+
+def _size(key: _Key, body: bytes) -> int:
+    *_, names, removed = key
+    return len(body) + _NAME_BYTES * (len(names) + len(removed))
 
 
 def _changed(old: Snapshot, new: Snapshot) -> Mapping[str, frozenset[str]]:

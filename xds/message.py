@@ -15,8 +15,15 @@ from xds.snapshot import Snapshot
 class InvalidRequest(Refused):
     """A request that cannot be understood; it ends its stream."""
 
+    def __init__(self, message: str, reason: Reason = Reason.INVALID_REQUEST) -> None:
+        super().__init__(reason, message)
+
+
+class ExcessiveRequest(InvalidRequest):
+    """A request that asks for more than any client may; one that is wrong in nothing but its size."""
+
     def __init__(self, message: str) -> None:
-        super().__init__(Reason.INVALID_REQUEST, message)
+        super().__init__(message, Reason.EXCESSIVE_REQUEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

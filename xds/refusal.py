@@ -8,6 +8,8 @@ class Reason(StrEnum):
 
     INVALID_REQUEST = "invalid_request"
     """What was sent cannot be understood."""
+    EXCESSIVE_REQUEST = "excessive_request"
+    """It asks for more than any client may."""
     NO_VIEW = "no_view"
     """The client is nobody to whom anything is to be shown."""
     STOPPING = "stopping"

@@ -46,6 +46,11 @@ class ResourceType:
     """A first request without names asks for everything. Listener and Cluster only."""
     full_state: bool
     """A State-of-the-World response must carry every resource subscribed to. Listener and Cluster only."""
+    awaited: bool = False
+    """A client may wait for a resource of this type that it holds already: it is sent whatever a client says it holds.
+
+    https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#resource-warming
+    """
     required_type: str | None = None
     """`url` of the type that `Resource.requires` names; it is sent after this one in the same stream."""
     placeholder: Callable[[str], bytes] | None = None
@@ -72,6 +77,7 @@ ENDPOINT = ResourceType(
     delta_method="DeltaEndpoints",
     legacy_wildcard=False,
     full_state=False,
+    awaited=True,
     placeholder=_empty_assignment,
 )
 

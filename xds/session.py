@@ -172,6 +172,7 @@ class Session(Generic[RequestT]):
         try:
             while (data := await self._connection.read()) is not None:
                 self._receive(data)
+                del data  # or an idle stream keeps its last request, with every name in it, and 61 KB of node
         except Refused as refusal:
             self.refusal = refusal
         self.end()

@@ -13,16 +13,19 @@ _MODULUS = 1 << 128
 class Snapshot:
     """All resources by type and name. A change makes a new snapshot; what did not change is shared with the old one.
 
-    The version of a type is a hash over the set of its (name, version) pairs, kept incrementally: equal content gives
-    the equal version whatever the order of changes that led to it, and is never an empty string.
+    The version of a type is data given with its resources. Where none is given it is a hash over the set of their
+    (name, version) pairs, kept incrementally: equal content gives the equal version whatever the order of changes that
+    led to it, and is never an empty string.
     """
 
-    __slots__ = ("_digests", "_names", "_resources")
+    __slots__ = ("_digests", "_names", "_resources", "_versions")
 
     def __init__(self) -> None:
         self._resources: dict[str, Mapping[str, Resource]] = {}
         self._digests: dict[str, int] = {}
         self._names: dict[str, frozenset[str]] = {}
+        self._versions: dict[str, str] = {}
+        """By type, those that were given or have been asked for."""
 
     def types(self) -> frozenset[str]:
         """The `type_url` of every type that ever had a resource."""
@@ -40,13 +43,25 @@ class Snapshot:
         return names
 
     def version(self, type_url: str) -> str:
-        """Version of the set of resources of a type: 32 hexadecimal digits."""
-        return f"{self._digests.get(type_url, 0):032x}"
+        """Version of the set of resources of a type: the one that was given, else 32 hexadecimal digits."""
+        version = self._versions.get(type_url)
+        if version is None:  # asked for by every stream, so written out once
+            version = self._versions[type_url] = f"{self._digests.get(type_url, 0):032x}"
+        return version
 
-    def replace(self, type_url: str, changed: Iterable[Resource] = (), removed: Iterable[str] = ()) -> "Snapshot":
+    def replace(
+        self, type_url: str, changed: Iterable[Resource] = (), removed: Iterable[str] = (), *, version: str = ""
+    ) -> "Snapshot":
         """A snapshot in which the resources `changed` are new or replaced, and the names `removed` are gone.
 
         Costs one copy of the type's mapping of names; unknown names in `removed` are ignored.
+
+        Args:
+            type_url: the type whose resources these are.
+            changed: resources.
+            removed: names.
+            version: of all resources of the type that the new snapshot has. Whoever gives one promises that it stands
+                for this content and no other. Empty: the hash of the content, also where another was given before.
         """
         resources = dict(self.resources(type_url))
         digest = self._digests.get(type_url, 0)
@@ -62,6 +77,9 @@ class Snapshot:
         snapshot._resources = {**self._resources, type_url: resources}
         snapshot._digests = {**self._digests, type_url: digest % _MODULUS}
         snapshot._names = self._names_without(type_url, unless_equal_to=resources)
+        snapshot._versions = {url: known for url, known in self._versions.items() if url != type_url}
+        if version:
+            snapshot._versions[type_url] = version
         return snapshot
 
     def _names_without(self, type_url: str, *, unless_equal_to: Mapping[str, Resource]) -> dict[str, frozenset[str]]:

@@ -5,32 +5,74 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#how-the-client
 
 import sys
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isqrt
 from weakref import WeakValueDictionary
 
 WILDCARD = "*"
 NOTHING: frozenset[str] = frozenset()
 _NO_RESOURCE = frozenset({WILDCARD, ""})
 
+MAX_NAMES = 100_000
+"""Names that a client may ask for, of each type on each stream: what it asks for costs us memory, known or not."""
+LONGEST_NAME = 1024
+"""Characters of a name."""
+
+_COPIED = 512
+"""A set of so many names is copied when one of them changes: that takes less time than receiving the request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """The names a client asked for, and whether it wants everything besides."""
+    """The names a client asked for, and whether it wants everything besides.
 
-    names: frozenset[str] = NOTHING
+    The names are a large set that streams share and two small ones that deviate from it, so that asking for one name
+    more costs the root of their number and not a copy of them all.
+    """
+
+    base: frozenset[str] = NOTHING
     wildcard: bool = False
     legacy: bool = False
     """The wildcard comes from a first request that named nothing, not from `*`."""
+    added: frozenset[str] = NOTHING
+    """Asked for, not in `base`."""
+    dropped: frozenset[str] = NOTHING
+    """In `base`, not asked for any more."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names asked for; made anew at each call where they deviate from `base`."""
+        return self.base - self.dropped | self.added if self.added or self.dropped else self.base
+
+    @property
+    def count(self) -> int:
+        """How many names are asked for."""
+        return len(self.base) + len(self.added) - len(self.dropped)
+
+    def named(self, names: frozenset[str]) -> frozenset[str]:
+        """Those of `names` that are asked for by name."""
+        found = names if names <= self.base else names & self.base
+        if self.dropped:
+            found -= self.dropped
+        return found | (names & self.added) if self.added else found
+
+    def names_not_in(self, later: "Subscription") -> frozenset[str]:
+        """Names asked for here that `later` does not ask for by name; cheap where the two have the same base."""
+        if self.base is not later.base:
+            return self.names - later.names
+        deviating = self.named(self.added | later.dropped)
+        return deviating - later.named(deviating)
 
     def select(self, names: frozenset[str]) -> frozenset[str]:
         """Those of `names` that are asked for."""
-        return names if self.wildcard else names & self.names
+        return names if self.wildcard else self.named(names)
 
     def everything(self, existing: frozenset[str]) -> frozenset[str]:
         """All that is asked for, given the names that exist; may hold names that do not."""
+        names = self.names
         if not self.wildcard:
-            return self.names
-        return existing if self.names <= existing else existing | self.names
+            return names
+        return existing if names <= existing else existing | names
 
 
 class NameSets:
@@ -49,7 +91,16 @@ class NameSets:
             return NOTHING
         wanted = names if isinstance(names, frozenset) else frozenset(map(sys.intern, names))
         known = self._sets.setdefault(hash(wanted), wanted)
-        return known if known == wanted else wanted
+        return known if known is wanted or known == wanted else wanted
+
+    def share_all(self, subscription: Subscription) -> Subscription:
+        """An equal subscription, whose sets of names are the one object for each."""
+        return replace(
+            subscription,
+            base=self.share(subscription.base),
+            added=self.share(subscription.added),
+            dropped=self.share(subscription.dropped),
+        )
 
 
 def restated(current: Subscription | None, names: frozenset[str], *, legacy_wildcard: bool) -> Subscription:
@@ -84,5 +135,21 @@ def amended(
         everything = legacy_wildcard and not subscribe
         current = Subscription(wildcard=everything, legacy=everything)
     wildcard = (current.wildcard or WILDCARD in subscribe) and WILDCARD not in unsubscribe
-    names = (current.names | subscribe) - unsubscribe - _NO_RESOURCE
-    return Subscription(names, wildcard=wildcard, legacy=current.legacy and wildcard)
+    base, gained = current.base, subscribe - unsubscribe - _NO_RESOURCE
+    return _compact(
+        Subscription(
+            base,
+            wildcard=wildcard,
+            legacy=current.legacy and wildcard,
+            added=current.added - unsubscribe | (gained - base),
+            dropped=(current.dropped | (unsubscribe & base)) - gained,
+        )
+    )
+
+
+def _compact(amended: Subscription) -> Subscription:
+    """The same subscription, its names in one set again where too many deviate; that is seldom in a large set."""
+    size, deviating = len(amended.base), len(amended.added) + len(amended.dropped)
+    if not deviating or (size > _COPIED and deviating <= isqrt(size)):
+        return amended
+    return Subscription(amended.names, wildcard=amended.wildcard, legacy=amended.legacy)

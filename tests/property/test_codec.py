@@ -1,6 +1,7 @@
 """Our scan of requests and our framing of responses say what the messages of envoy-data-plane say."""
 
 import contextlib
+from dataclasses import replace
 
 import hypothesis.strategies as st
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
@@ -75,7 +76,8 @@ def test_requests_of_a_stream_are_read_as_they_were_written(messages: list[Disco
 
     decoded = [decoder.decode(bytes(message)) for message in messages]
 
-    assert decoded == [as_request(message) for message in messages]
+    expected = [as_request(message) for message in messages]
+    assert decoded == [*expected[:1], *(replace(later, node=None) for later in expected[1:])]
 
 
 @settings(max_examples=40)
@@ -85,7 +87,8 @@ def test_incremental_requests_are_read_as_they_were_written(messages: list[Delta
 
     decoded = [decoder.decode(bytes(message)) for message in messages]
 
-    assert decoded == [as_delta_request(message) for message in messages]
+    expected = [as_delta_request(message) for message in messages]
+    assert decoded == [*expected[:1], *(replace(later, node=None) for later in expected[1:])]
 
 
 @given(names, names)

@@ -1,34 +1,36 @@
-"""Whatever happens in whatever order, a client ends with exactly what it asked for, in both variants."""
+"""Whatever happens in whatever order, a client ends with exactly what it asked for, in both variants.
+
+And it gets there without a response that nothing called for, and without getting again what it rejected: `Witness`.
+"""
 
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from support.model_envoy import ModelEnvoy
-from xds import CLUSTER, ENDPOINT, Resource, ResourceType, Snapshot, SnapshotCache
+from xds import CLUSTER, ENDPOINT, TYPES, Resource, ResourceType, Snapshot, SnapshotCache
 
 NAMES = ["a", "b", "c", "d"]
-names = st.sets(st.sampled_from(NAMES), min_size=1, max_size=3)
+# All clusters but the first share the assignment of the last.
+REQUIRES = {name: name if name == NAMES[0] else NAMES[-1] for name in NAMES}
+
+names = st.sets(st.sampled_from(NAMES), max_size=3)
 contents = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["v1", "v2", "v3"]))
 contents_with_bad = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["v1", "v2", "bad1", "bad2"]))
+types = st.sampled_from(TYPES)
 which = st.integers(0, 1)
 
 
-def resources(kind: ResourceType, versions: dict[str, str]) -> list[Resource]:
-    # All clusters but the first share the assignment of the last.
-    requires = {name: (name if name == NAMES[0] else NAMES[-1],) for name in versions}
-    return [
-        Resource(name, f"{name} {version}".encode(), version, requires[name] if kind is CLUSTER else ())
+def published(kind: ResourceType, versions: dict[str, str], before: Snapshot) -> Snapshot:
+    resources = [
+        Resource(name, f"{name} {version}".encode(), version, (REQUIRES[name],) if kind is CLUSTER else ())
         for name, version in versions.items()
     ]
-
-
-def published(kind: ResourceType, versions: dict[str, str], before: Snapshot) -> Snapshot:
-    return before.replace(kind.url, resources(kind, versions), before.names(kind.url) - versions.keys())
+    return before.replace(kind.url, resources, before.names(kind.url) - versions.keys())
 
 
 class Conversation(RuleBasedStateMachine):
-    """Two clients, one of each variant, against one cache; their messages are delivered in any order."""
+    """Two clients, one of each variant, want the same of one cache; their messages are delivered in any order."""
 
     follows = False
 
@@ -36,15 +38,19 @@ class Conversation(RuleBasedStateMachine):
         super().__init__()
         self.cache = SnapshotCache()
         self.snapshot = Snapshot()
-        self.clients = [ModelEnvoy(self.cache, delta=delta, follows=self.follows) for delta in (False, True)]
+        self.clients = [
+            ModelEnvoy(self.cache, delta=delta, requires=REQUIRES, follows=self.follows) for delta in (False, True)
+        ]
 
     def publish(self, kind: ResourceType, versions: dict[str, str]) -> None:
         self.snapshot = published(kind, versions, self.snapshot)
         self.cache.set(self.snapshot)
         for client in self.clients:
-            client.rejected = {
-                each for each in client.rejected if each[0] != kind.url or versions.get(each[1]) == each[2]
-            }
+            client.witness.published(self.snapshot)
+
+    def want(self, kind: ResourceType, wanted: set[str], *, everything: bool, again: bool) -> None:
+        for client in self.clients:
+            client.want(kind, wanted, everything=everything, again=again)
 
     @rule(client=which)
     def request_arrives(self, client: int) -> None:
@@ -65,6 +71,11 @@ class Conversation(RuleBasedStateMachine):
         if self.cache.snapshot is not None:
             self.clients[client].settle()
 
+    @rule(client=which, kind=types, used=st.booleans(), rejects=st.booleans())
+    def client_answers_what_needs_no_answer(self, client: int, kind: ResourceType, used: bool, rejects: bool) -> None:
+        nonce = self.clients[client].witness.answered if used else "of another stream"
+        self.clients[client].repeat(kind, nonce, "nonsense" if rejects else None)
+
     @rule(client=which, seconds=st.sampled_from([1.0, 6.0]))
     def time_passes(self, client: int, seconds: float) -> None:
         self.clients[client].pass_time(seconds)
@@ -79,15 +90,21 @@ class Conversation(RuleBasedStateMachine):
             return
         for client in self.clients:
             client.settle()
-            self.check(client)
+        for kind in TYPES:
+            self.check(kind)
 
-    def check(self, client: ModelEnvoy) -> None:
-        for kind in (CLUSTER, ENDPOINT):
-            wanted, held = client.wanted(kind), client.held[kind.url]
-            bad = {name for name, version in wanted.items() if version.startswith("bad")}
+    def check(self, kind: ResourceType) -> None:
+        sotw, delta = self.clients
+        wanted = sotw.wanted(kind)
+        bad = {name for name, version in wanted.items() if version.startswith("bad")}
+        for client in self.clients:
+            held = client.held[kind.url]
+            assert client.wanted(kind) == wanted
             assert existing(held, without=bad) == existing(wanted, without=bad)
             if client.delta or not kind.full_state:
-                assert {name for name in client.names[kind.url] if not wanted[name]} <= held.keys()
+                assert {name for name in client.wishes[kind.url].names if not wanted[name]} <= held.keys()
+            assert not (kind is ENDPOINT and client.warming & wanted.keys() - bad)
+        assert existing(sotw.held[kind.url], without=bad) == existing(delta.held[kind.url], without=bad)
 
 
 def existing(versions: dict[str, str], *, without: set[str]) -> dict[str, str]:
@@ -100,7 +117,6 @@ class Reconnecting(Conversation):
     @rule(client=which)
     def client_reconnects(self, client: int) -> None:
         self.clients[client].connect()
-        self.clients[client].restart_subscriptions()
 
 
 class Rejections(Conversation):
@@ -110,13 +126,9 @@ class Rejections(Conversation):
     def publish_clusters(self, versions: dict[str, str]) -> None:
         self.publish(CLUSTER, versions)
 
-    @rule(client=which, wanted=names, everything=st.booleans())
-    def client_asks(self, client: int, wanted: set[str], everything: bool) -> None:
-        self.clients[client].ask(CLUSTER, wanted, everything=everything)
-
-    @rule(client=which, dropped=names, everything=st.booleans())
-    def client_gives_up(self, client: int, dropped: set[str], everything: bool) -> None:
-        self.clients[client].give_up(CLUSTER, dropped, everything=everything)
+    @rule(wanted=names, everything=st.booleans(), again=st.booleans())
+    def clients_want(self, wanted: set[str], everything: bool, again: bool) -> None:
+        self.want(CLUSTER, wanted, everything=everything, again=again)
 
 
 class Subscriptions(Reconnecting):
@@ -130,13 +142,9 @@ class Subscriptions(Reconnecting):
     def publish_assignments(self, versions: dict[str, str]) -> None:
         self.publish(ENDPOINT, versions)
 
-    @rule(client=which, kind=st.sampled_from([CLUSTER, ENDPOINT]), wanted=names, everything=st.booleans())
-    def client_asks(self, client: int, kind: ResourceType, wanted: set[str], everything: bool) -> None:
-        self.clients[client].ask(kind, wanted, everything=everything)
-
-    @rule(client=which, kind=st.sampled_from([CLUSTER, ENDPOINT]), dropped=names, everything=st.booleans())
-    def client_gives_up(self, client: int, kind: ResourceType, dropped: set[str], everything: bool) -> None:
-        self.clients[client].give_up(kind, dropped, everything=everything)
+    @rule(kind=types, wanted=names, everything=st.booleans(), again=st.booleans())
+    def clients_want(self, kind: ResourceType, wanted: set[str], everything: bool, again: bool) -> None:
+        self.want(kind, wanted, everything=everything, again=again)
 
 
 class Envoys(Reconnecting):
@@ -146,10 +154,9 @@ class Envoys(Reconnecting):
 
     @initialize()
     def clients_ask_for_all_clusters(self) -> None:
-        for client in self.clients:
-            client.ask(CLUSTER, everything=True)
+        self.want(CLUSTER, set(), everything=True, again=False)
 
-    @rule(clusters=contents, assignments=contents)
+    @rule(clusters=contents, assignments=contents_with_bad)
     def publish_both(self, clusters: dict[str, str], assignments: dict[str, str]) -> None:
         self.snapshot = published(CLUSTER, clusters, self.snapshot)
         self.publish(ENDPOINT, assignments)
@@ -157,10 +164,6 @@ class Envoys(Reconnecting):
     @rule(clusters=contents)
     def publish_clusters(self, clusters: dict[str, str]) -> None:
         self.publish(CLUSTER, clusters)
-
-    def check(self, client: ModelEnvoy) -> None:
-        super().check(client)
-        assert client.warming == set()
 
 
 TestRejections = Rejections.TestCase

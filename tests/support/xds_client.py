@@ -1,12 +1,13 @@
 """A raw xDS client over gRPC: State of the World and Delta, aggregated and separate streams.
 
 It answers nothing by itself: the test decides what is acknowledged, rejected or ignored. The messages are encoded and
-decoded by envoy-data-plane, so that our own codec is never its own judge.
+decoded by envoy-data-plane, so that our own codec is never its own judge. What no response may hold whatever was asked,
+such as a name twice or a TTL, it checks in each.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import grpc.aio
@@ -17,11 +18,12 @@ from envoy_data_plane.envoy.service.discovery.v3 import (
     DiscoveryRequest,
     DiscoveryResponse,
 )
+from envoy_data_plane.google.protobuf import Any as Wrapped
 from envoy_data_plane.google.rpc import Status
 
-from xds import CLUSTER, ENDPOINT, TYPES, ResourceType
+from xds import ENDPOINT, ResourceType
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 """Seconds to wait for a response that must come."""
 
 _AGGREGATED = "/envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -106,13 +108,16 @@ class RawStream:
 class XdsClient:
     """Talks one transport to a server, on as many streams as that takes."""
 
-    def __init__(self, port: int, transport: Transport, *, node: str = "node-1", cluster: str = "edge") -> None:
+    def __init__(self, port: int, transport: Transport, *, node: str | None = "node-1") -> None:
         self.transport = transport
+        self.node = Node(id=node, cluster="edge") if node is not None else None
+        """What each request says about the client."""
         self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
-        self._node = Node(id=node, cluster=cluster)
         self._streams: dict[str, RawStream] = {}
         self._unread: dict[str, list[Update]] = {}
         self._names: dict[str, frozenset[str]] = {}
+        self._fences = 0
+        self._kinds: dict[str, ResourceType] = {}
 
     async def close(self) -> None:
         """Hang up all streams."""
@@ -122,6 +127,7 @@ class XdsClient:
 
     def stream(self, kind: ResourceType) -> RawStream:
         """The stream that carries this type, opened if need be."""
+        self._kinds[kind.url] = kind
         key = self.transport.method(kind)
         if key not in self._streams:
             self._streams[key] = RawStream(self._channel, key)
@@ -135,6 +141,7 @@ class XdsClient:
         nonce: str = "",
         version: str = "",
         held: Mapping[str, str] | None = None,
+        error: str | None = None,
     ) -> None:
         """Ask for names besides those asked for before; no names in the first request ask for everything.
 
@@ -144,13 +151,14 @@ class XdsClient:
             nonce: what the request answers.
             version: of the type, last accepted; SotW only.
             held: versions by name of what is held already; Delta only.
+            error: makes it the rejection of what it answers.
         """
         added = frozenset(names)
         self._names[kind.url] = self._names.get(kind.url, frozenset()) | added
         if self.transport.delta:
-            await self.request_delta(kind, subscribe=added, nonce=nonce, held=held or {})
+            await self.request_delta(kind, subscribe=added, nonce=nonce, held=held or {}, error=error)
         else:
-            await self.request(kind, self._names[kind.url], nonce=nonce, version=version)
+            await self.request(kind, self._names[kind.url], nonce=nonce, version=version, error=error)
 
     async def unsubscribe(self, kind: ResourceType, names: Iterable[str], *, nonce: str = "") -> None:
         """Stop asking for names."""
@@ -160,6 +168,14 @@ class XdsClient:
             await self.request_delta(kind, unsubscribe=dropped, nonce=nonce)
         else:
             await self.request(kind, self._names[kind.url], nonce=nonce)
+
+    async def repeat(self, kind: ResourceType, *, nonce: str = "", version: str = "", error: str | None = None) -> None:
+        """Ask for what was asked for before, with any answer to a response."""
+        if self.transport.delta:
+            await self.request_delta(kind, nonce=nonce, error=error)
+        else:
+            names = self._names.get(kind.url, frozenset())
+            await self.request(kind, names, nonce=nonce, version=version, error=error)
 
     async def ack(self, update: Update) -> None:
         """Accept a response."""
@@ -190,6 +206,15 @@ class XdsClient:
         await self.ack(update)
         return update
 
+    async def expect_silence(self) -> None:
+        """Nothing is under way on the stream of assignments: its next message answers what is asked only now."""
+        self._fences += 1
+        fence = f"fence-{self._fences}"
+        await self.subscribe(ENDPOINT, [fence])
+        update = await self.receive_any(self.stream(ENDPOINT))
+        assert (update.type_url, update.names | update.removed) == (ENDPOINT.url, {fence})
+        await self.ack(update)
+
     async def request(
         self,
         kind: ResourceType,
@@ -205,7 +230,7 @@ class XdsClient:
             bytes(
                 DiscoveryRequest(
                     version_info=version,
-                    node=self._node,
+                    node=self.node,
                     resource_names=sorted(names),
                     type_url=kind.url,
                     response_nonce=nonce,
@@ -229,7 +254,7 @@ class XdsClient:
         await self.stream(kind).send(
             bytes(
                 DeltaDiscoveryRequest(
-                    node=self._node,
+                    node=self.node,
                     type_url=kind.url,
                     resource_names_subscribe=sorted(subscribe),
                     resource_names_unsubscribe=sorted(unsubscribe),
@@ -241,20 +266,14 @@ class XdsClient:
         )
 
     async def _answer(self, update: Update, error: str | None) -> None:
-        kind = next(kind for kind in TYPES if kind.url == update.type_url)
-        if self.transport.delta:
-            await self.request_delta(kind, nonce=update.nonce, error=error)
-        else:
-            names = self._names.get(kind.url, frozenset())
-            await self.request(kind, names, nonce=update.nonce, version=update.version, error=error)
+        kind = self._kinds[update.type_url]
+        await self.repeat(kind, nonce=update.nonce, version=update.version, error=error)
 
 
 @contextlib.asynccontextmanager
-async def connected(
-    port: int, transport: Transport, *, node: str = "node-1", cluster: str = "edge"
-) -> AsyncIterator[XdsClient]:
+async def connected(port: int, transport: Transport, *, node: str | None = "node-1") -> AsyncIterator[XdsClient]:
     """A client that hangs up at the end."""
-    client = XdsClient(port, transport, node=node, cluster=cluster)
+    client = XdsClient(port, transport, node=node)
     try:
         yield client
     finally:
@@ -263,44 +282,64 @@ async def connected(
 
 def _sotw_update(message: bytes) -> Update:
     response = DiscoveryResponse.parse(message)
-    resources: dict[str, bytes] = {}
-    for resource in response.resources:
-        assert resource.type_url == response.type_url
-        name = _NAME[response.type_url](resource.value)
-        assert name not in resources, f"{name} is in the response twice"
-        resources[name] = resource.value
-    identifier = response.control_plane.identifier if response.control_plane else ""
-    return Update(
-        response.type_url, response.version_info, response.nonce, resources, frozenset(), {}, control_plane=identifier
+    _assert_absent(response.canary, response.resource_errors)
+    names = [_first_string(resource.value) for resource in response.resources]
+    return _checked(
+        Update(
+            response.type_url,
+            response.version_info,
+            response.nonce,
+            dict(zip(names, _bodies(response.type_url, response.resources), strict=True)),
+            control_plane=response.control_plane.identifier if response.control_plane else "",
+        ),
+        names,
     )
 
 
 def _delta_update(message: bytes) -> Update:
     response = DeltaDiscoveryResponse.parse(message)
+    _assert_absent(response.removed_resource_names, response.resource_errors)
     names = [resource.name for resource in response.resources]
-    assert len(set(names)) == len(names), f"a name is in the response twice: {names}"
-    resources: dict[str, bytes] = {}
     for each in response.resources:
-        assert each.resource is not None
-        assert each.resource.type_url == response.type_url
-        assert each.name == _NAME[response.type_url](each.resource.value)
-        resources[each.name] = each.resource.value
-    return Update(
-        response.type_url,
-        response.system_version_info,
-        response.nonce,
-        resources,
-        frozenset(response.removed_resources),
-        {each.name: each.version for each in response.resources},
-        control_plane=response.control_plane.identifier if response.control_plane else "",
+        _assert_absent(each.ttl, each.aliases, each.cache_control, each.resource_name, each.metadata)
+    wrapped = [each.resource for each in response.resources if each.resource]
+    assert names == [_first_string(each.value) for each in wrapped]
+    return _checked(
+        Update(
+            response.type_url,
+            response.system_version_info,
+            response.nonce,
+            dict(zip(names, _bodies(response.type_url, wrapped), strict=True)),
+            frozenset(response.removed_resources),
+            {each.name: each.version for each in response.resources},
+            control_plane=response.control_plane.identifier if response.control_plane else "",
+        ),
+        names,
     )
 
 
+def _assert_absent(*fields: object) -> None:
+    """Envoy reads none of them, or does what nobody wants when it does."""
+    assert not any(fields)
+
+
+def _checked(update: Update, names: list[str]) -> Update:
+    """The update, if it has what each must have."""
+    assert update.version
+    assert update.nonce
+    assert len(set(names)) == len(names), f"a name is in the response twice: {names}"
+    assert update.removed.isdisjoint(names), f"names are both there and gone: {names}, {update.removed}"
+    return update
+
+
+def _bodies(type_url: str, resources: Iterable[Wrapped]) -> list[bytes]:
+    resources = list(resources)
+    assert all(resource.type_url == type_url for resource in resources), "another type, or a wrapper of it"
+    return [resource.value for resource in resources]
+
+
 def _first_string(message: bytes) -> str:
-    # `name` of a Cluster and `cluster_name` of an assignment are both field 1, and written first.
+    # The name of each type of resource is its field 1, and written first.
     assert message[0] == 0x0A
     assert message[1] < 0x80, "names in tests are shorter than 128 bytes"
     return message[2 : 2 + message[1]].decode()
-
-
-_NAME: Mapping[str, Callable[[bytes], str]] = {CLUSTER.url: _first_string, ENDPOINT.url: _first_string}

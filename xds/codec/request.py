@@ -1,18 +1,27 @@
 """Requests from bytes, for one stream each: some of what a request says is only worth reading once."""
 
+from collections.abc import Collection
 from hashlib import blake2b
+from typing import TypeVar
 
 from xds.codec.node import decode_node
-from xds.codec.wire import field, first_two, tag, text
-from xds.message import DeltaRequest, Request
+from xds.codec.wire import counted, field, fields, first_two, tag, text
+from xds.message import DeltaRequest, ExcessiveRequest, Request
 from xds.node import Node
-from xds.subscription import NameSets
+from xds.subscription import LONGEST_NAME, MAX_NAMES, NameSets
 
 # DiscoveryRequest
 _VERSION, _NODE, _NAMES, _TYPE_URL, _NONCE, _ERROR, _LOCATORS = map(tag, (1, 2, 3, 4, 5, 6, 7))
 # DeltaDiscoveryRequest
 _DELTA_NODE, _DELTA_TYPE_URL, _SUBSCRIBE, _UNSUBSCRIBE, _INITIAL, _DELTA_NONCE, _DELTA_ERROR = map(tag, range(1, 8))
 _SUBSCRIBE_LOCATORS, _UNSUBSCRIBE_LOCATORS = map(tag, (8, 9))
+# Fields of which the last one holds. Others are not kept: a client can make up millions.
+_SINGLE = frozenset({_VERSION, _NODE, _TYPE_URL, _NONCE, _ERROR})
+_DELTA_SINGLE = frozenset({_DELTA_NODE, _DELTA_TYPE_URL, _DELTA_NONCE, _DELTA_ERROR})
+_STATUS_MESSAGE = tag(2)
+
+_MAX_FIELDS = 3 * MAX_NAMES + 100
+"""Fields that are read of a request: three lists of names, and the rest. Passing over millions takes seconds."""
 
 
 class RequestDecoder:
@@ -33,26 +42,28 @@ class RequestDecoder:
         """The request encoded in `data`.
 
         Raises:
+            ExcessiveRequest: it holds more than a client may ask for.
             InvalidRequest: it is not the encoding of a `DiscoveryRequest`.
         """
         found: dict[int, bytes] = {}
         names: frozenset[str] = frozenset()
         scattered: set[str] = set()
-        position = 0
+        position = count = 0
         while position < len(data):
             number, start, end = field(data, position)
+            count = counted(count, _MAX_FIELDS)
             if number == _NAMES and not names:
                 names, end = self._block_of_names(data, position, end)
             elif number == _NAMES:  # any order of fields is valid, though nobody writes it
                 scattered.add(text(data[start:end]))
             elif number == _LOCATORS:
                 scattered.update(_located(data[start:end]))
-            elif number != _NODE or self._introduction.due:
+            elif number in _SINGLE and (number != _NODE or self._introduction.due):
                 found[number] = data[start:end]
             position = end
         return Request(
             type_url=text(found.get(_TYPE_URL, b"")),
-            names=self._sets.share(names | scattered) if scattered else names,
+            names=self._sets.share(names | _allowed(scattered)) if scattered else names,
             version=text(found.get(_VERSION, b"")),
             nonce=text(found.get(_NONCE, b"")),
             error=_error(found.get(_ERROR)),
@@ -70,10 +81,11 @@ class RequestDecoder:
         while number == _NAMES:
             _, first, end = field(data, position)
             names.append(text(data[first:end]))
+            counted(len(names), _MAX_FIELDS)
             position = end
             number = data[position] if position < len(data) else -1
+        self._names = self._sets.share(_allowed(names))
         self._length, self._digest = position - start, _digest(data[start:position])
-        self._names = self._sets.share(names)
         return self._names, position
 
 
@@ -88,32 +100,46 @@ class DeltaRequestDecoder:
         """The request encoded in `data`.
 
         Raises:
+            ExcessiveRequest: it holds more than a client may ask for.
             InvalidRequest: it is not the encoding of a `DeltaDiscoveryRequest`.
         """
         found: dict[int, bytes] = {}
         lists: dict[int, list[str]] = {_SUBSCRIBE: [], _UNSUBSCRIBE: []}
         versions: dict[str, str] = {}
-        position = 0
+        position = count = 0
         while position < len(data):
             number, start, end = field(data, position)
+            count = counted(count, _MAX_FIELDS)
             if number in lists:
                 lists[number].append(text(data[start:end]))
             elif number in (_SUBSCRIBE_LOCATORS, _UNSUBSCRIBE_LOCATORS):
                 lists[_SUBSCRIBE if number == _SUBSCRIBE_LOCATORS else _UNSUBSCRIBE] += _located(data[start:end])
             elif number == _INITIAL:
                 versions.update(_pair(data[start:end]))
-            elif number != _DELTA_NODE or self._introduction.due:
+            elif number in _DELTA_SINGLE and (number != _DELTA_NODE or self._introduction.due):
                 found[number] = data[start:end]
             position = end
         return DeltaRequest(
             type_url=text(found.get(_DELTA_TYPE_URL, b"")),
-            subscribe=self._sets.share(lists[_SUBSCRIBE]),
-            unsubscribe=self._sets.share(lists[_UNSUBSCRIBE]),
-            initial_versions=versions,
+            subscribe=self._sets.share(_allowed(lists[_SUBSCRIBE])),
+            unsubscribe=self._sets.share(_allowed(lists[_UNSUBSCRIBE])),
+            initial_versions=_allowed(versions),
             nonce=text(found.get(_DELTA_NONCE, b"")),
             error=_error(found.get(_DELTA_ERROR)),
             node=self._introduction.read(found.get(_DELTA_NODE)),
         )
+
+
+NamesT = TypeVar("NamesT", bound=Collection[str])
+
+
+def _allowed(names: NamesT) -> NamesT:
+    """These names, if a client may ask for them."""
+    if len(names) > MAX_NAMES:
+        raise ExcessiveRequest(f"the request holds more than {MAX_NAMES} names")
+    if names and max(map(len, names)) > LONGEST_NAME:
+        raise ExcessiveRequest(f"the request holds a name of more than {LONGEST_NAME} characters")
+    return names
 
 
 def _digest(block: bytes) -> bytes:
@@ -124,7 +150,8 @@ def _error(status: bytes | None) -> str | None:
     """Message of a `google.rpc.Status`, decoded leniently: Envoy quotes in it what it could not understand."""
     if status is None:
         return None
-    return first_two(status)[1].decode(errors="replace")
+    messages = [value for number, value in fields(status) if number == _STATUS_MESSAGE]
+    return messages[-1].decode(errors="replace") if messages else ""
 
 
 class _Introduction:

@@ -5,11 +5,15 @@ https://protobuf.dev/programming-guides/encoding
 
 from collections.abc import Iterator
 
-from xds.message import InvalidRequest
+from xds.message import ExcessiveRequest, InvalidRequest
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
 _LONGEST_VARINT = 10
+_MAX_FIELDS = 10_000
+"""Fields that are read of a message within a request; an Envoy's node has 520. Passing over millions takes seconds."""
+_MAX_PAIR = 8
+"""Fields that are read of a message that is known by its first two."""
 
 
 def tag(number: int) -> int:
@@ -45,12 +49,25 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Tag and value of each field of a message.
 
     Raises:
+        ExcessiveRequest: it has far more fields than any message that is sent in good faith.
         InvalidRequest: it is no message.
     """
-    position = 0
+    position = count = 0
     while position < len(data):
         found, start, position = field(data, position)
         yield found, data[start:position]
+        count = counted(count, _MAX_FIELDS)
+
+
+def counted(fields: int, most: int) -> int:
+    """One field more.
+
+    Raises:
+        ExcessiveRequest: there are more than `most`.
+    """
+    if fields >= most:
+        raise ExcessiveRequest(f"the request, or a message in it, has more than {most} fields")
+    return fields + 1
 
 
 def varint(data: bytes, position: int) -> tuple[int, int]:
@@ -89,11 +106,13 @@ def first_two(data: bytes) -> tuple[bytes, bytes]:
     """Values of the fields 1 and 2 of a message: of an entry of a map, its key and its value.
 
     Raises:
+        ExcessiveRequest: it has more fields than such a message.
         InvalidRequest: it is no message.
     """
     found: dict[int, bytes] = {}
-    position = 0
+    position = count = 0
     while position < len(data) and len(found) < 2:
+        count = counted(count, _MAX_PAIR)
         number, start, end = field(data, position)
         if number in (_FIRST, _SECOND):
             found[number] = data[start:end]

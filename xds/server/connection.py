@@ -16,6 +16,7 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 _STATUS: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
     {
         Reason.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
+        Reason.EXCESSIVE_REQUEST: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.NO_VIEW: grpc.StatusCode.PERMISSION_DENIED,
         Reason.STOPPING: grpc.StatusCode.UNAVAILABLE,
     }

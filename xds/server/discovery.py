@@ -83,6 +83,8 @@ class Discovery:
     async def _serve(self, session: AnySession, context: Context) -> None:
         if self._closed:
             await refuse(context, Refused(Reason.STOPPING, "the server is stopping"), self._shared.observer)
+        # Otherwise the first response carries them, and while that is on its way gRPC cannot send a status.
+        await context.send_initial_metadata(())
         with self._audience.holding(session):
             await session.run()
         if session.refusal is not None:

@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from typing import Generic
 
 from xds.cache import Generation, SnapshotCache
-from xds.message import InvalidRequest, Response
+from xds.message import ExcessiveRequest, InvalidRequest, Response
 from xds.observer import TypeStatus
 from xds.resource import ResourceType
 from xds.stream.channel import WINDOW_TIMEOUT, Acknowledgement, Channel
 from xds.stream.delta import Incremental
 from xds.stream.plan import Plan, RequestT, Variant
 from xds.stream.sotw import StateOfTheWorld
-from xds.subscription import NOTHING
+from xds.subscription import MAX_NAMES, NOTHING
 
 __all__ = ["WINDOW_TIMEOUT", "Acknowledgement", "Incremental", "StateOfTheWorld", "Stream", "Unsupported", "Variant"]
 
 _LONGEST_MESSAGE = 1024
 """Characters kept of a NACK's message; Envoy puts whole resources into it."""
+
+_LONGEST_TYPE = 200
+"""Characters kept of the name of a type that is not served."""
 
 _MAX_UNSUPPORTED = 16
 """Foreign types remembered per stream, so that each is reported once and a client cannot make us remember more."""
@@ -68,6 +71,7 @@ class Stream(Generic[RequestT]):
             What there is to report; None for a request that is no verdict, or on something long forgotten.
 
         Raises:
+            ExcessiveRequest: it asks for more names than a client may.
             InvalidRequest: the stream cannot go on.
         """
         position = self._position(request.type_url)
@@ -77,6 +81,8 @@ class Stream(Generic[RequestT]):
         self._channels[position] = channel
         verdict = self._judge(channel, request, now)
         self._variant.subscribe(channel, request)
+        if channel.wants.count > MAX_NAMES:
+            raise ExcessiveRequest(f"a client may ask for {MAX_NAMES} names of a type on one stream, not for more")
         return verdict
 
     def next(self, cache: SnapshotCache, now: float) -> Response | None:
@@ -126,10 +132,11 @@ class Stream(Generic[RequestT]):
             if kind.url == type_url:
                 return position
         if not self.aggregated:
-            raise InvalidRequest(f"this stream serves {self._types[0].url}, not {type_url[:200]!r}")
+            raise InvalidRequest(f"this stream serves {self._types[0].url}, not {type_url[:_LONGEST_TYPE]!r}")
         return None
 
     def _report(self, type_url: str) -> Unsupported | None:
+        type_url = type_url[:_LONGEST_TYPE]
         if type_url in self._unsupported or len(self._unsupported) >= _MAX_UNSUPPORTED:
             return None
         self._unsupported |= {type_url}
@@ -138,6 +145,7 @@ class Stream(Generic[RequestT]):
     def _judge(self, channel: Channel, request: RequestT, now: float) -> Acknowledgement | None:
         answered = channel.answered(request.nonce)
         if not answered:
+            self._arrived(request.nonce)
             return None
         sent = answered[-1]
         if request.error is None:
@@ -148,12 +156,18 @@ class Stream(Generic[RequestT]):
             self._variant.reject(channel, answered, request)
         return Acknowledgement(channel.type.url, sent.version, now - sent.at, channel.rejection)
 
+    def _arrived(self, nonce: str) -> None:
+        """Whoever answers under the wrong type says nothing about the content, but has got it: let go on."""
+        for channel in self._channels:
+            if channel:
+                channel.arrived(nonce)
+
     def _plan(self, channel: Channel, cache: SnapshotCache, generation: Generation) -> Plan | None:
         due = _due_names(channel, cache, generation)
         plan = self._variant.plan(channel, generation, due)
         channel.settle(generation, due)
-        while plan is None and channel.suspects:
-            plan = self._variant.isolate(channel, generation, channel.next_suspects())
+        while plan is None and (suspects := channel.suspects.next()):
+            plan = self._variant.isolate(channel, generation, suspects)
         return plan
 
     def _respond(self, position: int, channel: Channel, generation: Generation, plan: Plan, now: float) -> Response:
@@ -193,7 +207,7 @@ def _due_names(channel: Channel, cache: SnapshotCache, generation: Generation) -
 
 
 def _is_due(channel: Channel, cache: SnapshotCache, generation: Generation) -> bool:
-    if channel.whole or channel.suspects or _due_names(channel, cache, generation):
+    if channel.whole or channel.suspects or channel.owes or _due_names(channel, cache, generation):
         return True
     channel.settle(generation, NOTHING)
     return False
@@ -202,7 +216,7 @@ def _is_due(channel: Channel, cache: SnapshotCache, generation: Generation) -> b
 def _status(channel: Channel, now: float) -> TypeStatus:
     return TypeStatus(
         type_url=channel.type.url,
-        names=None if channel.wants.wildcard else len(channel.wants.names),
+        names=None if channel.wants.wildcard else channel.wants.count,
         version_sent=channel.version_sent,
         version_acked=channel.version_acked,
         rejection=channel.rejection,

@@ -14,13 +14,19 @@ from xds.cache import Generation
 from xds.message import Response
 from xds.resource import Resource, ResourceType
 from xds.snapshot import Snapshot
-from xds.subscription import NOTHING, Subscription
+from xds.stream.suspects import Suspects
+from xds.subscription import MAX_NAMES, NOTHING, Subscription
 
 WINDOW_TIMEOUT = 5.0
 """Seconds without an answer after which the next response is sent all the same: a client may ignore one silently."""
 
 _MAX_PENDING = 32
 """Unanswered responses that are remembered; the window makes it take minutes to reach this."""
+_MAX_PENDING_NAMES = 2 * MAX_NAMES
+"""Names in them, as far as more than one response is concerned: a client can have ever other names sent to it."""
+
+_OWED_LATELY = 64
+"""Names owed in addition that wait to be put to the others, at least: to do so for each one would copy thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +68,11 @@ class Channel:
     __slots__ = (
         "_awaited",
         "_numbered",
+        "_owed",
+        "_owed_lately",
         "accepted",
         "claimed",
         "held",
-        "owed",
         "pending",
         "rejection",
         "sent_at",
@@ -87,11 +94,9 @@ class Channel:
         """The client was sent all it asked for of this generation, but for the names below."""
         self.whole = False
         """Everything asked for is owed, and so is an answer even if there is nothing."""
-        self.owed: frozenset[str] = NOTHING
-        """To be sent whatever their version."""
         self.held: dict[str, Held] = {}
-        self.suspects: tuple[frozenset[str], ...] = ()
-        """Groups of names out of rejected responses, to be sent again one group at a time to find out what is bad."""
+        self.suspects = Suspects()
+        """What is sent again group by group, to find out what was bad in a rejected response."""
         self.tries = 0
         """Complete responses spent on suspects since the last change; types with full state only."""
         self.claimed: str | Mapping[str, str] | None = None
@@ -105,6 +110,8 @@ class Channel:
         self.version_sent = ""
         self.version_acked = ""
         self.rejection: str | None = None
+        self._owed: frozenset[str] = NOTHING
+        self._owed_lately: set[str] = set()
         self._awaited: str | None = None
         self._numbered = (0, 0)
 
@@ -114,6 +121,19 @@ class Channel:
         return self.subscription or Subscription()
 
     @property
+    def owed(self) -> frozenset[str]:
+        """Names to be sent whatever their version."""
+        if self._owed_lately:
+            self._owed, self._owed_lately = self._owed | self._owed_lately, set()
+        self._owed = self.wants.select(self._owed)
+        return self._owed
+
+    @property
+    def owes(self) -> bool:
+        """Whether there may be such names. Cheap: asked after each request, of which many may precede a response."""
+        return bool(self._owed or self._owed_lately)
+
+    @property
     def open(self) -> bool:
         """Whether the next response may be sent now: a client is given one at a time."""
         return self._awaited is None
@@ -121,6 +141,11 @@ class Channel:
     def reopen(self) -> None:
         """Stop waiting for an answer to the last response."""
         self._awaited = None
+
+    def arrived(self, nonce: str) -> None:
+        """Stop waiting for an answer to this response, if it is the last."""
+        if nonce == self._awaited:
+            self._awaited = None
 
     def expire(self, now: float) -> bool:
         """Stop waiting for an answer that is overdue; whether there was one."""
@@ -136,38 +161,41 @@ class Channel:
             wants: the new subscription.
             named: names that must be sent because this request asks for them, held content included.
         """
-        self.subscription = wants
-        self.owed = wants.select(self.owed) | named if self.owed else named
-        if self.held:
-            self.held = {name: self.held[name] for name in wants.select(frozenset(self.held)) - named}
-        self.suspects = tuple(kept for group in self.suspects if (kept := wants.select(group)))
+        before, self.subscription = self.wants, wants
+        self._owe(named)
+        if self.held or self.suspects:
+            self._give_up(before, wants)
+            for name in named & self.held.keys():
+                del self.held[name]
         self.reopen()
+
+    def _give_up(self, before: Subscription, wants: Subscription) -> None:
+        rest = before.wildcard and not wants.wildcard
+        gone = frozenset({*self.held, *self.suspects.names}) if rest else before.names_not_in(wants)
+        gone -= wants.select(gone)
+        self.suspects.discard(gone)
+        for name in gone & self.held.keys():
+            del self.held[name]
 
     def owe(self, names: frozenset[str]) -> None:
         """Send these names again, as far as they are asked for, whatever the client has."""
-        self.owed |= self.wants.select(names)
+        self._owe(self.wants.select(names))
+
+    def _owe(self, names: frozenset[str]) -> None:
+        if not self.owes:
+            self._owed = names  # as it is: streams share it
+            return
+        self._owed_lately |= names
+        if len(self._owed_lately) > len(self._owed) + _OWED_LATELY:
+            self._owed = self.owed  # without what was given up meanwhile
 
     def settle(self, generation: Generation, due: frozenset[str]) -> None:
         """Note that everything `due` was decided upon: from here on the client is in sync with this generation."""
         self.synced = generation
-        self.whole, self.owed, self.claimed = False, NOTHING, None
-        if due:
-            self.suspects = tuple(left for group in self.suspects if (left := group - due))
-
-    def suspect(self, names: frozenset[str]) -> None:
-        """One of these is bad: have each half of them tried by itself, after the groups that wait already.
-
-        A rejected half is halved again, so that one bad name among a thousand is found in about twenty tries, and most
-        of the good ones need only the first.
-        """
-        ordered = sorted(names.difference(*self.suspects))  # sorted: equal streams then send equal bytes
-        middle = (len(ordered) + 1) // 2
-        self.suspects += tuple(frozenset(half) for half in (ordered[:middle], ordered[middle:]) if half)
-
-    def next_suspects(self) -> frozenset[str]:
-        """The group whose turn it is; there must be one."""
-        group, self.suspects = self.suspects[0], self.suspects[1:]
-        return group
+        self.whole, self.claimed = False, None
+        self._owed, self._owed_lately = NOTHING, set()
+        if self.suspects:
+            self.suspects.discard(due)
 
     def next_nonce(self, generation: Generation, position: int) -> str:
         """A nonce that this stream never had, equal on all streams that get the same response for the same reason.
@@ -186,8 +214,14 @@ class Channel:
         self.sent_at, self.version_sent = now, response.version
         self.pending[response.nonce] = Sent(response, now)
         self._awaited = response.nonce
-        if len(self.pending) > _MAX_PENDING:
+        while len(self.pending) > _MAX_PENDING or (
+            len(self.pending) > 1 and self._pending_names() > _MAX_PENDING_NAMES
+        ):
             del self.pending[next(iter(self.pending))]
+
+    def _pending_names(self) -> int:
+        responses = (sent.response for sent in self.pending.values())
+        return sum(len(response.names) + len(response.removed) for response in responses)
 
     def answered(self, nonce: str) -> list[Sent]:
         """The responses that a request answers, oldest first; none if its nonce is stale, unknown or answered before.
@@ -197,8 +231,7 @@ class Channel:
         """
         if nonce not in self.pending:
             return []
-        if nonce == self._awaited:
-            self._awaited = None
+        self.arrived(nonce)
         answered = []
         for number in list(self.pending):
             answered.append(self.pending.pop(number))
@@ -227,7 +260,7 @@ def hold_or_suspect(channel: Channel, sent: Sent) -> None:
     response = sent.response
     known = response.snapshot.resources(channel.type.url)
     if len(response.names) > 1:
-        channel.suspect(response.names)
+        channel.suspects.halve(channel.wants.select(response.names))
     else:
         channel.held |= {name: Held(version_of(known.get(name))) for name in response.names}
 

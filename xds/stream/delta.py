@@ -4,7 +4,6 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xd
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from xds.cache import Generation
 from xds.message import DeltaRequest
@@ -34,8 +33,8 @@ class Incremental:
         if not (first or subscribe or unsubscribe):
             return
         wants = amended(channel.subscription, subscribe, unsubscribe, legacy_wildcard=channel.type.legacy_wildcard)
-        wants = replace(wants, names=self._sets.share(wants.names))
-        channel.resubscribe(wants, _to_answer(before.names, wants, request))
+        wants = self._sets.share_all(wants)
+        channel.resubscribe(wants, _to_answer(before, wants, request))
         if wants.wildcard and (WILDCARD in subscribe or not before.wildcard):
             channel.restart()
             # Asking again before the first answer means sending all of it, but what is gone must still be told.
@@ -50,7 +49,7 @@ class Incremental:
         present = due - missing if missing else due
         if isinstance(claimed := channel.claimed, Mapping):
             missing |= claimed.keys() - existing
-            if channel.type.legacy_wildcard:  # of other types a client may wait for what it holds already
+            if not channel.type.awaited:
                 present = present & channel.owed | _news(snapshot.resources(channel.type.url), present, claimed)
         if present or missing or channel.whole:
             return Plan(snapshot, present, missing, fresh=present)
@@ -73,16 +72,16 @@ class Incremental:
         return Plan(generation.snapshot, names, fresh=names) if names else None
 
 
-def _to_answer(before: frozenset[str], wants: Subscription, request: DeltaRequest) -> frozenset[str]:
+def _to_answer(before: Subscription, wants: Subscription, request: DeltaRequest) -> frozenset[str]:
     """Names that this request must be answered with.
 
     Unsubscribing from a name under a wildcard is such a question too: the client cannot know whether the wildcard
     covers it. https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#unsubscribing-from-resources
     """
-    named = request.subscribe if request.subscribe <= wants.names else request.subscribe & wants.names
-    if not (wants.wildcard and request.unsubscribe):
+    named, unsubscribe = wants.named(request.subscribe), request.unsubscribe
+    if not (wants.wildcard and unsubscribe):
         return named
-    return named | (request.unsubscribe & (before | request.subscribe)) - {WILDCARD, ""}
+    return named | (before.named(unsubscribe) | unsubscribe & request.subscribe) - {WILDCARD, ""}
 
 
 def _news(known: Mapping[str, Resource], names: frozenset[str], claimed: Mapping[str, str]) -> frozenset[str]:

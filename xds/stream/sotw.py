@@ -11,7 +11,7 @@ from xds.resource import Resource
 from xds.snapshot import Snapshot, differences
 from xds.stream.channel import Channel, Held, Sent, hold_or_suspect, version_of
 from xds.stream.plan import Plan
-from xds.subscription import restated
+from xds.subscription import Subscription, restated
 
 _MAX_TRIES = 128
 """Complete responses spent on finding what is bad in one: enough for about eight bad ones among a thousand."""
@@ -38,6 +38,9 @@ class StateOfTheWorld:
             channel.whole |= bool(wants.names)
             # A client that accepted nothing so far has nothing: a response without some of it deletes nothing.
             channel.accepted = None if request.version else {}
+        elif channel.accepted is not None:
+            # What a client no longer asks for it may have dropped.
+            channel.accepted = _selected(channel.accepted, wants)
         channel.claimed = request.version if first else None
 
     def plan(self, channel: Channel, generation: Generation, due: frozenset[str]) -> Plan | None:
@@ -55,7 +58,7 @@ class StateOfTheWorld:
     def accept(self, channel: Channel, sent: Sent) -> None:
         """Remember what the client has now, to fall back to."""
         if channel.type.full_state:
-            channel.accepted = _contents(sent.response)
+            channel.accepted = _selected(_contents(sent.response), channel.wants)
 
     def reject(self, channel: Channel, answered: Sequence[Sent], request: Request) -> None:
         """Hold what was rejected, as far as it can be told from the rest."""
@@ -77,6 +80,12 @@ class StateOfTheWorld:
         channel.tries += 1
         channel.held = {name: held for name, held in channel.held.items() if name not in suspects}
         return _complete(channel, generation.snapshot, suspects)
+
+
+def _selected(accepted: Mapping[str, Resource], wants: Subscription) -> Mapping[str, Resource]:
+    if wants.wildcard:
+        return accepted
+    return {name: resource for name, resource in accepted.items() if name in wants.names}
 
 
 def _partial(channel: Channel, snapshot: Snapshot, due: frozenset[str]) -> Plan | None:
@@ -124,7 +133,7 @@ def _reject_complete(channel: Channel, sent: Sent) -> None:
     suspects = differences(accepted, tried) & sent.response.names
     channel.held |= {name: Held(version_of(tried.get(name)), accepted.get(name)) for name in suspects}
     if len(suspects) > 1:
-        channel.suspect(suspects)
+        channel.suspects.halve(channel.wants.select(suspects))
     elif accepted.keys() - tried.keys():
         channel.owe(suspects)  # the removals in the rejected response are still to be told
 

@@ -1,10 +1,30 @@
 """A client that comes back, here or at another replica, gets what it lacks."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from support.stream_recorder import StreamRecorder
 from support.xds_client import Transport, XdsClient, connected
 from support.xds_content import cluster, snapshot
-from xds import CLUSTER, ENDPOINT, SnapshotCache
+from xds import CLUSTER, ENDPOINT, ServerOptions, SnapshotCache, XdsServer
 
 
+@contextlib.asynccontextmanager
+async def serving(cache: SnapshotCache, recorder: StreamRecorder) -> AsyncIterator[int]:
+    """A server of its own, which at the end says goodbye; its port."""
+    server = XdsServer(cache, ServerOptions(), recorder)
+    port = await server.start()
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(server.run())
+        yield port
+        await server.stop(grace=1)
+        running.cancel()
+
+
+@pytest.mark.item(43, 59, 68, 90)
 async def test_a_client_with_all_clusters_gets_none_again(
     port: int, transport: Transport, cache: SnapshotCache
 ) -> None:
@@ -22,6 +42,7 @@ async def test_a_client_with_all_clusters_gets_none_again(
     assert update.names == ({"fence"} if transport.delta else {"a", "b", "fence"})
 
 
+@pytest.mark.item(43, 65, 68)
 async def test_a_client_learns_what_changed_while_it_was_away(
     port: int, transport: Transport, cache: SnapshotCache
 ) -> None:
@@ -40,6 +61,7 @@ async def test_a_client_learns_what_changed_while_it_was_away(
         assert update.names == {"a", "b", "new"}
 
 
+@pytest.mark.item(49, 69)
 async def test_assignments_are_sent_again_whatever_a_client_says_it_has(
     port: int, transport: Transport, cache: SnapshotCache
 ) -> None:
@@ -54,6 +76,7 @@ async def test_assignments_are_sent_again_whatever_a_client_says_it_has(
     assert update.names == {"a"}
 
 
+@pytest.mark.item(48, 50)
 async def test_the_first_request_without_assignments_to_ask_for_is_left_alone(
     client: XdsClient, cache: SnapshotCache
 ) -> None:
@@ -69,6 +92,7 @@ async def test_the_first_request_without_assignments_to_ask_for_is_left_alone(
     assert update.names == {"a"}
 
 
+@pytest.mark.item(12)
 async def test_two_streams_of_one_node_know_nothing_of_each_other(
     port: int, transport: Transport, cache: SnapshotCache
 ) -> None:
@@ -83,6 +107,7 @@ async def test_two_streams_of_one_node_know_nothing_of_each_other(
     assert update.names == {"b"}
 
 
+@pytest.mark.item(90)
 async def test_replicas_give_equal_versions(port: int, transport: Transport, cache: SnapshotCache) -> None:
     cache.set(snapshot({"b": "", "a": "1"}))
     cache.set(snapshot({"a": "2", "b": ""}))
@@ -97,3 +122,48 @@ async def test_replicas_give_equal_versions(port: int, transport: Transport, cac
         {},
         {name: resource.version for name, resource in fresh.resources(CLUSTER.url).items()},
     )
+
+
+@pytest.mark.item(15, 91)
+async def test_a_client_whose_stream_was_ended_is_served_by_the_successor(
+    transport: Transport, cache: SnapshotCache, recorder: StreamRecorder
+) -> None:
+    cache.set(snapshot({"a": ""}))
+    async with contextlib.AsyncExitStack() as stack:
+        async with serving(cache, recorder) as port:
+            client = await stack.enter_async_context(connected(port, transport))
+            await client.subscribe(ENDPOINT, ["a"])
+            before = await client.accept(ENDPOINT)
+        assert await client.stream(ENDPOINT).receive() is None
+
+        port = await stack.enter_async_context(serving(cache, recorder))
+        client = await stack.enter_async_context(connected(port, transport))
+        await client.subscribe(ENDPOINT, ["a"], version=before.version, held=before.versions)
+        after = await client.accept(ENDPOINT)
+        await client.expect_silence()
+
+    assert after.resources == before.resources
+
+
+@pytest.mark.item(90, 93)
+async def test_a_client_that_changes_the_replica_gets_no_cluster_again(
+    port: int, transport: Transport, cache: SnapshotCache, recorder: StreamRecorder
+) -> None:
+    cache.set(snapshot({"b": "", "a": ""}))
+    async with connected(port, transport) as client:
+        await client.subscribe(CLUSTER)
+        before = await client.accept(CLUSTER)
+    replica = SnapshotCache(identifier="replica-2")
+    for content in ({"a": "old"}, {"a": "", "c": ""}, {"a": "", "b": ""}):
+        replica.set(snapshot(content))
+
+    async with serving(replica, recorder) as other, connected(other, transport) as client:
+        await client.subscribe(CLUSTER, version=before.version, held=before.versions)
+        if transport.delta:
+            confirmation = await client.accept(CLUSTER)
+            assert confirmation.names | confirmation.removed == set()
+            assert confirmation.version == before.version
+        replica.set(snapshot({"a": "", "b": "", "fence": ""}))
+        update = await client.accept(CLUSTER)
+
+    assert "fence" in update.names

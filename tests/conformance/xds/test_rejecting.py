@@ -3,9 +3,11 @@
 https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#ack-and-nack-semantics-summary
 """
 
+import pytest
+
 from support.stream_recorder import StreamRecorder
 from support.waiting import eventually
-from support.xds_client import Transport, Update, XdsClient, connected
+from support.xds_client import TRANSPORTS, Transport, Update, XdsClient, connected
 from support.xds_content import snapshot
 from xds import CLUSTER, ENDPOINT, ResourceType, SnapshotCache, XdsServer
 
@@ -22,6 +24,7 @@ def cache_version(cache: SnapshotCache) -> str:
     return cache.snapshot.version(CLUSTER.url)
 
 
+@pytest.mark.item(82, 83)
 async def test_rejected_content_is_not_sent_again_until_it_changes(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": ""}))
     await client.subscribe(ENDPOINT, ["a"])
@@ -36,6 +39,7 @@ async def test_rejected_content_is_not_sent_again_until_it_changes(client: XdsCl
     assert repaired.names == {"a"}
 
 
+@pytest.mark.item(84, 86)
 async def test_good_assignments_beside_a_bad_one_get_through(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "bad": "", "c": ""}))
     await client.subscribe(ENDPOINT, ["a", "bad", "c"])
@@ -48,6 +52,7 @@ async def test_good_assignments_beside_a_bad_one_get_through(client: XdsClient, 
     assert afterwards.names == {"c"}
 
 
+@pytest.mark.item(82)
 async def test_a_rejected_name_is_sent_when_it_is_asked_for_again(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": ""}))
     await client.subscribe(ENDPOINT, ["a"])
@@ -60,6 +65,7 @@ async def test_a_rejected_name_is_sent_when_it_is_asked_for_again(client: XdsCli
     assert again.names == {"a"}
 
 
+@pytest.mark.item(83, 84)
 async def test_one_bad_cluster_does_not_keep_others_from_changing(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "1", "b": "1"}))
     await client.subscribe(CLUSTER)
@@ -79,6 +85,7 @@ async def test_one_bad_cluster_does_not_keep_others_from_changing(client: XdsCli
         assert update.version == snapshot({"a": "1", "b": "2"}).version(CLUSTER.url)
 
 
+@pytest.mark.item(84, 86)
 async def test_good_clusters_beside_a_bad_one_reach_a_client_that_has_none(
     client: XdsClient, cache: SnapshotCache
 ) -> None:
@@ -101,11 +108,13 @@ async def test_good_clusters_beside_a_bad_one_reach_a_client_that_has_none(
     assert "bad" in repaired.names
 
 
+@pytest.mark.parametrize("transport", [each for each in TRANSPORTS if not each.delta], ids=str)
+@pytest.mark.item(84)
 async def test_a_client_that_may_have_clusters_is_sent_no_part_of_them(
-    port: int, cache: SnapshotCache, recorder: StreamRecorder
+    port: int, transport: Transport, cache: SnapshotCache, recorder: StreamRecorder
 ) -> None:
     cache.set(snapshot({"a": "", "b": "", "bad": ""}, {}))
-    async with connected(port, Transport(delta=False, aggregated=True)) as client:
+    async with connected(port, transport) as client:
         await client.subscribe(CLUSTER, version="of another server")
         await client.nack(await client.receive(CLUSTER))
         await eventually(lambda: len(recorder.of("nacked")) == 1)
@@ -116,34 +125,31 @@ async def test_a_client_that_may_have_clusters_is_sent_no_part_of_them(
     assert len(recorder.of("sent")) == 2
 
 
+@pytest.mark.item(85)
 async def test_a_rejection_may_change_the_names(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": ""}))
     await client.subscribe(ENDPOINT, ["a"])
     first = await client.receive(ENDPOINT)
 
-    if client.transport.delta:
-        await client.request_delta(ENDPOINT, subscribe=["b"], nonce=first.nonce, error="no")
-    else:
-        await client.request(ENDPOINT, ["a", "b"], nonce=first.nonce, error="no")
+    await client.subscribe(ENDPOINT, ["b"], nonce=first.nonce, error="no")
     update = await client.accept(ENDPOINT)
 
     assert update.names == {"b"}
 
 
+@pytest.mark.item(18)
 async def test_a_rejection_of_an_unknown_response_is_no_rejection(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": ""}))
     await client.subscribe(ENDPOINT, ["a"])
     await client.accept(ENDPOINT)
 
-    if client.transport.delta:
-        await client.request_delta(ENDPOINT, subscribe=["b"], nonce="never issued", error="no")
-    else:
-        await client.request(ENDPOINT, ["a", "b"], nonce="never issued", error="no")
+    await client.subscribe(ENDPOINT, ["b"], nonce="never issued", error="no")
     update = await client.accept(ENDPOINT)
 
     assert update.names == {"b"}
 
 
+@pytest.mark.item(81)
 async def test_a_rejection_is_reported_and_shown(
     client: XdsClient, cache: SnapshotCache, server: XdsServer, recorder: StreamRecorder
 ) -> None:
@@ -160,15 +166,14 @@ async def test_a_rejection_is_reported_and_shown(
     assert stream.types[0].rejection == "x" * 1024
 
 
-async def test_a_rejected_type_does_not_delay_the_other(port: int, cache: SnapshotCache) -> None:
-    for delta in (False, True):
-        client = XdsClient(port, Transport(delta=delta, aggregated=True))
-        cache.set(snapshot({"a": ""}))
-        await client.subscribe(CLUSTER)
-        await client.nack(await client.receive(CLUSTER))
+@pytest.mark.item(78)
+async def test_a_rejected_type_does_not_delay_the_other(client: XdsClient, cache: SnapshotCache) -> None:
+    cache.set(snapshot({"a": ""}))
+    await client.subscribe(CLUSTER)
+    await client.nack(await client.receive(CLUSTER))
 
-        await client.subscribe(ENDPOINT, ["a"])
-        update = await client.accept(ENDPOINT)
+    await client.subscribe(ENDPOINT, ["a"])
+    update = await client.accept(ENDPOINT)
 
-        assert update.names == {"a"}
-        await client.close()
+    assert update.names == {"a"}
+    await client.expect_silence()

@@ -6,18 +6,12 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#basic-protocol
 import pytest
 
 from support.waiting import eventually
-from support.xds_client import TRANSPORTS, Transport, XdsClient
+from support.xds_client import XdsClient
 from support.xds_content import snapshot
 from xds import CLUSTER, ENDPOINT, SnapshotCache, XdsServer
 
 
-@pytest.fixture(params=[each for each in TRANSPORTS if not each.delta], ids=str)
-def transport(request: pytest.FixtureRequest) -> Transport:
-    chosen = request.param
-    assert isinstance(chosen, Transport)
-    return chosen
-
-
+@pytest.mark.item(39, 40)
 async def test_any_change_of_clusters_brings_all_of_them(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": "", "c": ""}))
     await client.subscribe(CLUSTER)
@@ -29,6 +23,7 @@ async def test_any_change_of_clusters_brings_all_of_them(client: XdsClient, cach
     assert update.names == {"a", "b", "c"}
 
 
+@pytest.mark.item(41)
 async def test_the_last_deletion_leaves_an_empty_response(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": ""}))
     await client.subscribe(CLUSTER)
@@ -40,6 +35,7 @@ async def test_the_last_deletion_leaves_an_empty_response(client: XdsClient, cac
     assert update.names == set()
 
 
+@pytest.mark.item(42)
 async def test_named_clusters_come_together_and_others_in_silence(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": "", "other": ""}))
     await client.subscribe(CLUSTER, ["a", "b"])
@@ -54,6 +50,7 @@ async def test_named_clusters_come_together_and_others_in_silence(client: XdsCli
     assert update.version == snapshot({"a": "new", "b": "", "other": "new"}).version(CLUSTER.url)
 
 
+@pytest.mark.item(35)
 async def test_a_star_with_names_is_everything_until_the_star_is_gone(
     client: XdsClient, cache: SnapshotCache, server: XdsServer
 ) -> None:
@@ -70,6 +67,7 @@ async def test_a_star_with_names_is_everything_until_the_star_is_gone(
     assert named.names == {"a"}
 
 
+@pytest.mark.item(35)
 async def test_an_empty_name_is_no_name_but_ends_the_wildcard(
     client: XdsClient, cache: SnapshotCache, server: XdsServer
 ) -> None:
@@ -87,6 +85,7 @@ async def test_an_empty_name_is_no_name_but_ends_the_wildcard(
     assert update.names == {"b"}
 
 
+@pytest.mark.item(31)
 async def test_names_in_another_order_are_the_same_names(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": "", "c": ""}))
     await client.request(ENDPOINT, ["a", "b"])
@@ -102,6 +101,7 @@ async def test_names_in_another_order_are_the_same_names(client: XdsClient, cach
     assert update.names == {"c"}
 
 
+@pytest.mark.item(36)
 async def test_an_acknowledgement_may_skip_older_responses(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": ""}))
     await client.request(ENDPOINT, ["a"])
@@ -114,3 +114,46 @@ async def test_an_acknowledgement_may_skip_older_responses(client: XdsClient, ca
     update = await client.receive(ENDPOINT)
 
     assert update.names == {"a"}
+
+
+@pytest.mark.item(30)
+async def test_the_version_changes_with_the_content_of_the_type_and_only_with_it(
+    client: XdsClient, cache: SnapshotCache
+) -> None:
+    cache.set(snapshot({"a": "1"}, {"a": "1"}))
+    await client.subscribe(CLUSTER)
+    first = await client.accept(CLUSTER)
+
+    cache.set(snapshot({"a": "1"}, {"a": "2"}))
+    cache.set(snapshot({"a": "2"}, {"a": "2"}))
+    second = await client.accept(CLUSTER)
+    cache.set(snapshot({"a": "1"}, {"a": "2"}))
+    third = await client.accept(CLUSTER)
+
+    assert first.version == third.version != second.version
+
+
+@pytest.mark.item(32)
+async def test_a_name_that_came_unasked_is_sent_when_it_is_asked_for(client: XdsClient, cache: SnapshotCache) -> None:
+    cache.set(snapshot({"a": "", "b": ""}))
+    await client.subscribe(ENDPOINT, ["*"])
+    everything = await client.accept(ENDPOINT)
+
+    await client.subscribe(ENDPOINT, ["a"])
+    named = await client.accept(ENDPOINT)
+
+    assert everything.names == {"a", "b"}
+    assert named.names == {"a"}
+    assert named.version == everything.version
+
+
+@pytest.mark.item(48)
+async def test_what_nobody_asked_for_leaves_no_empty_response(client: XdsClient, cache: SnapshotCache) -> None:
+    cache.set(snapshot({"a": "", "b": ""}))
+    await client.subscribe(ENDPOINT, ["a"])
+    await client.accept(ENDPOINT)
+
+    cache.set(snapshot({"a": ""}))
+    cache.set(snapshot({"a": "", "b": ""}, {"a": "", "b": "new"}))
+
+    await client.expect_silence()

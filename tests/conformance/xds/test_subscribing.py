@@ -3,12 +3,15 @@
 https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 """
 
+import pytest
+
 from support.waiting import eventually
 from support.xds_client import XdsClient
 from support.xds_content import snapshot
 from xds import CLUSTER, ENDPOINT, SnapshotCache, XdsServer
 
 
+@pytest.mark.item(39, 55, 63, 94)
 async def test_everything_is_answered_to_a_request_without_names(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": ""}))
 
@@ -20,6 +23,7 @@ async def test_everything_is_answered_to_a_request_without_names(client: XdsClie
     assert update.control_plane == "replica-1"
 
 
+@pytest.mark.item(29, 59)
 async def test_an_empty_view_is_answered(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({}))
 
@@ -30,6 +34,7 @@ async def test_an_empty_view_is_answered(client: XdsClient, cache: SnapshotCache
     assert update.version
 
 
+@pytest.mark.item(87)
 async def test_nothing_is_answered_before_the_first_snapshot(client: XdsClient, cache: SnapshotCache) -> None:
     await client.subscribe(CLUSTER)
     await client.subscribe(ENDPOINT, ["a"])
@@ -42,6 +47,7 @@ async def test_nothing_is_answered_before_the_first_snapshot(client: XdsClient, 
     assert assignments.names == {"a"}
 
 
+@pytest.mark.item(26, 45, 60)
 async def test_only_the_changed_assignment_is_sent(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": "", "c": ""}))
     await client.subscribe(ENDPOINT, ["a", "b"])
@@ -54,6 +60,7 @@ async def test_only_the_changed_assignment_is_sent(client: XdsClient, cache: Sna
     assert update.names == {"b"}
 
 
+@pytest.mark.item(25, 47, 52)
 async def test_a_name_that_appears_later_is_sent_then(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({}))
     await client.subscribe(ENDPOINT, ["late"])
@@ -69,6 +76,7 @@ async def test_a_name_that_appears_later_is_sent_then(client: XdsClient, cache: 
     assert update.names == {"late"}
 
 
+@pytest.mark.item(32, 37, 51)
 async def test_a_further_name_is_answered_with_that_name_alone(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": ""}))
     await client.subscribe(ENDPOINT, ["a"])
@@ -78,8 +86,10 @@ async def test_a_further_name_is_answered_with_that_name_alone(client: XdsClient
     update = await client.accept(ENDPOINT)
 
     assert update.names == {"b"}
+    assert update.version == first.version
 
 
+@pytest.mark.item(19, 64)
 async def test_a_name_asked_for_with_a_stale_nonce_is_answered(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": ""}))
     await client.subscribe(ENDPOINT, ["a"])
@@ -91,6 +101,7 @@ async def test_a_name_asked_for_with_a_stale_nonce_is_answered(client: XdsClient
     assert update.names == {"b"}
 
 
+@pytest.mark.item(23, 33)
 async def test_a_name_given_up_and_taken_again_in_one_burst_is_sent_again(
     client: XdsClient, cache: SnapshotCache
 ) -> None:
@@ -106,6 +117,7 @@ async def test_a_name_given_up_and_taken_again_in_one_burst_is_sent_again(
     assert again.nonce != first.nonce
 
 
+@pytest.mark.item(33, 53)
 async def test_a_name_given_up_is_not_sent_any_more(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": ""}))
     await client.subscribe(ENDPOINT, ["a", "b"])
@@ -120,6 +132,7 @@ async def test_a_name_given_up_is_not_sent_any_more(client: XdsClient, cache: Sn
     assert update.names == {"b"}
 
 
+@pytest.mark.item(48, 50)
 async def test_no_names_are_no_wildcard_for_assignments(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": ""}))
 
@@ -130,6 +143,7 @@ async def test_no_names_are_no_wildcard_for_assignments(client: XdsClient, cache
     assert update.names | update.removed == {"fence"}
 
 
+@pytest.mark.item(34, 53)
 async def test_after_names_were_given_no_names_are_nothing(
     client: XdsClient, cache: SnapshotCache, server: XdsServer
 ) -> None:
@@ -147,6 +161,7 @@ async def test_after_names_were_given_no_names_are_nothing(
     assert update.names == {"b"}
 
 
+@pytest.mark.item(35, 56)
 async def test_a_star_asks_for_everything_of_any_type(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": ""}))
 
@@ -156,6 +171,7 @@ async def test_a_star_asks_for_everything_of_any_type(client: XdsClient, cache: 
     assert update.names == {"a", "b"}
 
 
+@pytest.mark.item(46, 61)
 async def test_a_vanished_assignment_is_told(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({}, {"a": "something"}))
     await client.subscribe(ENDPOINT, ["a"])
@@ -171,6 +187,7 @@ async def test_a_vanished_assignment_is_told(client: XdsClient, cache: SnapshotC
         assert update.resources == {"a": b"\x0a\x01a"}
 
 
+@pytest.mark.item(41, 61, 62)
 async def test_a_deleted_cluster_is_told_and_its_return_too(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": ""}))
     await client.subscribe(CLUSTER)
@@ -190,6 +207,7 @@ async def test_a_deleted_cluster_is_told_and_its_return_too(client: XdsClient, c
         assert comeback.names == {"a", "b"}
 
 
+@pytest.mark.item(40, 60)
 async def test_many_changes_while_the_client_is_busy_become_one_response(
     client: XdsClient, cache: SnapshotCache
 ) -> None:

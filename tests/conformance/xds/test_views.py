@@ -1,10 +1,12 @@
 """Clients of different views on one server: each gets its own, and those of one view the very same bytes."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import grpc
 import pytest
+from envoy_data_plane.envoy.config.core.v3 import Node as EnvoyNode
 
 from bridge.config import ViewMatch, ViewRule
 from bridge.diff import Diff
@@ -53,15 +55,23 @@ async def server(views: ClientViews, recorder: StreamRecorder) -> AsyncIterator[
     assert recorder.failures == []
 
 
+@contextlib.asynccontextmanager
+async def of(cluster: str, port: int, transport: Transport, node: str = "node-1") -> AsyncIterator[XdsClient]:
+    """A client that says that it is in a cluster."""
+    async with connected(port, transport) as client:
+        client.node = EnvoyNode(id=node, cluster=cluster)
+        yield client
+
+
 @pytest.fixture
 async def web(port: int, transport: Transport) -> AsyncIterator[XdsClient]:
-    async with connected(port, transport, cluster="web") as client:
+    async with of("web", port, transport) as client:
         yield client
 
 
 @pytest.fixture
 async def everybody(port: int, transport: Transport) -> AsyncIterator[XdsClient]:
-    async with connected(port, transport, cluster="other") as client:
+    async with of("other", port, transport) as client:
         yield client
 
 
@@ -127,7 +137,7 @@ async def test_views_of_equal_content_have_equal_versions(port: int, transport: 
     versions = set()
 
     for cluster in ("web", "all", "other"):
-        async with connected(port, transport, cluster=cluster) as client:
+        async with of(cluster, port, transport) as client:
             await client.subscribe(CLUSTER)
             update = await client.accept(CLUSTER)
             versions.add((update.version, *sorted(update.versions.items())))
@@ -136,17 +146,18 @@ async def test_views_of_equal_content_have_equal_versions(port: int, transport: 
 
 
 async def test_clients_of_one_view_share_what_is_encoded(port: int, transport: Transport, views: ClientViews) -> None:
-    clients = [XdsClient(port, transport, node=f"node-{number}", cluster="web") for number in range(10)]
     await publish(views, appeared(service("web"), service("db")))
-    for client in clients:
-        await client.subscribe(CLUSTER)
-        await client.accept(CLUSTER)
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(of("web", port, transport, f"node-{number}")) for number in range(10)
+        ]
+        for client in clients:
+            await client.subscribe(CLUSTER)
+            await client.accept(CLUSTER)
 
-    await publish(views, appeared(service("w-2")))
-    updates = [await client.accept(CLUSTER) for client in clients]
-    cache = views.view(Client(Node("node-0", "web"), "memory"))
-    for client in clients:
-        await client.close()
+        await publish(views, appeared(service("w-2")))
+        updates = [await client.accept(CLUSTER) for client in clients]
+        cache = views.view(Client(Node("node-0", "web"), "memory"))
 
     assert len({update.nonce for update in updates}) == 1
     assert len(cache._responses._bodies) == 1

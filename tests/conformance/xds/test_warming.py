@@ -5,16 +5,9 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#resource-warmi
 
 import pytest
 
-from support.xds_client import TRANSPORTS, Transport, XdsClient, connected
+from support.xds_client import Transport, XdsClient, connected
 from support.xds_content import assignment, cluster, snapshot
 from xds import CLUSTER, ENDPOINT, SnapshotCache
-
-
-@pytest.fixture(params=[transport for transport in TRANSPORTS if transport.aggregated], ids=str)
-def transport(request: pytest.FixtureRequest) -> Transport:
-    chosen = request.param
-    assert isinstance(chosen, Transport)
-    return chosen
 
 
 @pytest.fixture
@@ -28,6 +21,7 @@ async def envoy(client: XdsClient, cache: SnapshotCache) -> XdsClient:
     return client
 
 
+@pytest.mark.item(73)
 async def test_a_changed_cluster_is_followed_by_its_unchanged_assignment(
     envoy: XdsClient, cache: SnapshotCache
 ) -> None:
@@ -41,6 +35,7 @@ async def test_a_changed_cluster_is_followed_by_its_unchanged_assignment(
     assert second.names == {"a"}
 
 
+@pytest.mark.item(72)
 async def test_clusters_go_before_assignments(envoy: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "changed", "b": ""}, {"a": "changed", "b": "changed"}))
     stream = envoy.stream(CLUSTER)
@@ -51,6 +46,7 @@ async def test_clusters_go_before_assignments(envoy: XdsClient, cache: SnapshotC
     assert second.names == {"a", "b"}
 
 
+@pytest.mark.item(74)
 async def test_a_second_cluster_on_a_known_assignment_gets_it(envoy: XdsClient, cache: SnapshotCache) -> None:
     known = cache.snapshot
     assert known is not None
@@ -63,6 +59,7 @@ async def test_a_second_cluster_on_a_known_assignment_gets_it(envoy: XdsClient, 
     assert update.names == {"a"}
 
 
+@pytest.mark.item(75)
 async def test_a_new_cluster_has_its_assignment_sent_once(envoy: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": "", "b": "", "new": ""}))
     await envoy.accept(CLUSTER)
@@ -75,6 +72,7 @@ async def test_a_new_cluster_has_its_assignment_sent_once(envoy: XdsClient, cach
     assert fence.names | fence.removed == {"fence"}
 
 
+@pytest.mark.item(75)
 async def test_assignments_do_not_wait_until_the_clusters_are_acknowledged(
     envoy: XdsClient, cache: SnapshotCache
 ) -> None:
@@ -88,6 +86,7 @@ async def test_assignments_do_not_wait_until_the_clusters_are_acknowledged(
     assert update.names == {"b"}
 
 
+@pytest.mark.item(77)
 async def test_a_cluster_changed_twice_while_it_warms_needs_one_more_assignment(
     envoy: XdsClient, cache: SnapshotCache
 ) -> None:
@@ -105,6 +104,7 @@ async def test_a_cluster_changed_twice_while_it_warms_needs_one_more_assignment(
     assert update.names == {"a"}
 
 
+@pytest.mark.item(69, 49)
 async def test_a_reconnect_in_the_middle_of_warming_gets_its_assignments_first(
     port: int, transport: Transport, cache: SnapshotCache
 ) -> None:
@@ -117,3 +117,83 @@ async def test_a_reconnect_in_the_middle_of_warming_gets_its_assignments_first(
         update = await client.accept(ENDPOINT)
 
     assert update.names == {"a", "b"}
+
+
+@pytest.mark.item(76)
+async def test_an_assignment_sent_before_the_cluster_is_sent_again_after_it(
+    envoy: XdsClient, cache: SnapshotCache
+) -> None:
+    cache.set(snapshot({"a": "", "b": ""}, {"a": "new", "b": ""}))
+    before = await envoy.accept(ENDPOINT)
+
+    cache.set(snapshot({"a": "new", "b": ""}, {"a": "new", "b": ""}))
+    clusters = await envoy.receive_any(envoy.stream(CLUSTER))
+    after = await envoy.receive_any(envoy.stream(CLUSTER))
+
+    assert clusters.type_url == CLUSTER.url
+    assert after.type_url == ENDPOINT.url
+    assert after.resources == before.resources
+
+
+@pytest.mark.item(77)
+async def test_a_cluster_removed_while_it_warms_is_waited_for_no_more(envoy: XdsClient, cache: SnapshotCache) -> None:
+    cache.set(snapshot({"a": "", "b": "", "new": ""}))
+    added = await envoy.receive(CLUSTER)
+
+    await envoy.subscribe(ENDPOINT, ["new"])
+    await envoy.accept(ENDPOINT)
+    cache.set(snapshot({"a": "", "b": ""}))
+    await envoy.ack(added)
+    removal = await envoy.accept(CLUSTER)
+    gone = await envoy.accept(ENDPOINT)
+    await envoy.unsubscribe(ENDPOINT, ["new"])
+
+    assert "new" not in removal.names
+    assert gone.names | gone.removed == {"new"}
+    await envoy.expect_silence()
+
+
+@pytest.mark.item(78)
+async def test_a_type_that_waits_for_its_answer_does_not_delay_the_other(
+    envoy: XdsClient, cache: SnapshotCache
+) -> None:
+    cache.set(snapshot({"a": "", "b": ""}, {"a": "new", "b": ""}))
+    await envoy.receive(ENDPOINT)
+
+    cache.set(snapshot({"a": "", "b": "new"}, {"a": "new", "b": ""}))
+    update = await envoy.accept(CLUSTER)
+
+    assert update.version == snapshot({"a": "", "b": "new"}).version(CLUSTER.url)
+
+
+@pytest.mark.item(47, 52)
+async def test_who_wants_the_assignments_of_a_part_of_the_clusters_gets_these(
+    client: XdsClient, cache: SnapshotCache
+) -> None:
+    cache.set(snapshot({"a": "", "b": "", "c": ""}))
+    await client.subscribe(CLUSTER)
+    clusters = await client.accept(CLUSTER)
+
+    await client.subscribe(ENDPOINT, ["b"])
+    update = await client.accept(ENDPOINT)
+
+    assert clusters.names == {"a", "b", "c"}
+    assert update.names == {"b"}
+    await client.expect_silence()
+
+
+@pytest.mark.item(80)
+async def test_a_further_stream_for_a_changed_cluster_is_answered(
+    port: int, transport: Transport, cache: SnapshotCache
+) -> None:
+    cache.set(snapshot({"a": ""}))
+    async with connected(port, transport) as old, connected(port, transport) as new:
+        await old.subscribe(ENDPOINT, ["a"])
+        first = await old.accept(ENDPOINT)
+        cache.set(snapshot({"a": "changed"}))
+
+        await new.subscribe(ENDPOINT, ["a"])
+        second = await new.accept(ENDPOINT)
+
+        assert second.resources == first.resources
+        await old.expect_silence()

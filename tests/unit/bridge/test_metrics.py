@@ -11,21 +11,12 @@ from bridge.metrics import Metrics, Sample
 from bridge.model import Endpoint, Health, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
 from bridge.reconciler import Publication
 from bridge.registry import SourceStatistics
+from support.observed_stream import FakeStream
 from support.waiting import eventually
 from xds import CLUSTER, ENDPOINT, Node, Reason, Refused, StreamStatus, TypeStatus
 
 DC1 = SourceName("dc1")
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
-
-
-class Stream:
-    """A stream as its observer sees it."""
-
-    id = 1
-    node = Node("envoy-1", "edge")
-    peer = "ipv4:127.0.0.1:40000"
-    transport = "delta"
-    aggregated = True
 
 
 def stream(node: str, transport: str = "sotw", *types: TypeStatus) -> StreamStatus:
@@ -167,10 +158,10 @@ def test_generations_that_are_never_settled_are_forgotten(metrics: Metrics) -> N
 
 
 def test_pushes_and_answers_are_counted_by_type(metrics: Metrics) -> None:
-    metrics.streams.opened(Stream())
-    metrics.streams.sent(Stream(), ENDPOINT.url, 3, 700)
-    metrics.streams.acked(Stream(), ENDPOINT.url, "1", 0.01)
-    metrics.streams.nacked(Stream(), CLUSTER.url, "2", "bad cluster")
+    metrics.streams.opened(FakeStream(transport="delta"))
+    metrics.streams.sent(FakeStream(transport="delta"), ENDPOINT.url, 3, 700)
+    metrics.streams.acked(FakeStream(transport="delta"), ENDPOINT.url, "1", 0.01)
+    metrics.streams.nacked(FakeStream(transport="delta"), CLUSTER.url, "2", "bad cluster")
 
     found = series(metrics)
 
@@ -183,9 +174,9 @@ def test_pushes_and_answers_are_counted_by_type(metrics: Metrics) -> None:
 
 
 def test_what_clients_make_up_does_not_make_series(metrics: Metrics) -> None:
-    metrics.streams.unsupported(Stream(), LISTENER)
+    metrics.streams.unsupported(FakeStream(transport="delta"), LISTENER)
     for number in range(1000):
-        metrics.streams.unsupported(Stream(), f"type.googleapis.com/made.up.{number}")
+        metrics.streams.unsupported(FakeStream(transport="delta"), f"type.googleapis.com/made.up.{number}")
         metrics.streams.refused(f"ipv4:127.0.0.1:{number}", Refused(Reason.INVALID_REQUEST, f"{number}"))
 
     found = series(metrics)

@@ -1,26 +1,16 @@
-from dataclasses import dataclass
-
 import pytest
 
 from bridge.stream_log import REMEMBERED, StreamLog
+from support.observed_stream import FakeStream
 from xds import CLUSTER, ENDPOINT, Node, Reason, Refused
 
 
-@dataclass(eq=False)
-class Stream:
-    id: int = 1
-    node: Node | None = None
-    peer: str = "ipv4:10.0.0.1:5000"
-    transport: str = "sotw"
-    aggregated: bool = True
-
-
 @pytest.fixture
-def edge() -> Stream:
-    return Stream(node=Node("edge-1", "edge"))
+def edge() -> FakeStream:
+    return FakeStream(node=Node("edge-1", "edge"))
 
 
-def test_a_rejection_is_said_with_the_envoy_and_its_reason(edge: Stream, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_rejection_is_said_with_the_envoy_and_its_reason(edge: FakeStream, caplog: pytest.LogCaptureFixture) -> None:
     StreamLog().nacked(edge, CLUSTER.url, "v1", "connect_timeout must be positive")
 
     (record,) = caplog.records
@@ -33,19 +23,21 @@ def test_a_rejection_is_said_with_the_envoy_and_its_reason(edge: Stream, caplog:
     }
 
 
-def test_the_same_rejection_is_said_once_also_after_a_reconnect(edge: Stream, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_same_rejection_is_said_once_also_after_a_reconnect(
+    edge: FakeStream, caplog: pytest.LogCaptureFixture
+) -> None:
     subject = StreamLog()
 
-    for stream in (edge, edge, Stream(id=2, node=edge.node)):
+    for stream in (edge, edge, FakeStream(id=2, node=edge.node)):
         subject.nacked(stream, CLUSTER.url, "v1", "no")
     subject.nacked(edge, CLUSTER.url, "v2", "no")
     subject.nacked(edge, ENDPOINT.url, "v1", "no")
-    subject.nacked(Stream(node=Node("edge-2")), CLUSTER.url, "v1", "no")
+    subject.nacked(FakeStream(node=Node("edge-2")), CLUSTER.url, "v1", "no")
 
     assert len(caplog.records) == 4
 
 
-def test_the_memory_of_rejections_is_bounded(edge: Stream, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_memory_of_rejections_is_bounded(edge: FakeStream, caplog: pytest.LogCaptureFixture) -> None:
     subject = StreamLog()
 
     for version in (*range(REMEMBERED + 1), 0):
@@ -66,7 +58,7 @@ def test_a_refused_client_that_keeps_coming_is_named_once_for_each_reason(caplog
 
 
 def test_a_bug_is_said_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    StreamLog().failed(Stream(), ValueError("oops"))
+    StreamLog().failed(FakeStream(), ValueError("oops"))
 
     (record,) = caplog.records
     assert record.levelname == "ERROR"

@@ -101,6 +101,9 @@ async def test_nothing_is_shown_in_any_view_before_the_first_publication(start: 
     views.watch(told.append)
     start(views)
     edge, default = views.view(client("edge")), views.view(client())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (names(edge), names(default), told) == (None, None, [])
     await views.stage(appeared(service("web")))
     late = views.view(client("edge"))
     for _ in range(10):
@@ -189,6 +192,21 @@ async def test_changes_reach_a_view_while_it_is_being_filled(start: Start) -> No
 
     assert names(edge) == set(many) - {many[1], many[-2]} | {"s9999"}
     assert version(edge) == version(views.view(client()))
+
+
+async def test_a_view_that_is_not_full_yet_is_shown_to_nobody(start: Start) -> None:
+    views = collected(EDGE)
+    many = [f"api-{number}" for number in range(3 * collection.CHUNK)]
+    await publish(views, appeared(*map(service, many)))
+    edge = views.view(client("edge"))
+    start(views)
+    await asyncio.sleep(0)  # the first part is in
+
+    views.publish()
+
+    assert edge.snapshot is None
+    await eventually(lambda: edge.snapshot is not None)
+    assert names(edge) == set(many)
 
 
 async def test_a_large_change_is_staged_in_parts() -> None:

@@ -187,7 +187,20 @@ def test_shared_responses_are_bounded() -> None:
         cache.encode(response(content, nonce=str(number)))
 
     assert len(cache._responses._bodies) == cache_module._SHARED_RESPONSES
-    assert cache._responses._size == sum(map(len, cache._responses._bodies.values()))
+    assert cache._responses._size == sum(cache_module._size(*each) for each in cache._responses._bodies.items())
+
+
+def test_names_in_shared_responses_are_bounded_as_their_bytes_are() -> None:
+    cache, content = SnapshotCache(), snapshot({})
+    cache.set(content)
+    most = cache_module._SHARED_BYTES // cache_module._NAME_BYTES
+
+    for number in range(25):
+        gone = frozenset(f"{number}-{each}" for each in range(most // 20))
+        cache.encode(replace(response(content), names=frozenset(), removed=gone, incremental=True))
+
+    assert 10 < len(cache._responses._bodies) < 20
+    assert sum(len(removed) for *_, removed in cache._responses._bodies) < most
 
 
 def test_a_missing_resource_without_a_placeholder_is_a_bug() -> None:

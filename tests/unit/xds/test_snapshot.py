@@ -30,6 +30,22 @@ def test_a_change_leaves_the_old_snapshot_and_the_other_type_alone() -> None:
     assert new.types() == {CLUSTER.url, ENDPOINT.url}
 
 
+def test_the_version_of_a_type_can_be_given_with_its_resources() -> None:
+    hashed = snapshot({"a": ""})
+
+    given = hashed.replace(CLUSTER.url, [cluster("b")], version="7")
+
+    assert given.version(CLUSTER.url) == "7"
+    assert given.version(ENDPOINT.url) == hashed.version(ENDPOINT.url)
+    assert given.replace(ENDPOINT.url, [assignment("c")]).version(CLUSTER.url) == "7"
+
+
+def test_a_given_version_ends_with_the_content_it_was_given_for() -> None:
+    given = snapshot({"a": ""}).replace(CLUSTER.url, [cluster("b")], version="7")
+
+    assert given.replace(CLUSTER.url, removed=["b"]).version(CLUSTER.url) == snapshot({"a": ""}).version(CLUSTER.url)
+
+
 def test_names_are_one_object_while_they_stay_the_same() -> None:
     old = snapshot({"a": "", "b": ""})
     names = old.names(ENDPOINT.url)

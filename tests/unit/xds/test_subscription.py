@@ -1,4 +1,5 @@
 import gc
+from random import Random
 
 import pytest
 
@@ -70,6 +71,24 @@ def test_an_incremental_first_request_with_names_is_no_wildcard() -> None:
     assert amended(None, names("a"), NOTHING, legacy_wildcard=True) == Subscription(names("a"))
 
 
+def test_many_small_changes_of_many_names_are_the_same_as_one_large() -> None:
+    random, universe = Random(1), [f"n{number}" for number in range(3000)]
+    expected = set(universe[:2000])
+    wants = amended(None, frozenset(expected), NOTHING, legacy_wildcard=True)
+
+    for _ in range(500):
+        before = wants
+        gained, lost = (frozenset(random.sample(universe, random.randint(0, 3))) for _ in range(2))
+        wants = amended(before, gained, lost, legacy_wildcard=True)
+        gone, expected = expected & lost, (expected | gained) - lost
+
+        assert wants.names == expected
+        assert wants.count == len(expected)
+        assert before.names_not_in(wants) == gone
+        some = frozenset(random.sample(universe, 20))
+        assert wants.select(some) == some & expected
+
+
 def test_a_wildcard_selects_and_covers_everything() -> None:
     wants = Subscription(names("missing"), wildcard=True)
 
@@ -87,6 +106,17 @@ def test_equal_sets_of_names_are_one_object() -> None:
 
     assert first is second
     assert sets.share(frozenset({"a", "b"})) is first
+
+
+def test_an_equal_subscription_is_made_of_the_same_objects() -> None:
+    sets = NameSets()
+    one, other = (Subscription(names("a", "b"), added=names("c"), dropped=names("a")) for _ in range(2))
+
+    first, second = sets.share_all(one), sets.share_all(other)
+
+    assert first == second == one
+    assert (first.base is second.base, first.added is second.added, first.dropped is second.dropped) == (True,) * 3
+    assert first.names == {"b", "c"}
 
 
 def test_a_set_that_nobody_uses_is_forgotten() -> None:

@@ -1,3 +1,4 @@
+from support.suspicion import drained, groups
 from support.xds_content import snapshot
 from xds import ENDPOINT, Snapshot
 from xds.cache import Generation
@@ -14,10 +15,6 @@ def channel(*names: str) -> Channel:
 
 def response(nonce: str, *names: str, content: Snapshot | None = None) -> Response:
     return Response(type=ENDPOINT, nonce=nonce, snapshot=content or snapshot({}), names=frozenset(names))
-
-
-def groups(*names: str) -> tuple[frozenset[str], ...]:
-    return tuple(map(frozenset, names))
 
 
 def test_nonces_are_equal_for_equal_reasons_and_never_repeat() -> None:
@@ -71,40 +68,28 @@ def test_a_response_of_several_is_taken_apart_and_one_alone_is_held() -> None:
     hold_or_suspect(client, Sent(response("1", "b", "a", content=content), 0.0))
     hold_or_suspect(client, Sent(response("2", "a", content=content), 0.0))
 
-    assert client.suspects == groups("a", "b")
+    assert drained(client.suspects) == groups("a", "b")
     assert client.held == {"a": Held(content.resources(ENDPOINT.url)["a"].version)}
     assert client.without_held(frozenset({"a", "b"}), content) == {"b"}
 
 
-def test_suspects_are_halved_until_each_is_alone() -> None:
-    client, names = channel(*"abcde"), frozenset("abcde")
-
-    client.suspect(names)
-    first, second = client.next_suspects(), client.next_suspects()
-    client.suspect(first)
-    client.suspect(second)
-
-    assert (first, second) == groups("abc", "de")
-    assert client.suspects == groups("ab", "c", "d", "e")
-
-
-def test_what_is_suspected_already_does_not_wait_twice() -> None:
-    client = channel(*"abc")
-
-    client.suspect(frozenset("ab"))
-    client.suspect(frozenset("bc"))
-
-    assert client.suspects == groups("a", "b", "c")
-
-
 def test_what_is_given_up_or_sent_anyway_is_no_suspect() -> None:
     client = channel(*"abcd")
-    client.suspect(frozenset("abcd"))
+    client.suspects.halve(frozenset("abcd"))
 
     client.settle(Generation(1, snapshot({})), frozenset("a"))
     client.resubscribe(Subscription(frozenset("ab")), frozenset())
 
-    assert client.suspects == groups("b")
+    assert drained(client.suspects) == groups("b")
+
+
+def test_what_was_given_up_before_it_was_rejected_is_no_suspect() -> None:
+    client, content = channel("a", "b", "c"), snapshot({"a": "", "b": "", "c": ""})
+
+    client.resubscribe(Subscription(frozenset("c")), frozenset())
+    hold_or_suspect(client, Sent(response("1", "a", "b", "c", content=content), 0.0))
+
+    assert drained(client.suspects) == groups("c")
 
 
 def test_what_is_given_up_is_not_held() -> None:

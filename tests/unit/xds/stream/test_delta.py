@@ -1,6 +1,6 @@
 import pytest
 
-from support.xds_content import cluster, snapshot
+from support.xds_content import assignment, cluster, snapshot
 from xds import CLUSTER, ENDPOINT, TYPES, SnapshotCache
 from xds.message import DeltaRequest, Response
 from xds.stream import Incremental, Stream
@@ -92,6 +92,16 @@ def test_held_versions_save_equal_clusters_but_not_those_asked_for_by_name(
     response = required(stream.next(cache, 0.0))
 
     assert response.names == {"a"}
+
+
+def test_held_versions_do_not_save_what_a_client_may_wait_for(
+    stream: Stream[DeltaRequest], cache: SnapshotCache
+) -> None:
+    held = {"a": assignment("a").version, "b": assignment("b").version}
+
+    stream.receive(DeltaRequest(type_url=ENDPOINT.url, subscribe=frozenset({"*"}), initial_versions=held), 0.0)
+
+    assert said(required(stream.next(cache, 0.0))) == ({"a", "b"}, set())
 
 
 def test_held_versions_of_what_is_not_subscribed_mean_nothing(

@@ -31,6 +31,10 @@ class Clusters:
     def publish(self, **clusters: str) -> None:
         self.cache.set(snapshot(clusters))
 
+    def ask(self, *names: str) -> None:
+        self.names = frozenset(names)
+        self.stream.receive(Request(type_url=CLUSTER.url, names=self.names), 0.0)
+
     def next(self) -> Response | None:
         return self.stream.next(self.cache, 0.0)
 
@@ -193,13 +197,33 @@ def test_what_was_accepted_without_a_word_is_not_taken_away_to_find_what_is_bad(
 def test_what_was_not_asked_for_when_all_else_was_accepted_is_a_suspect() -> None:
     client = Clusters({"a": "1", "b": "bad"}, names=["a"])
     client.accept()
-    client.names = frozenset({"a", "b"})
-    client.stream.receive(Request(type_url=CLUSTER.url, names=client.names), 0.0)
+    client.ask("a", "b")
     client.reject()
 
     client.publish(a="2", b="bad")
 
     assert client.accept() == {"a": "2"}
+
+
+def test_what_was_given_up_is_not_taken_for_had_when_it_is_asked_for_again() -> None:
+    client = Clusters({"a": "1", "b": "bad"}, names=["a"])
+    client.accept()
+
+    client.ask()
+    client.ask("*", "a")
+
+    assert {"a": "1"} in client.judge()
+
+
+def test_what_was_given_up_before_it_was_accepted_is_not_taken_for_had() -> None:
+    client = Clusters({"a": "1", "b": "bad"}, names=["a"])
+    late = client.next()
+
+    client.ask()
+    client.answer(late)
+    client.ask("*", "a")
+
+    assert {"a": "1"} in client.judge()
 
 
 def test_removals_in_a_rejected_response_are_told_without_the_bad_cluster() -> None:

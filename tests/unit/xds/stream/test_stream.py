@@ -67,6 +67,21 @@ def test_an_answer_that_never_comes_is_not_waited_for(stream: Stream[Request], c
     assert late.latency == 7.0
 
 
+def test_an_answer_under_another_type_is_no_verdict_but_is_not_waited_for(
+    stream: Stream[Request], cache: SnapshotCache
+) -> None:
+    stream.receive(Request(type_url=CLUSTER.url), 0.0)
+    required(stream.next(cache, 0.0))
+    stream.receive(endpoints("a"), 0.0)
+    assignments = required(stream.next(cache, 0.0))
+    cache.set(snapshot({"a": "", "b": ""}, {"a": "new", "b": ""}))
+
+    verdict = stream.receive(Request(type_url=CLUSTER.url, nonce=assignments.nonce, error="no"), 0.5)
+
+    assert verdict is None
+    assert required(stream.next(cache, 0.5)).names == {"a"}
+
+
 def test_other_names_do_not_wait_for_an_answer(stream: Stream[Request], cache: SnapshotCache) -> None:
     stream.receive(endpoints("a"), 0.0)
     stream.next(cache, 0.0)
