@@ -25,7 +25,8 @@ from bridge.resources import ResourceBuilder
 from bridge.scheduler import Scheduler
 from bridge.stream_log import StreamLog
 from bridge.supervisor import Supervisor
-from xds import Limits, Observers, ServerOptions, SnapshotCache, XdsServer
+from bridge.views import ClientViews
+from xds import Limits, Observers, ServerOptions, XdsServer
 
 log = logging.getLogger(__name__)
 
@@ -73,13 +74,13 @@ class Bridge:
         self._metrics = Metrics(CollectorRegistry())
         self._scheduler = Scheduler()
         self._supervisor = Supervisor([self._metrics.sources, self._readiness], self._scheduler.ticks, self._endpoints)
-        self._cache = SnapshotCache()
+        self._views = ClientViews(builder, config.views, required=config.views_required)
         debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
-        self._reconciler = Reconciler(self._registry, builder, self._cache, debounce, self._metrics)
+        self._reconciler = Reconciler(self._registry, self._views, debounce, self._metrics)
         limits = Limits(**config.xds.limits.model_dump())  # the keys are called as the limits are
         listen = ServerOptions(host=config.xds.listen.host, port=config.xds.listen.port, limits=limits)
         self._memory = memory.Reclaimer(memory.find_trim())
-        self._xds = XdsServer(self._cache, listen, Observers(self._metrics.streams, StreamLog(), self._memory))
+        self._xds = XdsServer(self._views, listen, Observers(self._metrics.streams, StreamLog(), self._memory))
         self._admin = AdminServer(config.admin, self._view())
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -102,6 +103,7 @@ class Bridge:
         """Everything that runs for as long as the bridge does. Whichever fails ends the process: that is a bug."""
         yield "xds", self._xds.run()
         yield "reconciler", self._reconciler.run(self._readiness)
+        yield "views", self._views.run()
         yield "loop lag", self._metrics.observe_loop()
         yield "memory", self._memory.run()
         for source in self._config.sources:
@@ -123,7 +125,7 @@ class Bridge:
 
     def _view(self) -> View:
         listed = [ListedSource(source.name, source.type, source.required) for source in self._config.sources]
-        return View(listed, self._registry, self._readiness, self._supervisor, self._xds, self._cache, self._metrics)
+        return View(listed, self._registry, self._readiness, self._supervisor, self._xds, self._views, self._metrics)
 
     def _endpoints(self, source: SourceName) -> int:
         return sum(self._registry.statistics(source).endpoints.values())

@@ -19,12 +19,14 @@ _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 
 
 class ApiType(StrEnum):
-    """The variant of the aggregated stream."""
+    """How an Envoy asks; its bootstrap says it of clusters, and its clusters say it of endpoints."""
 
     GRPC = "GRPC"
-    """State of the world: every answer holds all clusters."""
+    """A stream, state of the world: every answer holds all clusters."""
     DELTA_GRPC = "DELTA_GRPC"
-    """Incremental: an answer holds what changed."""
+    """A stream, incremental: an answer holds what changed."""
+    REST = "REST"
+    """A request over and over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class BootstrapOptions:
     """What differs from one Envoy to the next.
 
     Raises:
-        ConfigError: no bridge is named, or two listeners share an address.
+        ConfigError: no bridge is named, it is asked without a stream, or two listeners share an address.
     """
 
     node_id: str
@@ -124,12 +126,17 @@ class BootstrapOptions:
     admin_port: int = 9901
     """Of Envoy's own admin interface, which listens on loopback: whoever reaches it can stop the Envoy."""
     api_type: ApiType = ApiType.DELTA_GRPC
+    """GRPC or DELTA_GRPC."""
+    aggregated: bool = True
+    """One stream for everything (ADS). Otherwise each cluster has a stream of its own, to where the cluster says."""
     listeners: tuple[HttpListener | TcpListener, ...] = ()
 
     def __post_init__(self) -> None:
         _require_name("node id", self.node_id)
         _require_name("node cluster", self.node_cluster)
         SocketAddress("127.0.0.1", self.admin_port)
+        if self.api_type is ApiType.REST:
+            raise ConfigError("an Envoy gets its clusters from the bridges by a stream, GRPC or DELTA_GRPC")
         if not self.bridges:
             raise ConfigError("an Envoy needs the address of at least one bridge")
         _refuse_repeated("bridge", (f"{bridge.host} port {bridge.port}" for bridge in self.bridges))
@@ -141,21 +148,25 @@ def render(options: BootstrapOptions) -> dict[str, object]:
     return {
         "node": _node(options),
         "admin": {"address": _address(SocketAddress("127.0.0.1", options.admin_port))},
-        "dynamic_resources": {
-            "ads_config": {
-                "api_type": str(options.api_type),
-                "transport_api_version": "V3",
-                # Envoy's description of itself is some 60 KB; by default it goes with every acknowledgement.
-                "set_node_on_first_message_only": True,
-                "grpc_services": [{"envoy_grpc": {"cluster_name": BRIDGE_CLUSTER}}],
-            },
-            "cds_config": {"ads": {}, "resource_api_version": "V3"},
-        },
+        "dynamic_resources": _dynamic_resources(options),
         "static_resources": {
             "clusters": [_bridge_cluster(options.bridges)],
             "listeners": [_listener(listener) for listener in options.listeners],
         },
     }
+
+
+def _dynamic_resources(options: BootstrapOptions) -> dict[str, object]:
+    bridges = {
+        "api_type": str(options.api_type),
+        "transport_api_version": "V3",
+        # Envoy's description of itself is some 60 KB; by default it goes with every acknowledgement.
+        "set_node_on_first_message_only": True,
+        "grpc_services": [{"envoy_grpc": {"cluster_name": BRIDGE_CLUSTER}}],
+    }
+    if options.aggregated:
+        return {"ads_config": bridges, "cds_config": {"ads": {}, "resource_api_version": "V3"}}
+    return {"cds_config": {"api_config_source": bridges, "resource_api_version": "V3"}}
 
 
 def _node(options: BootstrapOptions) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The one loop: registry changes, settled for a moment, become the next snapshot that Envoys are served from."""
+"""The one loop: registry changes, settled for a moment, become the next that Envoys are served."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,10 +10,9 @@ from bridge.diff import Diff, between
 from bridge.merge import Service
 from bridge.model import Endpoint, EndpointKey, ServiceName
 from bridge.registry import Registry
-from xds import Snapshot, SnapshotCache
 
 CHUNK = 200
-"""Services merged and encoded before other work on the event loop gets its turn."""
+"""Services merged, and encoded for a view, before other work on the event loop gets its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Debounce:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What one new snapshot changed, for metrics."""
+    """What was published together, for metrics."""
 
     endpoints_added: int
     endpoints_changed: int
@@ -36,21 +35,24 @@ class Publication:
     waited: float
     """Seconds from the first change to its publication."""
     generation: int
-    """Number of the cache's generation that carries the change (`SnapshotCache.generation`)."""
+    """Number of the generations that carry the change to Envoys, one for each view that it concerns."""
 
 
-class Builder(Protocol):
-    """Turns changed services into resources."""
+class Views(Protocol):
+    """What Envoys are served from."""
 
-    def apply(self, snapshot: Snapshot, diff: Diff[ServiceName, Service]) -> Snapshot:
-        """The snapshot with the changes of `diff`; the same object when no byte differs."""
+    async def stage(self, diff: Diff[ServiceName, Service]) -> None:
+        """Take in a part of the next publication; nobody sees it before `publish`. Others get their turn meanwhile."""
+
+    def publish(self) -> int | None:
+        """Show what was staged; the number of the generations that this made, None if it made none."""
 
 
 class PublicationObserver(Protocol):
     """Is told about every publication."""
 
     def published(self, publication: Publication) -> None:
-        """A new snapshot is being served."""
+        """Envoys are being served something new."""
 
 
 class FirstAnswer(Protocol):
@@ -61,26 +63,24 @@ class FirstAnswer(Protocol):
 
 
 class Reconciler:
-    """Waits for changes, lets bursts settle, merges and encodes what changed, and hands over the snapshot."""
+    """Waits for changes, lets bursts settle, merges what changed, and has it encoded and published."""
 
     def __init__(
         self,
         registry: Registry,
-        builder: Builder,
-        cache: SnapshotCache,
+        views: Views,
         debounce: Debounce,
         observer: PublicationObserver,
     ) -> None:
         self._registry = registry
-        self._builder = builder
-        self._cache = cache
+        self._views = views
         self._debounce = debounce
         self._observer = observer
         self._change_log = ChangeLog()
         self._published: dict[ServiceName, Service] = {}
 
     async def run(self, first_answer: FirstAnswer) -> None:
-        """Publish the first snapshot when `first_answer` allows it, then every change; ends by cancellation only."""
+        """Publish for the first time when `first_answer` allows it, then every change; ends by cancellation only."""
         loop = asyncio.get_running_loop()
         await first_answer.wait()
         published = await self._publish(loop.time())
@@ -103,17 +103,14 @@ class Reconciler:
     async def _publish(self, first_change: float) -> float:
         """Serve what the registry knows now; returns the loop's time."""
         loop = asyncio.get_running_loop()
-        snapshot = self._cache.snapshot or Snapshot()
         changes: dict[ServiceName, EndpointChanges] = {}
         for _ in range(0, self._registry.dirty, CHUNK):
             diff = self._registry.drain(CHUNK)
-            snapshot = self._builder.apply(snapshot, diff)
             changes.update(self._endpoint_changes(diff))
-            await asyncio.sleep(0)
-        before = self._cache.generation
-        self._cache.set(snapshot)
-        if self._cache.generation is not before:
-            self._tell(changes, loop.time() - first_change)
+            await self._views.stage(diff)
+        generation = self._views.publish()
+        if generation is not None:
+            self._tell(changes, loop.time() - first_change, generation)
         return loop.time()
 
     def _endpoint_changes(self, diff: Diff[ServiceName, Service]) -> dict[ServiceName, EndpointChanges]:
@@ -125,7 +122,7 @@ class Reconciler:
         self._published.update(new)
         return {name: change for name, change in changes.items() if change}
 
-    def _tell(self, changes: Mapping[ServiceName, EndpointChanges], waited: float) -> None:
+    def _tell(self, changes: Mapping[ServiceName, EndpointChanges], waited: float, generation: int) -> None:
         self._change_log.tell(changes)
         self._observer.published(
             Publication(
@@ -133,7 +130,7 @@ class Reconciler:
                 endpoints_changed=sum(len(diff.changed) for diff in changes.values()),
                 endpoints_removed=sum(len(diff.removed) for diff in changes.values()),
                 waited=waited,
-                generation=self._cache.generation.number if self._cache.generation else 0,
+                generation=generation,
             )
         )
 

@@ -44,9 +44,11 @@ class SnapshotCache:
 
     Args:
         identifier: name of this control plane, which clients show (`control_plane.identifier`).
+        name: of the view, for people.
     """
 
-    def __init__(self, identifier: str = "") -> None:
+    def __init__(self, identifier: str = "", name: str = "") -> None:
+        self.name = name
         self._identifier = identifier
         self._current: Generation | None = None
         self._history: deque[_Step] = deque(maxlen=_HISTORY)

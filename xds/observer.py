@@ -187,3 +187,5 @@ class StreamStatus:
     age: float
     """Seconds since it was opened."""
     types: tuple[TypeStatus, ...]
+    view: str = ""
+    """Name of what its client may see (`SnapshotCache.name`); empty until its first request."""

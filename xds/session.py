@@ -181,6 +181,7 @@ class Session(Generic[RequestT]):
             aggregated=self.aggregated,
             age=now - self._opened,
             types=self._stream.status(now),
+            view=self._cache.name if self._cache else "",
         )
 
     async def _read(self) -> None:

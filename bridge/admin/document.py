@@ -49,7 +49,7 @@ class StatusDocument:
     streams: int
     clients: int
     versions: Mapping[str, str]
-    """Of what is served, by type; equal on replicas that serve the same. Empty before the first answer."""
+    """Of the default view, by type; equal on replicas that serve the same. Empty before the first answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,11 +51,11 @@ class Streams(Protocol):
 
 
 class Serving(Protocol):
-    """What is served (`SnapshotCache`)."""
+    """What is served (`ClientViews`)."""
 
     @property
     def snapshot(self) -> Snapshot | None:
-        """All resources; None before Envoys are answered."""
+        """All resources, as an Envoy sees them for which there is no rule; None before Envoys are answered."""
 
 
 class Exposition(Protocol):

@@ -162,6 +162,9 @@ def bootstrap(  # noqa: PLR0913 (an option each)
     zone: Annotated[str, typer.Option(help="Where this Envoy runs, within the region.")] = "",
     admin_port: Annotated[int, typer.Option(help="Port of Envoy's own admin interface, on loopback.")] = 9901,
     sotw: Annotated[bool, typer.Option("--sotw", help="State of the World in place of incremental updates.")] = False,
+    no_ads: Annotated[
+        bool, typer.Option("--no-ads", help="A stream for each cluster; needs a view with `eds` in the bridge.")
+    ] = False,
     output: Annotated[Output, typer.Option("--output", "-o", help="How to write it.")] = Output.YAML,
 ) -> None:
     """Print the bootstrap of an Envoy: static listeners and routes, clusters and endpoints from the bridge."""
@@ -175,6 +178,7 @@ def bootstrap(  # noqa: PLR0913 (an option each)
             locality=Locality(region, zone),
             admin_port=admin_port,
             api_type=envoy.ApiType.GRPC if sotw else envoy.ApiType.DELTA_GRPC,
+            aggregated=not no_ads,
             listeners=(*http_listeners(listen or [DEFAULT_LISTENER], route or []), *tcp_listeners(tcp or [])),
         )
     except ConfigError as error:

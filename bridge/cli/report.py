@@ -1,6 +1,6 @@
 """What `check` prints: tables for people, with nothing in them that a source could use to move the cursor."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
 from rich.console import Console
@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.live import Reading
-from bridge.config import Config
+from bridge.config import Config, ViewMatch
 from bridge.log import printable
 from bridge.model import Health
 
@@ -32,6 +32,13 @@ def configuration(target: Console, path: str, config: Config) -> None:
     if config.services:
         rules = ((each.match, each.merge.policy, ", ".join(each.cluster)) for each in config.services)
         _table(target, ("services", "merge", "cluster fields"), rules)
+    if config.views:
+        views = (
+            (_matched(each.match), ", ".join(each.services), _yes(each.locality_failover)) for each in config.views
+        )
+        _table(target, ("views", "services", "locality failover"), views)
+    for note in _notes(config):
+        _line(target, f"note: {note}", "yellow")
 
 
 def reading(target: Console, read: Reading) -> None:
@@ -48,6 +55,25 @@ def reading(target: Console, read: Reading) -> None:
         calls = ((operation, code, str(count)) for (operation, code), count in sorted(read.requests.items()))
         _table(target, ("API call", "result", "count"), calls)
     _set_aside(target, read)
+
+
+def _matched(match: ViewMatch) -> str:
+    metadata = [f"metadata {key} {glob}" for key, glob in sorted(match.metadata.items())]
+    named = [f"{key} {glob}" for key in ("id", "cluster", "san") if (glob := getattr(match, key))]
+    return ", ".join((*named, *metadata)) or "everybody"
+
+
+def _notes(config: Config) -> Iterator[str]:
+    """What is no mistake, and may still be another thing than was meant."""
+    for index, rule in enumerate(config.views):
+        if rule.selective and rule.match.san is None:
+            yield (
+                f"views[{index}] goes by what an Envoy says of itself, which keeps order and no secrets; "
+                "a boundary needs `san` in its match"
+            )
+    guarded = any(rule.selective and rule.match.san is not None for rule in config.views)
+    if guarded and not config.views_required and config.views[-1].match != ViewMatch():
+        yield "an Envoy that no view matches sees every service; `views_required: true` refuses it"
 
 
 def _set_aside(target: Console, read: Reading) -> None:

@@ -19,6 +19,7 @@ from bridge.config.model import (
     build_adapters,
 )
 from bridge.config.schema import json_schema
+from bridge.config.view import EdsConfig, ViewMatch, ViewRule
 from bridge.config.xds import Debounce, LimitsConfig, XdsConfig
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "AdminConfig",
     "Config",
     "Debounce",
+    "EdsConfig",
     "Expose",
     "LimitsConfig",
     "LogConfig",
@@ -35,6 +37,8 @@ __all__ = [
     "ServiceRule",
     "SourceConfig",
     "SourceKeys",
+    "ViewMatch",
+    "ViewRule",
     "XdsConfig",
     "build_adapters",
     "json_schema",

@@ -8,6 +8,7 @@ from bridge.adapter import AdapterType
 from bridge.config.environment import expand
 from bridge.config.model import Config, SourceConfig, SourceKeys
 from bridge.config.validation import validate
+from bridge.config.view import ViewMatch
 from bridge.document import Document, UnreadableError, parse
 from bridge.errors import ConfigError
 from bridge.model import SourceName
@@ -125,6 +126,19 @@ def _cross_checks(config: Config, document: Document) -> Iterator[Problem]:
         at = next((path for path in (("admin", "listen"), ("xds", "listen")) if path in document.keys), ())
         yield Problem(at, f"xds and admin cannot both listen on port {config.xds.listen.port}")
     yield from _repeated((("services", index, "match"), rule.match) for index, rule in enumerate(config.services))
+    yield from _unreachable_views(config)
+
+
+def _unreachable_views(config: Config) -> Iterator[Problem]:
+    if config.views_required and not config.views:
+        yield Problem(
+            ("views_required",), "without `views` every Envoy would be refused; add a rule for those to serve"
+        )
+    for index, rule in enumerate(config.views):
+        for earlier, other in enumerate(config.views[:index]):
+            if other.match in (rule.match, ViewMatch()):
+                yield Problem(("views", index), f"is never reached: views[{earlier}] matches the same Envoys first")
+                break
 
 
 def _templates(config: Config) -> Iterator[Problem]:

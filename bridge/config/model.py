@@ -17,6 +17,7 @@ from pydantic import (
 from bridge.adapter import Adapter, AdapterConfig, AdapterType, Duration
 from bridge.config.address import Address
 from bridge.config.section import ListenAddress, Section
+from bridge.config.view import ViewRule
 from bridge.config.xds import XdsConfig
 from bridge.errors import ConfigError
 from bridge.merge import Policy
@@ -162,3 +163,7 @@ class Config(Section):
     """Fields of Envoy's Cluster for every service."""
     services: tuple[ServiceRule, ...] = ()
     """Settings for some services, by their name."""
+    views: tuple[ViewRule, ...] = ()
+    """Who sees what; the first rule that matches an Envoy is the one that counts. Without any, all see everything."""
+    views_required: bool = False
+    """Refuse an Envoy that no rule of `views` matches, in place of showing it everything."""

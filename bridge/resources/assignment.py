@@ -5,6 +5,7 @@ times as much. The tests hold these bytes against envoy-data-plane's.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from bridge.merge import ServedEndpoint
 from bridge.model import Endpoint, Health
@@ -28,6 +29,24 @@ Fragment = tuple[Endpoint, bytes]
 
 Fragments = Mapping[tuple[str, int], Fragment]
 """The encoded endpoints of one service, by address and port."""
+
+
+def preferring(region: str, endpoints: Sequence[ServedEndpoint]) -> Sequence[ServedEndpoint]:
+    """The endpoints with those of `region` before the others of the same priority.
+
+    The same object where that makes no difference, because all or none of them are there. Envoy goes over to the next
+    priority as far as the endpoints of one are not healthy.
+    https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/priority
+    """
+    if not region:
+        return endpoints
+    near = sum(served.endpoint.locality.region == region for served in endpoints)
+    if near in (0, len(endpoints)):
+        return endpoints
+    return [
+        replace(served, priority=2 * served.priority + (served.endpoint.locality.region != region))
+        for served in endpoints
+    ]
 
 
 def eligible(endpoints: Sequence[ServedEndpoint], panic_threshold: float) -> Sequence[ServedEndpoint]:

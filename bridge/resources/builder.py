@@ -1,18 +1,31 @@
 """Builds the clusters and assignments of services, and only those whose service changed."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bridge.diff import Diff
 from bridge.merge import Service
 from bridge.model import ServiceName
-from bridge.resources.assignment import Fragments, eligible, encode
+from bridge.resources.assignment import Fragments, eligible, encode, preferring
+from bridge.resources.flavour import PLAIN, EdsServer, Flavour, discovery
 from bridge.resources.template import Templates
 from bridge.resources.wire import text
 from xds import CLUSTER, ENDPOINT, Resource, ResourceType, Snapshot, content_version
 
 
+@dataclass(slots=True)
+class _Made:
+    """What was made of a service: once, for whoever wants the same."""
+
+    service: Service
+    fragments: Fragments
+    clusters: dict[EdsServer | None, Resource] = field(default_factory=dict)
+    assignments: dict[str, Resource] = field(default_factory=dict)
+    """By the region that is preferred, where that makes a difference."""
+
+
 class ResourceBuilder:
-    """Turns services into Envoy's words. Holds the encoded endpoints of the services that exist, and nothing else.
+    """Turns services into Envoy's words. Holds what it made of the services that exist, and nothing else.
 
     Args:
         defaults: native fields of `envoy.config.cluster.v3.Cluster`, for every cluster.
@@ -24,34 +37,58 @@ class ResourceBuilder:
 
     def __init__(self, defaults: Mapping[str, object], rules: Sequence[tuple[str, Mapping[str, object]]]) -> None:
         self._templates = Templates(defaults, rules)
-        self._fragments: dict[ServiceName, Fragments] = {}
+        self._discovery: dict[EdsServer | None, bytes] = {}
+        self._made: dict[ServiceName, _Made] = {}
 
-    def apply(self, snapshot: Snapshot, diff: Diff[ServiceName, Service]) -> Snapshot:
+    def apply(self, snapshot: Snapshot, diff: Diff[ServiceName, Service], flavour: Flavour = PLAIN) -> Snapshot:
         """The snapshot with the changes of `diff`; the same object when no byte differs.
 
         A service without endpoints keeps its cluster and has an empty assignment. A removed service takes both with it.
+        Applied to several snapshots, a change is encoded once for all of the same flavour, and of what does not depend
+        on the flavour once for all.
 
         Raises:
             ValueError: the name of a service cannot name a cluster (it is empty, or not Unicode).
         """
-        services = [*diff.added.values(), *diff.changed.values()]
+        made = [self._making(service) for services in (diff.added, diff.changed) for service in services.values()]
         for name in diff.removed:
-            self._fragments.pop(name, None)
-        snapshot = _updated(snapshot, CLUSTER, map(self._cluster, services), diff.removed)
-        return _updated(snapshot, ENDPOINT, map(self._assignment, services), diff.removed)
+            self._made.pop(name, None)
+        clusters = (self._cluster(each, flavour.eds) for each in made)
+        assignments = (self._assignment(each, flavour.region) for each in made)
+        return _updated(_updated(snapshot, CLUSTER, clusters, diff.removed), ENDPOINT, assignments, diff.removed)
 
-    def _cluster(self, service: Service) -> Resource:
+    def _making(self, service: Service) -> _Made:
+        """What was made of this state of a service so far."""
+        known = self._made.get(service.name)
+        if known is None or known.service is not service:
+            known = self._made[service.name] = _Made(service, known.fragments if known else {})
+        return known
+
+    def _cluster(self, made: _Made, eds: EdsServer | None) -> Resource:
+        cluster = made.clusters.get(eds)
+        if cluster is None:
+            cluster = made.clusters[eds] = self._new_cluster(made.service, eds)
+        return cluster
+
+    def _new_cluster(self, service: Service, eds: EdsServer | None) -> Resource:
         if not service.name:
             raise ValueError("a service without a name cannot become a cluster")
-        body = text(1, service.name) + self._templates.find(service.name).encoded[service.protocol]
+        if eds not in self._discovery:
+            self._discovery[eds] = discovery(eds)
+        template = self._templates.find(service.name).encoded[service.protocol]
+        body = text(1, service.name) + self._discovery[eds] + template
         return Resource(service.name, body, content_version(body), requires=(service.name,))
 
-    def _assignment(self, service: Service) -> Resource:
-        threshold = self._templates.find(service.name).panic_threshold
-        endpoints = eligible(service.endpoints, threshold)
-        body, fragments = encode(service.name, endpoints, self._fragments.get(service.name, {}))
-        self._fragments[service.name] = fragments
-        return Resource(service.name, body, content_version(body))
+    def _assignment(self, made: _Made, region: str) -> Resource:
+        service = made.service
+        endpoints = preferring(region, service.endpoints)
+        key = "" if endpoints is service.endpoints else region
+        assignment = made.assignments.get(key)
+        if assignment is None:
+            chosen = eligible(endpoints, self._templates.find(service.name).panic_threshold)
+            body, made.fragments = encode(service.name, chosen, made.fragments)
+            assignment = made.assignments[key] = Resource(service.name, body, content_version(body))
+        return assignment
 
 
 def _updated(

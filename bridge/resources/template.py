@@ -17,13 +17,12 @@ from bridge.model import ServiceName, UpstreamProtocol
 from bridge.problem import Path, TemplateError
 from bridge.resources.overlay import overlaid
 from bridge.resources.schema import build, encode, mapping
-from bridge.resources.wire import embedded, number
 
 _BECAUSE = {
     "name": "a cluster has the name of its service",
     "type": "the bridge serves the endpoints of every cluster by EDS",
     "cluster_type": "the bridge serves the endpoints of every cluster by EDS",
-    "eds_cluster_config": "the endpoints come on the stream that the clusters come by",
+    "eds_cluster_config": "a view says where endpoints come from, by `eds`",
     "load_assignment": "the endpoints come from the sources",
 }
 
@@ -33,19 +32,15 @@ _LEGACY_OPTIONS = frozenset({"http_protocol_options", "http2_protocol_options", 
 
 _DEFAULT_PANIC_THRESHOLD = 50.0
 
-_EDS, _V3 = 3, 2  # Cluster.DiscoveryType, ApiVersion
-# type: EDS, eds_cluster_config: {eds_config: {ads: {}, resource_api_version: V3}}
-_ENDPOINTS_OVER_ADS = number(2, _EDS) + embedded(3, embedded(1, embedded(3, b"") + number(6, _V3)))
-
 
 @dataclass(frozen=True, slots=True)
 class ClusterTemplate:
-    """All of a cluster but its name."""
+    """All of a cluster but its name and where its endpoints come from."""
 
     panic_threshold: float
     """Percent of endpoints that must be available, or Envoy sends requests to all of them."""
     encoded: Mapping[UpstreamProtocol | None, bytes]
-    """All fields of `envoy.config.cluster.v3.Cluster` but its name, by what the service's endpoints speak."""
+    """Encoded fields of `envoy.config.cluster.v3.Cluster`, by what the service's endpoints speak."""
 
 
 class Templates:
@@ -91,7 +86,7 @@ def _template(
     description: Mapping[str, object], path: Path, options: Mapping[UpstreamProtocol | None, bytes]
 ) -> ClusterTemplate:
     cluster = _cluster(description, path)
-    encoded, named = _ENDPOINTS_OVER_ADS + encode(cluster), _names_protocol(description)
+    encoded, named = encode(cluster), _names_protocol(description)
     return ClusterTemplate(
         panic_threshold=_panic_threshold(cluster),
         encoded={protocol: encoded if named else encoded + added for protocol, added in options.items()},

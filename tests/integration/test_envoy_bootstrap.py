@@ -25,6 +25,7 @@ VARIANTS = {
     "several bridges": BootstrapOptions("edge-1", "edge", (BRIDGE, SocketAddress("::1", 18000))),
     "bridges by host name": BootstrapOptions("edge-1", "edge", (SocketAddress("localhost", 18000), BRIDGE)),
     "state of the world": BootstrapOptions("edge-1", "edge", (BRIDGE,), api_type=ApiType.GRPC),
+    "no aggregated stream": BootstrapOptions("edge-1", "edge", (BRIDGE,), aggregated=False),
     "a locality": BootstrapOptions("edge-1", "edge", (BRIDGE,), locality=Locality("eu", "eu-1a", "rack-7")),
     "an HTTP listener": BootstrapOptions(
         "edge-1",

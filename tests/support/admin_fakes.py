@@ -106,4 +106,5 @@ def stream(number: int, node: str) -> StreamStatus:
         aggregated=True,
         age=10.0,
         types=(cluster,),
+        view="views[0]",
     )

@@ -41,7 +41,12 @@ class BridgeProcess:
         self.config.write_text(json.dumps(config, indent=2))
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            if self.running:
+                await self.kill()
+            raise
         return self
 
     async def __aexit__(
@@ -73,7 +78,7 @@ class BridgeProcess:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
         await eventually(
-            lambda: self._answers("/readyz" if ready else "/livez"), timeout=30, what=f"the bridge; see {self.log}"
+            lambda: self._answers("/readyz" if ready else "/livez"), timeout=60, what=f"the bridge; see {self.log}"
         )
 
     async def kill(self) -> None:

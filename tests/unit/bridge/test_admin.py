@@ -264,7 +264,8 @@ async def test_envoys_show_each_stream(bench: Bench) -> None:
     streams = document["streams"]
     assert isinstance(streams, list)
     assert [each["id"] for each in streams] == [1, 2, 3]
-    assert streams[0]["node"] == {"id": "a", "cluster": "edge"}
+    assert {key: streams[0]["node"][key] for key in ("id", "cluster")} == {"id": "a", "cluster": "edge"}
+    assert streams[0]["view"] == "views[0]"
     assert streams[0]["types"][0]["rejection"] == "bad"
 
 

@@ -58,6 +58,20 @@ def test_the_state_of_the_world_variant_can_be_chosen() -> None:
     assert at(bootstrap, "dynamic_resources", "ads_config", "api_type") == "GRPC"
 
 
+@pytest.mark.parametrize("api_type", [ApiType.GRPC, ApiType.DELTA_GRPC])
+def test_clusters_can_come_by_a_stream_of_their_own(api_type: ApiType) -> None:
+    dynamic = render(BootstrapOptions("edge-1", "edge", (BRIDGE,), api_type=api_type, aggregated=False))[
+        "dynamic_resources"
+    ]
+
+    source = at(dynamic, "cds_config", "api_config_source")
+    assert at(source, "api_type") == api_type
+    assert at(source, "set_node_on_first_message_only") is True
+    assert at(source, "grpc_services", 0, "envoy_grpc", "cluster_name") == BRIDGE_CLUSTER
+    assert isinstance(dynamic, dict)
+    assert set(dynamic) == {"cds_config"}
+
+
 def test_every_bridge_is_an_endpoint_with_keepalive() -> None:
     bootstrap = render(options(bridges=(BRIDGE, SocketAddress("10.0.0.2", 18000))))
 
@@ -157,6 +171,7 @@ def test_a_tcp_listener_names_its_cluster() -> None:
         (lambda: BootstrapOptions("", "edge", (BRIDGE,)), "node id '' is empty"),
         (lambda: BootstrapOptions("edge-1", "", (BRIDGE,)), "node cluster '' is empty"),
         (lambda: BootstrapOptions("edge-1", "edge", (BRIDGE,), admin_port=0), "port 0"),
+        (lambda: BootstrapOptions("edge-1", "edge", (BRIDGE,), api_type=ApiType.REST), "by a stream"),
     ],
 )
 def test_options_that_envoy_could_not_run_with_are_refused(make: Callable[[], object], message: str) -> None:

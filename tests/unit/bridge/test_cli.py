@@ -124,6 +124,38 @@ def test_check_prints_what_is_configured(command: Command, config: Path) -> None
     assert "\x1b" not in outcome.output
 
 
+VIEWS = """views:
+  - {match: {id: "a*", metadata: {team: pay}}, services: [web]}
+  - {match: {san: "spiffe://*"}, services: [web, db], locality_failover: true}
+  - {match: {cluster: all}}
+"""
+NO_BOUNDARY = "note: views[0] goes by what an Envoy says of itself"
+NOT_REQUIRED = "note: an Envoy that no view matches sees every service"
+
+
+@pytest.mark.parametrize(
+    ("addition", "notes"),
+    [
+        ("", {NO_BOUNDARY, NOT_REQUIRED}),
+        ("views_required: true\n", {NO_BOUNDARY}),
+        ("  - {services: [web]}\n", {NO_BOUNDARY}),
+    ],
+)
+def test_check_shows_views_and_what_they_do_not_keep(
+    command: Command, config: Path, addition: str, notes: set[str]
+) -> None:
+    config.write_text(config.read_text(encoding="utf-8") + VIEWS + addition, encoding="utf-8")
+
+    outcome = command("check", "--config", str(config))
+
+    rows = [" ".join(line.split()) for line in outcome.output.splitlines()]
+    assert outcome.status == 0
+    assert "id a*, metadata team pay web no" in rows
+    assert "san spiffe://* web, db yes" in rows
+    assert {note for note in (NO_BOUNDARY, NOT_REQUIRED) if note in outcome.output} == notes
+    assert "note: views[1]" not in outcome.output
+
+
 def test_check_live_shows_what_was_found_and_forgives_what_is_set_aside(command: Command, config: Path) -> None:
     outcome = command("check", "--live", "--config", str(config))
 
@@ -181,6 +213,14 @@ def test_bootstrap_writes_what_envoy_is_to_start_with(command: Command) -> None:
     assert '"validate_clusters": false' in text
     assert '"fd00::5"' in text
     assert '"domains": ["shop.example.com"]' in text
+
+
+def test_bootstrap_can_do_without_an_aggregated_stream(command: Command) -> None:
+    outcome = command("bootstrap", "--node-id", "a", "--cluster", "b", "--no-ads", "-o", "json")
+
+    dynamic = json.loads(outcome.output)["dynamic_resources"]
+    assert list(dynamic) == ["cds_config"]
+    assert dynamic["cds_config"]["api_config_source"]["api_type"] == "DELTA_GRPC"
 
 
 def test_bootstrap_writes_the_same_as_json(command: Command) -> None:

@@ -15,22 +15,27 @@ SOURCE, SCOPE, WEB = SourceName("dc1"), Scope("one"), ServiceName("web")
 IMMEDIATE = Debounce(quiet=0.0, limit=0.0)
 
 
-class Builder:
-    """Encodes a service as the text of its addresses."""
+class Views:
+    """One view for all, in which a service is the text of its addresses."""
 
     def __init__(self) -> None:
+        self.cache = SnapshotCache()
+        self.staged = Snapshot()
         self.batches: list[int] = []
 
-    def apply(self, snapshot: Snapshot, diff: Diff[ServiceName, Service]) -> Snapshot:
+    async def stage(self, diff: Diff[ServiceName, Service]) -> None:
         self.batches.append(len(diff.added) + len(diff.changed) + len(diff.removed))
-        if not diff:
-            return snapshot
+        await asyncio.sleep(0)
         changed = [
             Resource(service.name, body, body.decode())
             for service in (*diff.added.values(), *diff.changed.values())
             for body in [",".join(str(served.endpoint.key) for served in service.endpoints).encode()]
         ]
-        return snapshot.replace(CLUSTER.url, changed, diff.removed)
+        self.staged = self.staged.replace(CLUSTER.url, changed, diff.removed)
+
+    def publish(self) -> int | None:
+        made = self.cache.set(self.staged)
+        return self.cache.generation.number if made and self.cache.generation else None
 
 
 class Gate:
@@ -51,8 +56,9 @@ class Bench:
 
     def __init__(self, debounce: Debounce) -> None:
         self.registry = Registry([SOURCE], lambda _: union, lambda: 0.0)
-        self.cache, self.builder, self.gate, self.observed = SnapshotCache(), Builder(), Gate(), Observed()
-        self.reconciler = Reconciler(self.registry, self.builder, self.cache, debounce, self.observed)
+        self.views, self.gate, self.observed = Views(), Gate(), Observed()
+        self.cache = self.views.cache
+        self.reconciler = Reconciler(self.registry, self.views, debounce, self.observed)
         self.sink = self.registry.sink(SOURCE)
 
     def served(self) -> dict[str, str]:
@@ -118,12 +124,12 @@ async def test_only_the_services_that_changed_are_built_again(bench: Bench) -> N
         bench.sink.update(SCOPE, ServiceName(f"s{number}"), entries(1))
     bench.gate.open.set()
     await eventually(lambda: len(bench.served()) == 50)
-    bench.builder.batches.clear()
+    bench.views.batches.clear()
 
     bench.sink.update(SCOPE, ServiceName("s7"), entries(2))
     await eventually(lambda: bench.served()["s7"] == "10.0.0.2:80")
 
-    assert bench.builder.batches == [1]
+    assert bench.views.batches == [1]
 
 
 async def test_a_large_first_snapshot_is_built_in_parts_and_served_at_once(bench: Bench) -> None:
@@ -134,7 +140,7 @@ async def test_a_large_first_snapshot_is_built_in_parts_and_served_at_once(bench
     await eventually(lambda: bench.cache.snapshot is not None)
 
     assert len(bench.served()) == 1000
-    assert bench.builder.batches == [200] * 5
+    assert bench.views.batches == [200] * 5
 
 
 @pytest.mark.parametrize("debounce", [Debounce(quiet=0.1, limit=3600.0)])

@@ -145,17 +145,17 @@ def test_encoded_endpoints_are_kept_only_for_endpoints_that_exist(builder: Resou
     snapshot = builder.apply(snapshot, changed(service("web", [endpoint(port=1), endpoint(port=100)])))
     snapshot = builder.apply(snapshot, gone("api"))
 
-    assert {name: len(fragments) for name, fragments in builder._fragments.items()} == {"web": 2}
+    assert {name: len(made.fragments) for name, made in builder._made.items()} == {"web": 2}
 
 
 def test_an_endpoint_that_did_not_change_is_not_encoded_again(builder: ResourceBuilder) -> None:
     still, moving = endpoint(), endpoint("10.0.0.2")
     snapshot = builder.apply(Snapshot(), appeared(service("web", [still, moving])))
-    before = builder._fragments[service("web").name][still.address, still.port]
+    before = builder._made[service("web").name].fragments[still.address, still.port]
 
     builder.apply(snapshot, changed(service("web", [endpoint(), endpoint("10.0.0.2", weight=2)])))
 
-    assert builder._fragments[service("web").name][still.address, still.port] is before
+    assert builder._made[service("web").name].fragments[still.address, still.port] is before
 
 
 @pytest.mark.parametrize("name", ["", "\ud800"])

@@ -1,0 +1,5 @@
+"""Which services each Envoy sees, and how: rules that choose, and a cache for each view in use."""
+
+from bridge.views.collection import ClientViews
+
+__all__ = ["ClientViews"]

@@ -1,0 +1,219 @@
+"""The views in use: a cache for each, all of them fed with the same changes and published under the same numbers."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from bridge.config import EdsConfig, ViewRule
+from bridge.diff import Diff
+from bridge.merge import Service
+from bridge.model import ServiceName
+from bridge.resources import PLAIN, EdsServer, Flavour, ResourceBuilder
+from bridge.views.choice import chosen, introduction, selected
+from xds import Client, Reason, Refused, Snapshot, SnapshotCache
+
+CHUNK = 50
+"""Services made for one view before other work on the event loop gets its turn: a few milliseconds."""
+
+REGIONS = 64
+"""Views for regions; when there are so many, only regions with endpoints get another: an Envoy can make up any name."""
+
+KEPT = 32
+"""Views kept although nobody has a stream: for Envoys that ask again and again, or reconnect."""
+
+
+class _Key(NamedTuple):
+    """What tells one view from another; the default view has none."""
+
+    rule: int
+    region: str
+
+    def __str__(self) -> str:
+        return f"views[{self.rule}]{f' in {self.region}' if self.region else ''}"
+
+
+@dataclass(slots=True)
+class _View:
+    """What a cache is to show."""
+
+    flavour: Flavour
+    globs: tuple[str, ...] | None = None
+    """Of the services to be seen; None for all of them."""
+    complete: bool = False
+    """Whether every service went through it since it was opened; before that it is shown to nobody."""
+    staged: Snapshot = Snapshot()  # noqa: RUF009 (immutable)
+
+    def selected(self, diff: Diff[ServiceName, Service]) -> Diff[ServiceName, Service]:
+        """What of a change is to be seen; of what is gone, the builder knows what was there."""
+        if self.globs is None:
+            return diff
+        added = {name: service for name, service in diff.added.items() if selected(self.globs, name)}
+        changed = {name: service for name, service in diff.changed.items() if selected(self.globs, name)}
+        return Diff(added, changed, diff.removed)
+
+
+class ClientViews:
+    """Chooses what each client sees (`xds.Views`), and has everything published to all of them.
+
+    A view is there for as long as a stream has its cache, which is all that holds most of them; the default view and
+    those asked for last are there in any case. Touched on the event loop only.
+
+    Args:
+        builder: makes the resources, which views of the same flavour share.
+        rules: the first that matches a client is the one that counts.
+        required: whether a client that none matches is refused; otherwise it sees everything.
+    """
+
+    def __init__(self, builder: ResourceBuilder, rules: Sequence[ViewRule], *, required: bool) -> None:
+        self._builder = builder
+        self._rules = rules
+        self._required = required
+        self._services: dict[ServiceName, Service] = {}
+        """All services, with what is staged and not yet published."""
+        self._regions: frozenset[str] | None = None
+        """Where there are endpoints; None when it has to be found out again."""
+        self._number = 0
+        self._staging = False
+        self._opened = asyncio.Event()
+        self._watchers: dict[Callable[[int], None], None] = {}
+        self._caches: WeakValueDictionary[_Key, SnapshotCache] = WeakValueDictionary()
+        self._recent: OrderedDict[_Key, SnapshotCache] = OrderedDict()
+        self._default = SnapshotCache(name="default")
+        self._views: WeakKeyDictionary[SnapshotCache, _View] = WeakKeyDictionary()
+        self._views[self._default] = _View(PLAIN, complete=True)
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """What the default view shows; None before the first publication."""
+        return self._default.snapshot
+
+    def view(self, client: Client) -> SnapshotCache:
+        """What a client sees; a view that was not in use is filled soon.
+
+        Raises:
+            Refused: no rule matches, and one has to.
+        """
+        rule = chosen(self._rules, client)
+        if rule is not None:
+            return self._view(self._key(rule, client.node.locality.region))
+        if self._required:
+            raise Refused(Reason.NO_VIEW, f"no view is configured for this client: {introduction(client)}")
+        return self._default
+
+    def watch(self, notify: Callable[[int], None]) -> Callable[[], None]:
+        """Call `notify` with the number of each publication, and when a new view is filled; returns what ends it."""
+        self._watchers[notify] = None
+        return lambda: self._watchers.pop(notify, None)
+
+    async def stage(self, diff: Diff[ServiceName, Service]) -> None:
+        """Take in a part of the next publication; nobody sees it before `publish`."""
+        self._staging, self._regions = True, None
+        self._services |= diff.added
+        self._services |= diff.changed
+        for name in diff.removed:
+            self._services.pop(name, None)
+        default, *others = list(self._views.values())  # one opened from here on is filled from the services
+        before = default.staged
+        await self._add(default, diff)
+        for view in others:
+            if view.globs is None and view.staged is before:
+                view.staged = default.staged  # and stays the same, unless the flavour makes a difference
+            await self._add(view, diff)
+
+    def publish(self) -> int | None:
+        """Show what was staged; the number of the generations that this made, None if it made none."""
+        self._staging = False
+        return self._show()
+
+    async def run(self) -> None:
+        """Fill the views that clients open, until cancelled. Without it none but the default view is ever filled."""
+        while True:
+            await self._opened.wait()
+            self._opened.clear()
+            for view in list(self._views.values()):
+                await self._fill(view)
+            if self._number and not self._staging:
+                self._show()
+
+    def _key(self, rule: int, region: str) -> _Key:
+        """Of the view for a rule and a region, which counts only where it may make a difference."""
+        key, anywhere = _Key(rule, region), _Key(rule, "")
+        if key in self._caches:
+            return key
+        if not self._rules[rule].locality_failover:
+            return anywhere
+        crowded = sum(bool(known.region) for known in self._caches) >= REGIONS
+        return anywhere if crowded and region not in self._inhabited() else key
+
+    def _inhabited(self) -> frozenset[str]:
+        if self._regions is None:
+            endpoints = (served.endpoint for service in self._services.values() for served in service.endpoints)
+            self._regions = frozenset(endpoint.locality.region for endpoint in endpoints)
+        return self._regions
+
+    def _view(self, key: _Key) -> SnapshotCache:
+        cache = self._caches.get(key)
+        if cache is None:
+            cache = self._caches[key] = SnapshotCache(name=str(key))
+            rule = self._rules[key.rule]
+            flavour = Flavour(eds=_server(rule.eds), region=key.region)
+            if rule.selective:
+                self._views[cache] = _View(flavour, rule.services)
+            else:  # most of it is what everybody sees
+                self._views[cache] = _View(flavour, staged=self._views[self._default].staged)
+            self._opened.set()
+        self._recent[key] = cache
+        self._recent.move_to_end(key)
+        if len(self._recent) > KEPT:
+            self._recent.popitem(last=False)
+        return cache
+
+    async def _fill(self, view: _View) -> None:
+        """Add all services to a new view. Changes staged meanwhile reach it too, so each is added in its last state."""
+        if view.complete:
+            return
+        for names in _chunks(self._services):
+            known = {name: self._services[name] for name in names if name in self._services}
+            await self._add(view, Diff(added=known))
+        view.complete = True
+
+    async def _add(self, view: _View, diff: Diff[ServiceName, Service]) -> None:
+        """Stage a change in one view, what is gone first of all."""
+        for part in _parts(diff):
+            view.staged = self._builder.apply(view.staged, view.selected(part), view.flavour)
+            await asyncio.sleep(0)
+
+    def _show(self) -> int | None:
+        number = self._number + 1
+        complete = [(cache, view.staged) for cache, view in self._views.items() if view.complete]
+        made = [cache.set(staged, number) for cache, staged in complete]
+        if not any(made):
+            return None
+        self._number = number
+        for notify in list(self._watchers):
+            notify(number)
+        return number
+
+
+def _server(eds: EdsConfig | None) -> EdsServer | None:
+    return EdsServer(eds.cluster, eds.api_type, eds.refresh_delay) if eds else None
+
+
+def _parts(diff: Diff[ServiceName, Service]) -> Iterator[Diff[ServiceName, Service]]:
+    services = {**diff.added, **diff.changed}
+    if len(services) <= CHUNK:
+        yield diff
+        return
+    yield Diff(removed=diff.removed)
+    for names in _chunks(services):
+        yield Diff(changed={name: services[name] for name in names})
+
+
+def _chunks(names: Iterable[ServiceName]) -> Iterator[Sequence[ServiceName]]:
+    remaining = iter(list(names))
+    while chunk := list(islice(remaining, CHUNK)):
+        yield chunk
