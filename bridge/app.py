@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
+from bridge import tls
 from bridge.admin import AdminServer, ListedSource, View
 from bridge.config import Config, build_adapters
 from bridge.merge import POLICIES, MergePolicy, Policy
@@ -24,7 +25,7 @@ from bridge.resources import ResourceBuilder
 from bridge.scheduler import Scheduler
 from bridge.stream_log import StreamLog
 from bridge.supervisor import Supervisor
-from xds import Observers, ServerOptions, SnapshotCache, XdsServer
+from xds import Credentials, Observers, ServerOptions, SnapshotCache, XdsServer
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ async def serve(config: Config) -> None:
     A second signal ends the process at once, as if nobody had asked for the first.
 
     Raises:
-        ConfigError: a cluster template or a source's options cannot work.
+        ConfigError: a cluster template, a source's options or a certificate cannot work.
         OSError: a port cannot be listened on.
     """
     stop = asyncio.Event()
@@ -73,8 +74,7 @@ class Bridge:
         self._cache = SnapshotCache()
         debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
         self._reconciler = Reconciler(self._registry, builder, self._cache, debounce, self._metrics)
-        listen = ServerOptions(host=config.xds.listen.host, port=config.xds.listen.port)
-        self._xds = XdsServer(self._cache, listen, Observers(self._metrics.streams, StreamLog()))
+        self._xds = self._xds_server()
         self._admin = AdminServer(config.admin, self._view())
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -110,10 +110,25 @@ class Bridge:
         async with contextlib.AsyncExitStack() as stack:
             admin_port = await self._admin.start()
             stack.push_async_callback(self._admin.stop)
-            xds_port = await self._xds.start()
+            with tls.explained():
+                xds_port = await self._xds.start()
             stack.push_async_callback(self._xds.stop, STREAMS_END)
             log.info("bridge.started", extra={"xds_port": xds_port, "admin_port": admin_port})
+            if self._config.xds.open_to_strangers:
+                log.warning(
+                    "xds.exposed", extra={"listen": str(self._config.xds.listen), "missing": "xds.tls.client_ca"}
+                )
             yield stack
+
+    def _xds_server(self) -> XdsServer:
+        config, observer = self._config.xds, Observers(self._metrics.streams, StreamLog())
+        allowed = (config.tls.allowed_sans if config.tls else None) or ()
+        options = ServerOptions(host=config.listen.host, port=config.listen.port, allowed_sans=allowed)
+        return XdsServer(self._cache, options, observer, credentials=self._credentials())
+
+    def _credentials(self) -> Credentials | None:
+        config = self._config.xds.tls
+        return Credentials(tls.files(config), [self._metrics.tls, tls.TlsLog()]) if config else None
 
     def _view(self) -> View:
         listed = [ListedSource(source.name, source.type, source.required) for source in self._config.sources]

@@ -10,6 +10,8 @@ class Reason(StrEnum):
     """What was sent cannot be understood."""
     NO_VIEW = "no_view"
     """The client is nobody to whom anything is to be shown."""
+    NAME_NOT_ALLOWED = "name_not_allowed"
+    """None of the names in its certificate is on the list of those who may call."""
     STOPPING = "stopping"
     """The server is about to end; another replica will answer."""
 

@@ -118,8 +118,10 @@ def check(
     from bridge.cli import report  # noqa: PLC0415
 
     adapters = build_adapters(settings.sources)
+    expires = _certificate_expires(settings)
     console = report.console(sys.stdout)
     report.configuration(console, str(config), settings)
+    report.encryption(console, settings.xds, expires)
     if not live:
         return
     _only_errors()
@@ -184,6 +186,20 @@ def bootstrap(  # noqa: PLR0913 (an option each)
 
 def _load(path: Path) -> Config:
     return load(path, os.environ, plugins.discover())
+
+
+def _certificate_expires(settings: Config) -> float | None:
+    """When the certificate for Envoys expires, in seconds since 1970; None without TLS.
+
+    Raises:
+        ConfigError: a file cannot be used.
+    """
+    if settings.xds.tls is None:
+        return None
+
+    from bridge import tls  # noqa: PLC0415 (see the top of this file)
+
+    return tls.read(settings.xds.tls).expires
 
 
 def _outcome(runner: asyncio.Runner, work: Coroutine[None, None, None]) -> int:

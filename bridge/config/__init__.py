@@ -19,7 +19,7 @@ from bridge.config.model import (
     build_adapters,
 )
 from bridge.config.schema import json_schema
-from bridge.config.xds import Debounce, XdsConfig
+from bridge.config.xds import Debounce, TlsConfig, XdsConfig
 
 __all__ = [
     "Address",
@@ -34,6 +34,7 @@ __all__ = [
     "ServiceRule",
     "SourceConfig",
     "SourceKeys",
+    "TlsConfig",
     "XdsConfig",
     "build_adapters",
     "json_schema",

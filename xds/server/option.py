@@ -18,6 +18,8 @@ class ServerOptions:
     """A stream whose client does not read is ended after this time."""
     max_request_size: int = 16 << 20
     """Bytes. A State-of-the-World request restates every name; gRPC's own default of 4 MiB is too small for it."""
+    allowed_sans: tuple[str, ...] = ()
+    """Whose certificate has none of these names is refused (`AllowedNames`); empty: nobody is asked for a name."""
 
 
 def channel_arguments(options: ServerOptions) -> list[tuple[str, int]]:
