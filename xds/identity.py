@@ -7,7 +7,7 @@ import os
 import ssl
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -103,10 +103,15 @@ class IdentityWatch:
     """Reads the files again when they have changed: rewritten, renamed into place, or by a symbolic link on their way.
 
     Blocking, so for a thread of its own.
+
+    Args:
+        files: where they are.
+        clock: seconds since 1970.
     """
 
-    def __init__(self, files: TlsFiles) -> None:
+    def __init__(self, files: TlsFiles, clock: Callable[[], float] = time.time) -> None:
         self._files = files
+        self._clock = clock
         self._seen: object = None
         self._accepted: object = None
         self._expires = 0.0
@@ -121,7 +126,7 @@ class IdentityWatch:
             IdentityError: they cannot be used; also when they could, and have expired since.
         """
         before, self._seen = self._seen, tuple(_signature(path) for path in self._files)
-        if self._seen == self._accepted and time.time() < self._expires:
+        if self._seen == self._accepted and self._clock() < self._expires:
             return None
         if before not in (None, self._seen):
             return None

@@ -17,7 +17,7 @@ import typer
 
 from bridge import installation, log, plugins
 from bridge.adapter import seconds
-from bridge.cli.bootstrap import Output, addresses, http_listeners, tcp_listeners, write
+from bridge.cli import bootstrap as form
 from bridge.config import Config, LogFormat, LogLevel, build_adapters, json_schema, load
 from bridge.errors import ConfigError
 from bridge.model import Locality
@@ -164,24 +164,39 @@ def bootstrap(  # noqa: PLR0913 (an option each)
     zone: Annotated[str, typer.Option(help="Where this Envoy runs, within the region.")] = "",
     admin_port: Annotated[int, typer.Option(help="Port of Envoy's own admin interface, on loopback.")] = 9901,
     sotw: Annotated[bool, typer.Option("--sotw", help="State of the World in place of incremental updates.")] = False,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How to write it.")] = Output.YAML,
+    tls_ca: form.TlsCa = "",
+    tls_certificate: form.TlsCertificate = "",
+    tls_key: form.TlsKey = "",
+    tls_server_name: form.TlsServerName = "",
+    tls_secrets: form.TlsSecrets = "",
+    part: Annotated[form.Part, typer.Option(help="Which file to print.")] = form.Part.BOOTSTRAP,
+    output: Annotated[form.Output, typer.Option("--output", "-o", help="How to write it.")] = form.Output.YAML,
 ) -> None:
-    """Print the bootstrap of an Envoy: static listeners and routes, clusters and endpoints from the bridge."""
+    """Print the bootstrap of an Envoy: static listeners and routes, clusters and endpoints from the bridge.
+
+    Paths are on the Envoy's machine. With --tls-secrets DIR, print the parts `certificate` and `ca` as well, to
+    DIR/xds_bridge_certificate.yaml and DIR/xds_bridge_ca.yaml: Envoy follows files that these name, and no others.
+    """
     from bridge import bootstrap as envoy  # noqa: PLC0415 (the command has the same name)
 
     try:
         options = envoy.BootstrapOptions(
             node_id=node_id,
             node_cluster=cluster,
-            bridges=addresses(bridge or [DEFAULT_BRIDGE]),
+            bridges=form.addresses(bridge or [DEFAULT_BRIDGE]),
             locality=Locality(region, zone),
             admin_port=admin_port,
             api_type=envoy.ApiType.GRPC if sotw else envoy.ApiType.DELTA_GRPC,
-            listeners=(*http_listeners(listen or [DEFAULT_LISTENER], route or []), *tcp_listeners(tcp or [])),
+            listeners=(
+                *form.http_listeners(listen or [DEFAULT_LISTENER], route or []),
+                *form.tcp_listeners(tcp or []),
+            ),
+            tls=form.tls(tls_ca, tls_certificate, tls_key, tls_server_name, tls_secrets),
         )
+        content = form.content(options, part)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from error
-    typer.echo(write(envoy.render(options), output), nl=False)
+    typer.echo(form.write(content, output), nl=False)
 
 
 def _load(path: Path) -> Config:
