@@ -25,6 +25,9 @@ _KINDS = tuple(
 )
 """How a certificate says what kind of key it is for (RFC 3279, RFC 5480). Measured: the TLS of gRPC serves no other."""
 
+_STRANGERS = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
+"""What OpenSSL says of a key that is not the certificate's; the last one when it is of another kind."""
+
 
 class Part(StrEnum):
     """Which of the files."""
@@ -185,7 +188,7 @@ def _load(server: ssl.SSLContext, files: TlsFiles, certificate: bytes, private_k
         with _in_memory(certificate) as chain, _in_memory(private_key) as key:
             server.load_cert_chain(chain, key, password="")  # without one, OpenSSL would ask on the terminal
     except ssl.SSLError as error:
-        if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
+        if error.reason in _STRANGERS:
             reason = f"does not belong to the first certificate in {files.certificate}; replace both"
             raise IdentityError(Part.PRIVATE_KEY, files.private_key, reason) from error
         if error.reason is None:  # "PEM lib": the certificate was decoded before

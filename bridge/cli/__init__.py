@@ -42,8 +42,6 @@ ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", envvar="XDS_BRIDGE_CONFIG", metavar="FILE", help="The configuration file.")
 ]
 DEFAULT_CONFIG = Path("/etc/xds-bridge/bridge.yaml")
-DEFAULT_BRIDGE = "127.0.0.1:18000"
-DEFAULT_LISTENER = "127.0.0.1:10000"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -146,20 +144,10 @@ def bootstrap(  # noqa: PLR0913 (an option each)
     *,
     node_id: Annotated[str, typer.Option(help="Name of this Envoy, unlike that of any other.")],
     cluster: Annotated[str, typer.Option(help="What this Envoy is for; Envoys of one kind share it.")],
-    bridge: Annotated[
-        list[str] | None,
-        typer.Option(metavar="HOST:PORT", help="A bridge; again for each replica.", show_default=DEFAULT_BRIDGE),
-    ] = None,
-    listen: Annotated[
-        list[str] | None,
-        typer.Option(metavar="HOST:PORT", help="An HTTP listener, with every route.", show_default=DEFAULT_LISTENER),
-    ] = None,
-    route: Annotated[
-        list[str] | None, typer.Option(metavar="[HOST]/PREFIX=CLUSTER", help="Where requests go; again for each route.")
-    ] = None,
-    tcp: Annotated[
-        list[str] | None, typer.Option(metavar="HOST:PORT=CLUSTER", help="A TCP listener; again for each.")
-    ] = None,
+    bridge: form.Bridges = None,
+    listen: form.Listeners = None,
+    route: form.Routes = None,
+    tcp: form.TcpListeners = None,
     region: Annotated[str, typer.Option(help="Where this Envoy runs.")] = "",
     zone: Annotated[str, typer.Option(help="Where this Envoy runs, within the region.")] = "",
     admin_port: Annotated[int, typer.Option(help="Port of Envoy's own admin interface, on loopback.")] = 9901,
@@ -183,12 +171,12 @@ def bootstrap(  # noqa: PLR0913 (an option each)
         options = envoy.BootstrapOptions(
             node_id=node_id,
             node_cluster=cluster,
-            bridges=form.addresses(bridge or [DEFAULT_BRIDGE]),
+            bridges=form.addresses(bridge or [form.DEFAULT_BRIDGE]),
             locality=Locality(region, zone),
             admin_port=admin_port,
             api_type=envoy.ApiType.GRPC if sotw else envoy.ApiType.DELTA_GRPC,
             listeners=(
-                *form.http_listeners(listen or [DEFAULT_LISTENER], route or []),
+                *form.http_listeners(listen or [form.DEFAULT_LISTENER], route or []),
                 *form.tcp_listeners(tcp or []),
             ),
             tls=form.tls(tls_ca, tls_certificate, tls_key, tls_server_name, tls_secrets),

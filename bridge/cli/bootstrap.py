@@ -19,6 +19,23 @@ from bridge.errors import ConfigError
 _WIDTH = 4096  # no line is worth breaking
 
 
+DEFAULT_BRIDGE = "127.0.0.1:18000"
+DEFAULT_LISTENER = "127.0.0.1:10000"
+
+Bridges = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HOST:PORT", help="A bridge; again for each replica.", show_default=DEFAULT_BRIDGE),
+]
+Listeners = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HOST:PORT", help="An HTTP listener, with every route.", show_default=DEFAULT_LISTENER),
+]
+Routes = Annotated[
+    list[str] | None, typer.Option(metavar="[HOST]/PREFIX=CLUSTER", help="Where requests go; again for each route.")
+]
+TcpListeners = Annotated[
+    list[str] | None, typer.Option(metavar="HOST:PORT=CLUSTER", help="A TCP listener; again for each.")
+]
 TlsCa = Annotated[str, typer.Option(metavar="PATH", help="By these authorities, Envoy verifies bridges (PEM).")]
 TlsCertificate = Annotated[str, typer.Option(metavar="PATH", help="With this, Envoy proves who it is (PEM).")]
 TlsKey = Annotated[str, typer.Option(metavar="PATH", help="The key to --tls-certificate (PEM).")]

@@ -17,6 +17,15 @@ def _allowed_name(value: str) -> str:
     return value
 
 
+def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("nobody is on the list; leave it out to let in everybody with a certificate")
+    return value
+
+
+AllowedName = Annotated[str, Field(min_length=1), AfterValidator(_allowed_name)]
+
+
 class TlsConfig(Section):
     """TLS on the port that Envoys connect to. The files are PEM; they may be replaced at any time."""
 
@@ -26,10 +35,7 @@ class TlsConfig(Section):
     """The key to `certificate`, without a passphrase."""
     client_ca: Path | None = None
     """The authorities that sign the certificates of Envoys. With it, nobody connects without one."""
-    allowed_sans: (
-        Annotated[tuple[Annotated[str, Field(min_length=1), AfterValidator(_allowed_name)], ...], Field(min_length=1)]
-        | None
-    ) = None
+    allowed_sans: Annotated[tuple[AllowedName, ...], AfterValidator(_not_empty)] | None = None
     """The names, one of which an Envoy's certificate must have, beside being signed: DNS names, URIs, IP addresses.
 
     A `*` at the end stands for the rest of a name. Everybody with a certificate when left out.
@@ -75,9 +81,7 @@ class XdsConfig(Section):
         # What was itself wrong is absent from `info.data`: one mistake, one message.
         plain = not info.data.get("insecure", True) and info.data.get("tls", ...) is None
         if plain and not value.loopback:
-            raise ValueError(
-                f"{value} is reachable from other machines in plain text; add `tls`, or `insecure: true` to allow it"
-            )
+            raise ValueError(f"{value} is reachable from other machines in plain text; add `tls` or `insecure: true`")
         return value
 
     @model_validator(mode="after")
