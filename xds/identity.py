@@ -167,11 +167,11 @@ def _try_out(files: TlsFiles, certificate: bytes, private_key: bytes) -> float:
     anchors = _authorities(client, Part.CERTIFICATE, files.certificate, certificate)
     server = _context(ssl.PROTOCOL_TLS_SERVER)
     _load(server, files, certificate, private_key)
-    shown = _shake_hands(client, server, files.certificate)
-    if not any(kind in ssl.PEM_cert_to_DER_cert(_first(certificate)) for kind in _KINDS):
+    visitor = _shake_hands(client, server, files.certificate)
+    if not any(kind in (visitor.getpeercert(binary_form=True) or b"") for kind in _KINDS):
         reason = "is for a kind of key that gRPC does not serve; use RSA, P-256 or P-384"
         raise IdentityError(Part.CERTIFICATE, files.certificate, reason)
-    return min([shown, *anchors])
+    return min([_expiry(visitor.getpeercert() or {}), *anchors])
 
 
 def _context(protocol: int) -> ssl.SSLContext:
@@ -195,22 +195,25 @@ def _load(server: ssl.SSLContext, files: TlsFiles, certificate: bytes, private_k
             raise IdentityError(Part.PRIVATE_KEY, files.private_key, "holds no key that can be decoded") from error
         reason = f"is of no use: {error.reason.lower().replace('_', ' ')}"
         raise IdentityError(Part.CERTIFICATE, files.certificate, reason) from error
+    except OSError as error:  # such as too many open files
+        reason = f"cannot be tried out ({error.strerror})"
+        raise IdentityError(Part.PRIVATE_KEY, files.private_key, reason) from error
 
 
-def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, path: Path) -> float:
-    """Both sides of a handshake, in memory; returns when the server's certificate expires."""
+def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, path: Path) -> ssl.SSLObject:
+    """Both sides of a handshake, in memory; returns the client's."""
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     visitor = client.wrap_bio(to_client, to_server)
     host = server.wrap_bio(to_server, to_client, server_side=True)
     try:
-        for side in (visitor, host, visitor):
+        for side in (visitor, host, visitor, host, visitor):  # the last two for TLS 1.2
             with _waiting():
                 side.do_handshake()
     except ssl.SSLCertVerificationError as error:
         raise IdentityError(Part.CERTIFICATE, path, f"is accepted by no client: {error.verify_message}") from error
     except ssl.SSLError as error:
         raise IdentityError(Part.CERTIFICATE, path, f"cannot be shown to a client: {error.reason}") from error
-    return _expiry(visitor.getpeercert() or {})
+    return visitor
 
 
 @contextmanager
@@ -242,11 +245,6 @@ def _authorities(context: ssl.SSLContext, part: Part, path: Path, content: bytes
 
 def _expiry(certificate: "ssl._PeerCertRetDictType") -> float:
     return float(ssl.cert_time_to_seconds(str(certificate["notAfter"])))
-
-
-def _first(content: bytes) -> str:
-    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
-    return begin + content.decode("ascii", "ignore").partition(begin)[2].partition(end)[0] + end
 
 
 @contextmanager

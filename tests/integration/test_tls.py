@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +19,9 @@ from support.bridge import BridgeProcess
 from support.certificates import DAY, Authority, CertificateFiles, MountedFiles
 from support.endpoints_file import EndpointsFile
 from support.envoy import EnvoyProcess, validate
+from support.load import Load
 from support.ports import free_port
+from support.relay import Relay
 from support.waiting import eventually
 
 ENVOY, BRIDGE = "spiffe://prod/envoy", "spiffe://prod/xds-bridge"
@@ -38,10 +41,18 @@ class Setting:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.options.listeners[0].address.port}/"
 
+    def by_way_of(self, relay: Relay) -> BootstrapOptions:
+        """The same, with a relay in front of the bridge."""
+        return replace(self.options, bridges=(SocketAddress("127.0.0.1", relay.port),))
+
     async def connections(self) -> float:
         """Streams that are open at the bridge."""
         metrics = await self.bridge.metrics()
         return metrics['xds_bridge_xds_streams{kind="aggregated",transport="delta"}']
+
+    async def opened(self) -> float:
+        """Streams that were ever opened at the bridge."""
+        return (await self.bridge.metrics())['xds_bridge_xds_streams_opened_total{transport="delta"}']
 
     async def loads(self, result: str) -> float:
         """How often the bridge found new certificates, good or bad."""
@@ -83,61 +94,53 @@ async def setting(
         yield Setting(authority, bridge_files, envoy_files, bridge, options)
 
 
-@asynccontextmanager
-async def requests(url: str) -> AsyncIterator[list[int]]:
-    """Requests one after the other for as long as the block lasts: the statuses of their answers."""
-    statuses: list[int] = []
-
-    async def ask() -> None:
-        async with aiohttp.ClientSession() as session:
-            while True:
-                async with session.get(url) as response:
-                    statuses.append(response.status)
-
-    task = asyncio.create_task(ask())
-    try:
-        yield statuses
-        assert not task.done()
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
+CHANGES = ("cluster_added", "cluster_modified", "cluster_removed")
 
 
 async def test_everything_is_renewed_while_requests_go_through(tmp_path: Path) -> None:
     async with (
         backends("web") as running,
         setting(tmp_path, running.addresses["web"]) as here,
-        EnvoyProcess(render(here.options), tmp_path) as envoy,
+        Relay(here.bridge.xds_port) as relay,
+        EnvoyProcess(render(here.by_way_of(relay)), tmp_path) as envoy,
     ):
         await eventually(lambda: _served(envoy, here.url), what="Envoy has its cluster")
-        before = await envoy.stats("cluster_manager.")
-        async with requests(here.url) as statuses:
+        before = await changes(envoy)
+        async with Load(here.url, workers=1) as load:
             new = Authority()
             both = here.authority.certificate + new.certificate
             here.bridge_files.swap(here.authority.issue(BRIDGE), both)  # first, both trust both
             here.envoy_files.swap(here.authority.issue(ENVOY), both)
-            await eventually(lambda: _is(here.loads("ok"), 2))
+            await eventually(lambda: _is(here.loads("ok"), 2), timeout=30)
+            await eventually(lambda: _least(renewals(envoy), 4))  # two secrets, at the start and now
             here.bridge_files.swap(new.issue(BRIDGE), new.certificate)  # then, both are somebody new
             here.envoy_files.swap(new.issue(ENVOY), new.certificate)
-            await eventually(lambda: _is(here.loads("ok"), 3))
-            updates = await envoy.stats(
-                "cluster.xds_bridge_servers.client_ssl_socket_factory.ssl_context_update_by_sds"
-            )
-            assert sum(updates.values()) >= 6  # two secrets, at first and after each renewal
+            await eventually(lambda: _is(here.loads("ok"), 3), timeout=30)
+            await eventually(lambda: _least(renewals(envoy), 6))
+            await load.more(10)
 
-            assert await here.connections() == 1  # the old connection has lived through all of that
-            await here.bridge.kill()
-            await here.bridge.start()  # whoever connects now is shown, and shows, what is new
-            await eventually(lambda: _is(here.connections(), 1), timeout=30, what="Envoy is back")
-            seen = len(statuses)
-            await eventually(lambda: len(statuses) > seen + 10)
-        after = await envoy.stats("cluster_manager.")
+            assert relay.accepted == 1  # the first connection has lived through all of that
+            relay.cut()
+            await eventually(lambda: relay.accepted > 1, timeout=30, what="Envoy connects again")
+            await eventually(lambda: _is(here.opened(), 2), timeout=30, what="its new connection is believed")
+            await load.more(10)
+        after = await changes(envoy)
 
-    assert set(statuses) == {200}
-    assert {name: after[name] for name in CHANGES} == {name: before[name] for name in CHANGES}
+    assert load.failures == []
+    assert set(load.answers) == {"web"}
+    assert after == before
 
 
-CHANGES = ("cluster_manager.cluster_added", "cluster_manager.cluster_modified", "cluster_manager.cluster_removed")
+async def changes(envoy: EnvoyProcess) -> list[int]:
+    """What happened to Envoy's clusters."""
+    stats = await envoy.stats("cluster_manager.")
+    return [stats[f"cluster_manager.{name}"] for name in CHANGES]
+
+
+async def renewals(envoy: EnvoyProcess) -> float:
+    """How often Envoy has taken a secret into use."""
+    name = "cluster.xds_bridge_servers.client_ssl_socket_factory.ssl_context_update_by_sds"
+    return (await envoy.stats(name))[name]
 
 
 async def test_an_envoy_that_may_not_is_refused_and_told_why(tmp_path: Path) -> None:
@@ -179,6 +182,44 @@ async def test_a_bad_certificate_is_told_once_and_the_last_good_one_stays(tmp_pa
         assert key_text not in here.bridge.log.read_text()
 
 
+async def test_a_bridge_does_not_start_with_a_bad_certificate(tmp_path: Path) -> None:
+    authority = Authority()
+    files = CertificateFiles(tmp_path / "tls", authority.issue(BRIDGE), authority.certificate)
+    files.write_key(authority.issue(BRIDGE))
+    bridge = _alone(tmp_path, "127.0.0.1", files)
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", "run", "--config", bridge.config), stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await process.communicate()
+
+    assert process.returncode == 78
+    assert f"xds.tls.private_key: {files.private_key} does not belong" in errors.decode()
+    assert "Traceback" not in errors.decode()
+
+
+async def test_a_port_that_is_open_to_strangers_is_told_at_the_start(tmp_path: Path) -> None:
+    authority = Authority()
+    files = CertificateFiles(tmp_path / "tls", authority.issue(BRIDGE), authority.certificate)
+
+    # A name in place of an address counts as reachable, whatever it stands for; only `localhost` does not.
+    async with _alone(tmp_path, "LOCALHOST", files) as bridge:
+        (event,) = bridge.events("xds.exposed")
+
+    assert event["level"] == "warning"
+    assert event["missing"] == "xds.tls.client_ca"
+
+
+def _alone(directory: Path, host: str, files: CertificateFiles) -> BridgeProcess:
+    """A bridge with a certificate, which asks nobody for theirs."""
+    bridge = BridgeProcess(directory, [EndpointsFile(directory / "endpoints.json").source()])
+    configured = json.loads(bridge.config.read_text())
+    tls = {"certificate": str(files.certificate), "private_key": str(files.private_key)}
+    source = {**configured["sources"][0], "allow_empty": True}
+    bridge.write({**configured, "xds": {"listen": f"{host}:{bridge.xds_port}", "tls": tls}, "sources": [source]})
+    return bridge
+
+
 @pytest.mark.parametrize("secrets", [True, False], ids=["secrets", "paths"])
 @pytest.mark.parametrize("server_name", ["", "bridge.internal", BRIDGE], ids=["host", "DNS", "URI"])
 async def test_envoy_accepts_every_kind_of_tls(tmp_path: Path, server_name: str, secrets: bool) -> None:
@@ -215,3 +256,7 @@ async def _failed_verification(envoy: EnvoyProcess) -> bool:
 
 async def _is(value: Awaitable[float], expected: float) -> bool:
     return await value == expected
+
+
+async def _least(value: Awaitable[float], expected: float) -> bool:
+    return await value >= expected

@@ -1,3 +1,5 @@
+import os
+import resource
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -148,6 +150,19 @@ def test_nobody_is_asked_for_a_passphrase(
 
     with pytest.raises(IdentityError, match="is encrypted"):
         read_identity(paths(files))
+
+
+def test_too_many_open_files_are_an_error_like_any_other(files: CertificateFiles) -> None:
+    """It happens while the bridge serves, and must not end it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))  # one more: enough to read a file, and no more
+    try:
+        with pytest.raises(IdentityError, match="Too many open files"):
+            read_identity(paths(files))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_the_key_is_in_no_text(files: CertificateFiles, pair: Pair) -> None:
