@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
-from bridge import memory
+from bridge import memory, tls
 from bridge.admin import AdminServer, ListedSource, View
 from bridge.config import Config, build_adapters
 from bridge.merge import POLICIES, MergePolicy, Policy
@@ -26,7 +26,7 @@ from bridge.scheduler import Scheduler
 from bridge.stream_log import StreamLog
 from bridge.supervisor import Supervisor
 from bridge.views import ClientViews
-from xds import Limits, Observers, ServerOptions, XdsServer
+from xds import Credentials, Limits, Observers, ServerOptions, XdsServer
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ async def serve(config: Config) -> None:
     A second signal ends the process at once, as if nobody had asked for the first.
 
     Raises:
-        ConfigError: a cluster template or a source's options cannot work.
+        ConfigError: a cluster template, a source's options or a certificate cannot work.
         OSError: a port cannot be listened on.
     """
     stop = asyncio.Event()
@@ -77,10 +77,8 @@ class Bridge:
         self._views = ClientViews(builder, config.views, required=config.views_required)
         debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
         self._reconciler = Reconciler(self._registry, self._views, debounce, self._metrics)
-        limits = Limits(**config.xds.limits.model_dump())  # the keys are called as the limits are
-        listen = ServerOptions(host=config.xds.listen.host, port=config.xds.listen.port, limits=limits)
         self._memory = memory.Reclaimer(memory.find_trim())
-        self._xds = XdsServer(self._views, listen, Observers(self._metrics.streams, StreamLog(), self._memory))
+        self._xds = self._xds_server()
         self._admin = AdminServer(config.admin, self._view())
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -118,10 +116,29 @@ class Bridge:
         async with contextlib.AsyncExitStack() as stack:
             admin_port = await self._admin.start()
             stack.push_async_callback(self._admin.stop)
-            xds_port = await self._xds.start()
+            with tls.explained():
+                xds_port = await self._xds.start()
             stack.push_async_callback(self._xds.stop, STREAMS_END)
             log.info("bridge.started", extra={"xds_port": xds_port, "admin_port": admin_port})
+            if self._config.xds.open_to_strangers:
+                log.warning(
+                    "xds.exposed", extra={"listen": str(self._config.xds.listen), "missing": "xds.tls.client_ca"}
+                )
             yield stack
+
+    def _xds_server(self) -> XdsServer:
+        config, observer = self._config.xds, Observers(self._metrics.streams, StreamLog(), self._memory)
+        options = ServerOptions(
+            host=config.listen.host,
+            port=config.listen.port,
+            limits=Limits(**config.limits.model_dump()),  # the keys are called as the limits are
+            allowed_sans=(config.tls.allowed_sans if config.tls else None) or (),
+        )
+        return XdsServer(self._views, options, observer, credentials=self._credentials())
+
+    def _credentials(self) -> Credentials | None:
+        config = self._config.xds.tls
+        return Credentials(tls.files(config), [self._metrics.tls, tls.TlsLog()]) if config else None
 
     def _view(self) -> View:
         listed = [ListedSource(source.name, source.type, source.required) for source in self._config.sources]

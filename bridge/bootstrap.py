@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bridge.envoy_tls import EnvoyTls, transport_socket
 from bridge.errors import ConfigError
 from bridge.model import Locality, require_printable
 
@@ -130,6 +131,8 @@ class BootstrapOptions:
     aggregated: bool = True
     """One stream for everything (ADS). Otherwise each cluster has a stream of its own, to where the cluster says."""
     listeners: tuple[HttpListener | TcpListener, ...] = ()
+    tls: EnvoyTls | None = None
+    """For bridges with TLS; None for plain text."""
 
     def __post_init__(self) -> None:
         _require_name("node id", self.node_id)
@@ -150,7 +153,7 @@ def render(options: BootstrapOptions) -> dict[str, object]:
         "admin": {"address": _address(SocketAddress("127.0.0.1", options.admin_port))},
         "dynamic_resources": _dynamic_resources(options),
         "static_resources": {
-            "clusters": [_bridge_cluster(options.bridges)],
+            "clusters": [_bridge_cluster(options)],
             "listeners": [_listener(listener) for listener in options.listeners],
         },
     }
@@ -176,7 +179,8 @@ def _node(options: BootstrapOptions) -> dict[str, object]:
     return {**node, "locality": locality} if locality else node
 
 
-def _bridge_cluster(bridges: tuple[SocketAddress, ...]) -> dict[str, object]:
+def _bridge_cluster(options: BootstrapOptions) -> dict[str, object]:
+    bridges, tls = options.bridges, options.tls
     keepalive = {"interval": "10s", "timeout": "5s"}  # a bridge whose host is gone is noticed within 15 s
     return {
         "name": BRIDGE_CLUSTER,
@@ -192,6 +196,7 @@ def _bridge_cluster(bridges: tuple[SocketAddress, ...]) -> dict[str, object]:
             "cluster_name": BRIDGE_CLUSTER,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(bridge)}} for bridge in bridges]}],
         },
+        **({"transport_socket": transport_socket(tls, [bridge.host for bridge in bridges])} if tls else {}),
     }
 
 

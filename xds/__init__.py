@@ -5,12 +5,13 @@ who sees what, and a `StreamObserver` is told what happens in between.
 """
 
 from xds.cache import SnapshotCache
+from xds.identity import Identity, IdentityError, Part, TlsFiles, read_identity
 from xds.limit import Limits
 from xds.node import Client, Locality, Node
 from xds.observer import ObservedStream, Observers, StreamObserver, StreamStatus, TypeStatus
 from xds.refusal import Reason, Refused
 from xds.resource import CLUSTER, ENDPOINT, TYPES, Resource, ResourceType, content_version
-from xds.server import ServerOptions, XdsServer
+from xds.server import Credentials, IdentityObserver, ServerOptions, XdsServer
 from xds.snapshot import Snapshot
 from xds.view import Views
 
@@ -19,11 +20,16 @@ __all__ = [
     "ENDPOINT",
     "TYPES",
     "Client",
+    "Credentials",
+    "Identity",
+    "IdentityError",
+    "IdentityObserver",
     "Limits",
     "Locality",
     "Node",
     "ObservedStream",
     "Observers",
+    "Part",
     "Reason",
     "Refused",
     "Resource",
@@ -33,10 +39,12 @@ __all__ = [
     "SnapshotCache",
     "StreamObserver",
     "StreamStatus",
+    "TlsFiles",
     "TypeStatus",
     "Views",
     "XdsServer",
     "content_version",
+    "read_identity",
 ]
 
 __distribution__ = "xds-bridge"

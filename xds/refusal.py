@@ -20,6 +20,8 @@ class Reason(StrEnum):
     """New streams come faster than they may."""
     REQUEST_SIZE = "request_size"
     """A request is larger than it may be."""
+    NAME_NOT_ALLOWED = "name_not_allowed"
+    """None of the names in its certificate is on the list of those who may call."""
     STOPPING = "stopping"
     """The server is about to end; another replica will answer."""
 

@@ -17,7 +17,7 @@ import typer
 
 from bridge import installation, log, plugins
 from bridge.adapter import seconds
-from bridge.cli.bootstrap import Output, addresses, http_listeners, tcp_listeners, write
+from bridge.cli import bootstrap as form
 from bridge.config import Config, LogFormat, LogLevel, build_adapters, json_schema, load
 from bridge.errors import ConfigError
 from bridge.model import Locality
@@ -42,8 +42,6 @@ ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", envvar="XDS_BRIDGE_CONFIG", metavar="FILE", help="The configuration file.")
 ]
 DEFAULT_CONFIG = Path("/etc/xds-bridge/bridge.yaml")
-DEFAULT_BRIDGE = "127.0.0.1:18000"
-DEFAULT_LISTENER = "127.0.0.1:10000"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -118,8 +116,10 @@ def check(
     from bridge.cli import report  # noqa: PLC0415
 
     adapters = build_adapters(settings.sources)
+    expires = _certificate_expires(settings)
     console = report.console(sys.stdout)
     report.configuration(console, str(config), settings)
+    report.encryption(console, settings.xds, expires)
     if not live:
         return
     _only_errors()
@@ -144,20 +144,10 @@ def bootstrap(  # noqa: PLR0913 (an option each)
     *,
     node_id: Annotated[str, typer.Option(help="Name of this Envoy, unlike that of any other.")],
     cluster: Annotated[str, typer.Option(help="What this Envoy is for; Envoys of one kind share it.")],
-    bridge: Annotated[
-        list[str] | None,
-        typer.Option(metavar="HOST:PORT", help="A bridge; again for each replica.", show_default=DEFAULT_BRIDGE),
-    ] = None,
-    listen: Annotated[
-        list[str] | None,
-        typer.Option(metavar="HOST:PORT", help="An HTTP listener, with every route.", show_default=DEFAULT_LISTENER),
-    ] = None,
-    route: Annotated[
-        list[str] | None, typer.Option(metavar="[HOST]/PREFIX=CLUSTER", help="Where requests go; again for each route.")
-    ] = None,
-    tcp: Annotated[
-        list[str] | None, typer.Option(metavar="HOST:PORT=CLUSTER", help="A TCP listener; again for each.")
-    ] = None,
+    bridge: form.Bridges = None,
+    listen: form.Listeners = None,
+    route: form.Routes = None,
+    tcp: form.TcpListeners = None,
     region: Annotated[str, typer.Option(help="Where this Envoy runs.")] = "",
     zone: Annotated[str, typer.Option(help="Where this Envoy runs, within the region.")] = "",
     admin_port: Annotated[int, typer.Option(help="Port of Envoy's own admin interface, on loopback.")] = 9901,
@@ -165,29 +155,58 @@ def bootstrap(  # noqa: PLR0913 (an option each)
     no_ads: Annotated[
         bool, typer.Option("--no-ads", help="A stream for each cluster; needs a view with `eds` in the bridge.")
     ] = False,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How to write it.")] = Output.YAML,
+    tls_ca: form.TlsCa = "",
+    tls_certificate: form.TlsCertificate = "",
+    tls_key: form.TlsKey = "",
+    tls_server_name: form.TlsServerName = "",
+    tls_secrets: form.TlsSecrets = "",
+    part: Annotated[form.Part, typer.Option(help="Which file to print.")] = form.Part.BOOTSTRAP,
+    output: Annotated[form.Output, typer.Option("--output", "-o", help="How to write it.")] = form.Output.YAML,
 ) -> None:
-    """Print the bootstrap of an Envoy: static listeners and routes, clusters and endpoints from the bridge."""
+    """Print the bootstrap of an Envoy: static listeners and routes, clusters and endpoints from the bridge.
+
+    Paths are on the Envoy's machine. With --tls-secrets DIR, print the parts `certificate` and `ca` as well, to
+    DIR/xds_bridge_certificate.yaml and DIR/xds_bridge_ca.yaml: Envoy follows files that these name, and no others.
+    """
     from bridge import bootstrap as envoy  # noqa: PLC0415 (the command has the same name)
 
     try:
         options = envoy.BootstrapOptions(
             node_id=node_id,
             node_cluster=cluster,
-            bridges=addresses(bridge or [DEFAULT_BRIDGE]),
+            bridges=form.addresses(bridge or [form.DEFAULT_BRIDGE]),
             locality=Locality(region, zone),
             admin_port=admin_port,
             api_type=envoy.ApiType.GRPC if sotw else envoy.ApiType.DELTA_GRPC,
             aggregated=not no_ads,
-            listeners=(*http_listeners(listen or [DEFAULT_LISTENER], route or []), *tcp_listeners(tcp or [])),
+            listeners=(
+                *form.http_listeners(listen or [form.DEFAULT_LISTENER], route or []),
+                *form.tcp_listeners(tcp or []),
+            ),
+            tls=form.tls(tls_ca, tls_certificate, tls_key, tls_server_name, tls_secrets),
         )
+        content = form.content(options, part)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from error
-    typer.echo(write(envoy.render(options), output), nl=False)
+    typer.echo(form.write(content, output), nl=False)
 
 
 def _load(path: Path) -> Config:
     return load(path, os.environ, plugins.discover())
+
+
+def _certificate_expires(settings: Config) -> float | None:
+    """When the certificate for Envoys expires, in seconds since 1970; None without TLS.
+
+    Raises:
+        ConfigError: a file cannot be used.
+    """
+    if settings.xds.tls is None:
+        return None
+
+    from bridge import tls  # noqa: PLC0415 (see the top of this file)
+
+    return tls.read(settings.xds.tls).expires
 
 
 def _outcome(runner: asyncio.Runner, work: Coroutine[None, None, None]) -> int:

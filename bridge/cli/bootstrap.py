@@ -4,15 +4,47 @@ import io
 import json
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Annotated
 
+import typer
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from bridge.bootstrap import HttpListener, Route, SocketAddress, TcpListener
+from bridge.bootstrap import BootstrapOptions, HttpListener, Route, SocketAddress, TcpListener, render
 from bridge.config.address import parse_address
+from bridge.envoy_tls import EnvoyTls, Secret, secret
 from bridge.errors import ConfigError
 
 _WIDTH = 4096  # no line is worth breaking
+
+
+DEFAULT_BRIDGE = "127.0.0.1:18000"
+DEFAULT_LISTENER = "127.0.0.1:10000"
+
+Bridges = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HOST:PORT", help="A bridge; again for each replica.", show_default=DEFAULT_BRIDGE),
+]
+Listeners = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HOST:PORT", help="An HTTP listener, with every route.", show_default=DEFAULT_LISTENER),
+]
+Routes = Annotated[
+    list[str] | None, typer.Option(metavar="[HOST]/PREFIX=CLUSTER", help="Where requests go; again for each route.")
+]
+TcpListeners = Annotated[
+    list[str] | None, typer.Option(metavar="HOST:PORT=CLUSTER", help="A TCP listener; again for each.")
+]
+TlsCa = Annotated[str, typer.Option(metavar="PATH", help="By these authorities, Envoy verifies bridges (PEM).")]
+TlsCertificate = Annotated[str, typer.Option(metavar="PATH", help="With this, Envoy proves who it is (PEM).")]
+TlsKey = Annotated[str, typer.Option(metavar="PATH", help="The key to --tls-certificate (PEM).")]
+TlsServerName = Annotated[
+    str, typer.Option(metavar="NAME", help="What the bridges' certificates are for.", show_default="their hosts")
+]
+TlsSecrets = Annotated[
+    str, typer.Option(metavar="DIR", help="Where Envoy finds the other two parts, by which it sees renewals.")
+]
 
 
 class Output(StrEnum):
@@ -20,6 +52,46 @@ class Output(StrEnum):
 
     YAML = "yaml"
     JSON = "json"
+
+
+class Part(StrEnum):
+    """Which of an Envoy's files is printed."""
+
+    BOOTSTRAP = "bootstrap"
+    CERTIFICATE = "certificate"
+    CA = "ca"
+
+
+def content(options: BootstrapOptions, part: Part) -> dict[str, object]:
+    """What one of an Envoy's files holds.
+
+    Raises:
+        ConfigError: the Envoy has no such file.
+    """
+    if part is Part.BOOTSTRAP:
+        return render(options)
+    if options.tls is None or options.tls.secrets is None:
+        raise ConfigError(f"there is no file of the {part} without --tls-secrets")
+    return secret(options.tls, Secret.CERTIFICATE if part is Part.CERTIFICATE else Secret.CA)
+
+
+def tls(ca: str, certificate: str, key: str, server_name: str, secrets: str) -> EnvoyTls | None:
+    """The TLS of an Envoy from options that are empty where they are not given; None when none is.
+
+    Raises:
+        ConfigError: there is something without `ca`, or a path is none.
+    """
+    if not ca:
+        if certificate or key or server_name or secrets:
+            raise ConfigError("TLS needs --tls-ca, by which Envoy verifies the bridges")
+        return None
+    return EnvoyTls(
+        ca=PurePosixPath(ca),
+        certificate=PurePosixPath(certificate) if certificate else None,
+        private_key=PurePosixPath(key) if key else None,
+        server_name=server_name,
+        secrets=PurePosixPath(secrets) if secrets else None,
+    )
 
 
 def addresses(texts: Sequence[str]) -> tuple[SocketAddress, ...]:

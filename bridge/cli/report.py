@@ -1,6 +1,7 @@
 """What `check` prints: tables for people, with nothing in them that a source could use to move the cursor."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import TextIO
 
 from rich.console import Console
@@ -8,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.live import Reading
-from bridge.config import Config, ViewMatch
+from bridge.config import Config, ViewMatch, XdsConfig
 from bridge.log import printable
 from bridge.model import Health
 
@@ -39,6 +40,25 @@ def configuration(target: Console, path: str, config: Config) -> None:
         _table(target, ("views", "services", "locality failover"), views)
     for note in _notes(config):
         _line(target, f"note: {note}", "yellow")
+
+
+def encryption(target: Console, config: XdsConfig, expires: float | None) -> None:
+    """Print who can connect, and until when; a warning where that is everybody and perhaps not meant.
+
+    Args:
+        target: where to print.
+        config: the server that Envoys connect to.
+        expires: when its certificate does, in seconds since 1970; None without TLS.
+    """
+    if config.tls is None or expires is None:
+        return
+    until = datetime.fromtimestamp(expires, UTC)
+    clients = "need a certificate" if config.tls.client_ca else "need none"
+    names = f" with one of the names {', '.join(config.tls.allowed_sans)}" if config.tls.allowed_sans else ""
+    _line(target, f"TLS with a certificate until {until:%Y-%m-%d %H:%M} UTC; clients {clients}{names}")
+    if config.open_to_strangers:
+        advice = "set xds.tls.client_ca, or anyone who reaches the port can read every endpoint"
+        _line(target, f"warning: {config.listen} is reachable from other machines; {advice}", "bold yellow")
 
 
 def reading(target: Console, read: Reading) -> None:

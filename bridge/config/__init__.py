@@ -20,7 +20,7 @@ from bridge.config.model import (
 )
 from bridge.config.schema import json_schema
 from bridge.config.view import EdsConfig, ViewMatch, ViewRule
-from bridge.config.xds import Debounce, LimitsConfig, XdsConfig
+from bridge.config.xds import Debounce, LimitsConfig, TlsConfig, XdsConfig
 
 __all__ = [
     "Address",
@@ -37,6 +37,7 @@ __all__ = [
     "ServiceRule",
     "SourceConfig",
     "SourceKeys",
+    "TlsConfig",
     "ViewMatch",
     "ViewRule",
     "XdsConfig",

@@ -1,14 +1,52 @@
 """The section `xds`: the server that Envoys connect to."""
 
+from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from bridge.adapter import Duration
 from bridge.config.address import Address
 from bridge.config.section import ListenAddress, Section
 from bridge.config.size import Size
+
+
+def _allowed_name(value: str) -> str:
+    if "*" in value[:-1]:
+        raise ValueError(f"{value!r} has a '*' before its end; it can only stand for the rest of a name")
+    return value
+
+
+def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("nobody is on the list; leave it out to let in everybody with a certificate")
+    return value
+
+
+AllowedName = Annotated[str, Field(min_length=1), AfterValidator(_allowed_name)]
+
+
+class TlsConfig(Section):
+    """TLS on the port that Envoys connect to. The files are PEM; they may be replaced at any time."""
+
+    certificate: Path
+    """The bridge's certificate, followed by the intermediate ones up to what Envoys trust."""
+    private_key: Path
+    """The key to `certificate`, without a passphrase."""
+    client_ca: Path | None = None
+    """The authorities that sign the certificates of Envoys. With it, nobody connects without one."""
+    allowed_sans: Annotated[tuple[AllowedName, ...], AfterValidator(_not_empty)] | None = None
+    """The names, one of which an Envoy's certificate must have, beside being signed: DNS names, URIs, IP addresses.
+
+    A `*` at the end stands for the rest of a name. Everybody with a certificate when left out.
+    """
+
+    @model_validator(mode="after")
+    def _names_of_verified_clients(self) -> Self:
+        if self.allowed_sans and self.client_ca is None:
+            raise ValueError("allowed_sans needs client_ca: a name counts only when an authority vouches for it")
+        return self
 
 
 class Debounce(Section):
@@ -54,8 +92,10 @@ class XdsConfig(Section):
 
     insecure: bool = False
     """Allow plain text beyond this machine. Anyone who reaches the port can then read every endpoint."""
+    tls: TlsConfig | None = None
+    """Certificates, of the bridge and of those who may connect. Without it, everything is plain text."""
     listen: ListenAddress = Address("127.0.0.1", 18000)
-    """Where Envoys connect, as host:port. Beyond loopback it needs `insecure: true`."""
+    """Where Envoys connect, as host:port. Beyond loopback it needs `tls`, or `insecure: true`."""
     debounce: Debounce = Debounce()
     """How long changes are gathered before they are pushed."""
     limits: LimitsConfig = LimitsConfig()
@@ -64,9 +104,19 @@ class XdsConfig(Section):
     @field_validator("listen")
     @classmethod
     def _not_exposed_by_accident(cls, value: Address, info: ValidationInfo) -> Address:
-        # `insecure` is absent from `info.data` when it was itself wrong: one mistake, one message.
-        if not value.loopback and not info.data.get("insecure", True):
-            raise ValueError(
-                f"{value} is reachable from other machines in plain text; add `insecure: true` to allow it"
-            )
+        # What was itself wrong is absent from `info.data`: one mistake, one message.
+        plain = not info.data.get("insecure", True) and info.data.get("tls", ...) is None
+        if plain and not value.loopback:
+            raise ValueError(f"{value} is reachable from other machines in plain text; add `tls` or `insecure: true`")
         return value
+
+    @model_validator(mode="after")
+    def _plain_or_not(self) -> Self:
+        if self.insecure and self.tls:
+            raise ValueError("with tls nothing is plain text; take `insecure: true` away")
+        return self
+
+    @property
+    def open_to_strangers(self) -> bool:
+        """Whether other machines can connect without showing who they are, although nobody said that they may."""
+        return self.tls is not None and self.tls.client_ca is None and not self.listen.loopback

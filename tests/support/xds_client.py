@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 
+import grpc
 import grpc.aio
 from envoy_data_plane.envoy.config.core.v3 import Node
 from envoy_data_plane.envoy.service.discovery.v3 import (
@@ -108,11 +109,19 @@ class RawStream:
 class XdsClient:
     """Talks one transport to a server, on as many streams as that takes."""
 
-    def __init__(self, port: int, transport: Transport, *, node: str | None = "node-1") -> None:
+    def __init__(
+        self,
+        port: int,
+        transport: Transport,
+        *,
+        node: str | None = "node-1",
+        cluster: str = "edge",
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
         self.transport = transport
-        self.node = Node(id=node, cluster="edge") if node is not None else None
+        self.node = Node(id=node, cluster=cluster) if node is not None else None
         """What each request says about the client."""
-        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
+        self._channel = _channel(f"127.0.0.1:{port}", credentials)
         self._streams: dict[str, RawStream] = {}
         self._unread: dict[str, list[Update]] = {}
         self._names: dict[str, frozenset[str]] = {}
@@ -271,13 +280,22 @@ class XdsClient:
 
 
 @contextlib.asynccontextmanager
-async def connected(port: int, transport: Transport, *, node: str | None = "node-1") -> AsyncIterator[XdsClient]:
-    """A client that hangs up at the end."""
-    client = XdsClient(port, transport, node=node)
+async def connected(
+    port: int, transport: Transport, *, node: str | None = "node-1", credentials: grpc.ChannelCredentials | None = None
+) -> AsyncIterator[XdsClient]:
+    """A client that hangs up at the end; with TLS where it has credentials."""
+    client = XdsClient(port, transport, node=node, credentials=credentials)
     try:
         yield client
     finally:
         await client.close()
+
+
+def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    return grpc.aio.secure_channel(target, credentials, options=options)
 
 
 def _sotw_update(message: bytes) -> Update:

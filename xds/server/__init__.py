@@ -13,12 +13,14 @@ from xds.in_flight import InFlight
 from xds.observer import StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.resource import TYPES, ResourceType
+from xds.server.credentials import Credentials, IdentityObserver
 from xds.server.discovery import Discovery
+from xds.server.gate import Gate
 from xds.server.option import ServerOptions, channel_arguments
 from xds.session import Surroundings
 from xds.view import Views
 
-__all__ = ["ServerOptions", "XdsServer"]
+__all__ = ["Credentials", "IdentityObserver", "ServerOptions", "XdsServer"]
 
 
 class XdsServer:
@@ -29,6 +31,7 @@ class XdsServer:
         options: where and how to listen.
         observer: is told what happens.
         types: the table of what is served, in push order.
+        credentials: for TLS; without them everything is plain text.
     """
 
     def __init__(
@@ -37,8 +40,11 @@ class XdsServer:
         options: ServerOptions,
         observer: StreamObserver,
         types: Sequence[ResourceType] = TYPES,
+        credentials: Credentials | None = None,
     ) -> None:
         self._options = options
+        self._credentials = credentials
+        self._gates = [Gate(options.allowed_sans, observer)] if options.allowed_sans else []
         limits, clock = options.limits, time.monotonic
         shared = Surroundings(views, observer, Propagation(), clock, limits, InFlight(limits.in_flight, clock))
         self._audience = Audience(shared, limits.write_timeout)
@@ -49,15 +55,17 @@ class XdsServer:
         """Listen, and return the port.
 
         Raises:
+            IdentityError: the files of the credentials cannot be used.
             OSError: the address cannot be listened on.
         """
         options = self._options
-        server = grpc.aio.server(options=channel_arguments(options))
+        credentials = await self._credentials.load() if self._credentials else None
+        server = grpc.aio.server(options=channel_arguments(options), interceptors=self._gates)
         for service, methods in self._discovery.services().items():
             server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, methods)])
         host = f"[{options.host}]" if ":" in options.host else options.host
         try:
-            port = server.add_insecure_port(f"{host}:{options.port}")
+            port = _listen(server, f"{host}:{options.port}", credentials)
         except RuntimeError as error:
             message = f"cannot listen for xDS on {host}:{options.port}; is the port in use?"
             raise OSError(errno.EADDRINUSE, message) from error
@@ -66,8 +74,14 @@ class XdsServer:
         return port
 
     async def run(self) -> None:
-        """Tell the streams of changes and look after them, until cancelled. Without it clients learn of no change."""
-        await self._audience.run()
+        """Tell the streams of changes and look after them, until cancelled. Without it clients learn of no change.
+
+        The files of the credentials are kept to for as long as this runs, too.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._audience.run())
+            if self._credentials:
+                tasks.create_task(self._credentials.run())
 
     async def stop(self, grace: float) -> None:
         """Say goodbye to all clients and end their streams; they come back by themselves, to us or to another.
@@ -85,3 +99,7 @@ class XdsServer:
     def streams(self) -> Sequence[StreamStatus]:
         """Every open stream, oldest first."""
         return self._audience.streams()
+
+
+def _listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
+    return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)

@@ -22,6 +22,7 @@ _STATUS: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.ACCEPT_RATE: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.REQUEST_SIZE: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.NO_VIEW: grpc.StatusCode.PERMISSION_DENIED,
+        Reason.NAME_NOT_ALLOWED: grpc.StatusCode.PERMISSION_DENIED,
         Reason.STOPPING: grpc.StatusCode.UNAVAILABLE,
     }
 )
@@ -44,8 +45,7 @@ class GrpcConnection:
     @property
     def names(self) -> tuple[str, ...]:
         """Subject alternative names of the client's certificate, which gRPC has verified; none without TLS."""
-        found = self._context.auth_context().get("x509_subject_alternative_name", ())
-        return tuple(name.decode(errors="replace") for name in found)
+        return certificate_names(self._context)
 
     async def read(self) -> bytes | None:
         """The next message; None when the client has said its last."""
@@ -73,6 +73,16 @@ def client_of(connection: Connection) -> str:
         return connection.names[0]
     kind, _, address = connection.peer.partition(":")
     return kind if kind.startswith("unix") else address.rpartition(":")[0]
+
+
+def certificate_names(context: Context) -> tuple[str, ...]:
+    """The DNS names, URIs and IP addresses that a client's certificate is for; none without a verified certificate.
+
+    E-mail addresses are left out: authorities do not always check them, and any text could stand there.
+    """
+    properties = context.auth_context()
+    found = (name for kind in ("peer_dns", "peer_uri", "peer_ip") for name in properties.get(kind, ()))
+    return tuple(name.decode(errors="replace") for name in found)
 
 
 async def refuse(context: Context, refusal: Refused, observer: StreamObserver) -> NoReturn:

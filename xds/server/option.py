@@ -16,6 +16,8 @@ class ServerOptions:
     """0 lets the operating system choose."""
     limits: Limits = field(default_factory=Limits)
     """How much clients may ask of it."""
+    allowed_sans: tuple[str, ...] = ()
+    """Whose certificate has none of these names is refused (`AllowedNames`); empty: nobody is asked for a name."""
 
 
 def channel_arguments(options: ServerOptions) -> list[tuple[str, int]]:

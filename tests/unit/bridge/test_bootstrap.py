@@ -15,6 +15,7 @@ from bridge.bootstrap import (
 )
 from bridge.errors import ConfigError
 from bridge.model import Locality
+from support.tree import at
 
 BRIDGE = SocketAddress("10.0.0.1", 18000)
 LISTENER = SocketAddress("0.0.0.0", 8080)
@@ -22,14 +23,6 @@ LISTENER = SocketAddress("0.0.0.0", 8080)
 
 def options(*listeners: HttpListener | TcpListener, bridges: tuple[SocketAddress, ...] = (BRIDGE,)) -> BootstrapOptions:
     return BootstrapOptions("edge-1", "edge", bridges, listeners=listeners)
-
-
-def at(tree: object, *path: str | int) -> object:
-    """The part of a rendered bootstrap at a path."""
-    for part in path:
-        assert isinstance(tree, dict | list)
-        tree = tree[part]  # type: ignore[index]  # a key of a dict or an index of a list
-    return tree
 
 
 HTTP_FILTER = ("static_resources", "listeners", 0, "filter_chains", 0, "filters", 0, "typed_config")

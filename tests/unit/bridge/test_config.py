@@ -159,7 +159,7 @@ soruces: []
 
     assert lines == [
         "2:3: xds.listn: unknown key; did you mean 'listen'?",
-        "3:11: xds.listen: 0.0.0.0:1 is reachable from other machines in plain text; add `insecure: true` to allow it",
+        "3:11: xds.listen: 0.0.0.0:1 is reachable from other machines in plain text; add `tls` or `insecure: true`",
         "4:21: xds.debounce.quiet: a duration is a number with a unit, such as 250ms, 30s, 5m or 1h",
         "4:30: xds.debounce.max: '3x' is not a duration; write a number and a unit, such as 250ms, 30s, 5m or 1h",
         "5:1: admin: expected a mapping, not nothing",

@@ -7,9 +7,7 @@ import asyncio
 import importlib.metadata
 import platform
 import time
-from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -24,19 +22,20 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from bridge.merge import Service
-from bridge.model import Health, SourceName
+from bridge.metrics.sample import TYPE_LABELS, Sample, SampledCollector
+from bridge.metrics.tls import TlsMetrics
+from bridge.model import SourceName
 from bridge.observer import SourceObserver
 from bridge.reconciler import Publication
-from bridge.registry import SourceStatistics
-from xds import CLUSTER, ENDPOINT, ObservedStream, Reason, Refused, StreamObserver, StreamStatus, TypeStatus
+from xds import ObservedStream, Reason, Refused, StreamObserver
+
+__all__ = ["CONTENT_TYPE", "Metrics", "Sample", "SourceMetrics", "StreamMetrics", "TlsMetrics"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-_TYPES = MappingProxyType({CLUSTER.url: "cluster", ENDPOINT.url: "endpoint"})
 _UNSUPPORTED = MappingProxyType(
     {
         "type.googleapis.com/envoy.config.listener.v3.Listener": "listener",
@@ -56,16 +55,6 @@ _OTHER = "other"
 LabelledT = TypeVar("LabelledT", Counter, Histogram)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What is counted at the moment of a scrape, not when it changes; taken on the event loop."""
-
-    services: Sequence[Service]
-    statistics: Mapping[SourceName, SourceStatistics]
-    streams: Sequence[StreamStatus]
-    ready: bool
-
-
 class Metrics:
     """The metrics of one process; its parts observe the sources, the streams and the reconciler."""
 
@@ -77,11 +66,13 @@ class Metrics:
         """
         disable_created_metrics()  # type: ignore[no-untyped-call]  # typed but for this one
         self._registry = registry
-        self._sampled = _SampledCollector()
+        self._sampled = SampledCollector()
         self._described = False
         registry.register(self._sampled)
         self.streams = StreamMetrics(registry)
         """The observer of the xDS server."""
+        self.tls = TlsMetrics(registry)
+        """The observer of its certificates."""
         self.sources = SourceMetrics(registry)
         """The observer of the supervisor."""
         self._changes = _counter(registry, "registry_changes", "Endpoints changed in what is served.", "kind")
@@ -281,20 +272,6 @@ class StreamMetrics(StreamObserver):
         self._failures.inc()
 
 
-class _SampledCollector(Collector):
-    """Turns the latest sample into metrics; a source or type that is gone leaves no series behind."""
-
-    def __init__(self) -> None:
-        self.sample = Sample((), {}, (), ready=False)
-
-    def collect(self) -> Iterator[Metric]:
-        sample = self.sample
-        yield GaugeMetricFamily("xds_bridge_ready", "1 when Envoys are answered.", value=float(sample.ready))
-        yield from _registry_families(sample)
-        yield from _source_families(sample.statistics)
-        yield from _stream_families(sample.streams)
-
-
 class _BuildCollector(Collector):
     """What runs here."""
 
@@ -305,81 +282,9 @@ class _BuildCollector(Collector):
         yield InfoMetricFamily("xds_bridge_build", "Versions of the bridge and of what it runs on.", value=versions)
 
 
-def _registry_families(sample: Sample) -> Iterator[Metric]:
-    healths = Tally(served.endpoint.health for service in sample.services for served in service.endpoints)
-    yield GaugeMetricFamily("xds_bridge_registry_services", "Services served.", value=len(sample.services))
-    yield _family(
-        "registry_endpoints", "Endpoints served.", ["health"], {(health.value,): healths[health] for health in Health}
-    )
-    disputed = sum(1 for service in sample.services if service.disputed)
-    yield GaugeMetricFamily(
-        "xds_bridge_registry_disputed_services", "Services whose endpoints disagree about a protocol.", value=disputed
-    )
-
-
-def _source_families(statistics: Mapping[SourceName, SourceStatistics]) -> Iterator[Metric]:
-    yield _family(
-        "source_services",
-        "Services that a source reports.",
-        ["source"],
-        {(s,): n.services for s, n in statistics.items()},
-    )
-    yield _family(
-        "source_endpoints",
-        "Endpoints that a source reports.",
-        ["source", "health"],
-        {(s, health.value): n.endpoints.get(health, 0) for s, n in statistics.items() for health in Health},
-    )
-    yield _family(
-        "source_set_aside_endpoints",
-        "Entries of a source that cannot be served; /api/v1/services/NAME says why.",
-        ["source"],
-        {(s,): n.set_aside for s, n in statistics.items()},
-    )
-
-
-def _stream_families(streams: Sequence[StreamStatus]) -> Iterator[Metric]:
-    open_streams = Tally((each.transport, "aggregated" if each.aggregated else "separate") for each in streams)
-    kinds = [(transport, kind) for transport in ("sotw", "delta") for kind in ("aggregated", "separate")]
-    labels = ["transport", "kind"]
-    yield _family("xds_streams", "Open streams.", labels, {kind: open_streams[kind] for kind in kinds})
-    clients = len({_client(each) for each in streams})
-    yield GaugeMetricFamily("xds_bridge_xds_clients", "Clients with an open stream, by node id.", value=clients)
-    yield _family(
-        "xds_rejecting_clients",
-        "Clients whose last answer was a NACK.",
-        ["type"],
-        _clients(streams, lambda status: status.rejection is not None),
-    )
-    yield _family(
-        "xds_unacked_clients",
-        "Clients that have not answered the last response yet.",
-        ["type"],
-        _clients(streams, lambda status: status.rejection is None and status.version_acked != status.version_sent),
-    )
-
-
-def _clients(streams: Iterable[StreamStatus], holds: Callable[[TypeStatus], bool]) -> dict[tuple[str, ...], int]:
-    """For how many clients something holds, by type."""
-    found = {(_client(each), status.type_url) for each in streams for status in each.types if holds(status)}
-    tally = Tally(type_url for _client_name, type_url in found)
-    return {(name,): tally[url] for url, name in _TYPES.items()}
-
-
-def _client(stream: StreamStatus) -> str:
-    return stream.node.id if stream.node and stream.node.id else stream.peer
-
-
 def _by_type(metric: LabelledT) -> Mapping[str, LabelledT]:
     """The child of each served type by its URL, looked up once: these are counted for every response and ACK."""
-    return {url: metric.labels(name) for url, name in _TYPES.items()}
-
-
-def _family(name: str, text: str, labels: list[str], values: Mapping[tuple[str, ...], float]) -> Metric:
-    family = GaugeMetricFamily(f"xds_bridge_{name}", text, labels=labels)
-    for key in sorted(values):
-        family.add_metric(key, values[key])
-    return family
+    return {url: metric.labels(name) for url, name in TYPE_LABELS.items()}
 
 
 def _counter(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Counter:

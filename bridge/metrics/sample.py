@@ -1,0 +1,114 @@
+"""What is counted at the moment of a scrape, from the state itself: what is gone leaves no series behind."""
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from bridge.merge import Service
+from bridge.model import Health, SourceName
+from bridge.registry import SourceStatistics
+from xds import CLUSTER, ENDPOINT, StreamStatus, TypeStatus
+
+TYPE_LABELS = MappingProxyType({CLUSTER.url: "cluster", ENDPOINT.url: "endpoint"})
+"""What a type is called in the label `type`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What is counted at the moment of a scrape, not when it changes; taken on the event loop."""
+
+    services: Sequence[Service]
+    statistics: Mapping[SourceName, SourceStatistics]
+    streams: Sequence[StreamStatus]
+    ready: bool
+
+
+class SampledCollector(Collector):
+    """Turns the latest sample into metrics."""
+
+    def __init__(self) -> None:
+        self.sample = Sample((), {}, (), ready=False)
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything that is sampled, as the library asks for it."""
+        sample = self.sample
+        yield GaugeMetricFamily("xds_bridge_ready", "1 when Envoys are answered.", value=float(sample.ready))
+        yield from _registry_families(sample)
+        yield from _source_families(sample.statistics)
+        yield from _stream_families(sample.streams)
+
+
+def _registry_families(sample: Sample) -> Iterator[Metric]:
+    healths = Tally(served.endpoint.health for service in sample.services for served in service.endpoints)
+    yield GaugeMetricFamily("xds_bridge_registry_services", "Services served.", value=len(sample.services))
+    yield _family(
+        "registry_endpoints", "Endpoints served.", ["health"], {(health.value,): healths[health] for health in Health}
+    )
+    disputed = sum(1 for service in sample.services if service.disputed)
+    yield GaugeMetricFamily(
+        "xds_bridge_registry_disputed_services", "Services whose endpoints disagree about a protocol.", value=disputed
+    )
+
+
+def _source_families(statistics: Mapping[SourceName, SourceStatistics]) -> Iterator[Metric]:
+    yield _family(
+        "source_services",
+        "Services that a source reports.",
+        ["source"],
+        {(s,): n.services for s, n in statistics.items()},
+    )
+    yield _family(
+        "source_endpoints",
+        "Endpoints that a source reports.",
+        ["source", "health"],
+        {(s, health.value): n.endpoints.get(health, 0) for s, n in statistics.items() for health in Health},
+    )
+    yield _family(
+        "source_set_aside_endpoints",
+        "Entries of a source that cannot be served; /api/v1/services/NAME says why.",
+        ["source"],
+        {(s,): n.set_aside for s, n in statistics.items()},
+    )
+
+
+def _stream_families(streams: Sequence[StreamStatus]) -> Iterator[Metric]:
+    open_streams = Tally((each.transport, "aggregated" if each.aggregated else "separate") for each in streams)
+    kinds = [(transport, kind) for transport in ("sotw", "delta") for kind in ("aggregated", "separate")]
+    labels = ["transport", "kind"]
+    yield _family("xds_streams", "Open streams.", labels, {kind: open_streams[kind] for kind in kinds})
+    clients = len({_client(each) for each in streams})
+    yield GaugeMetricFamily("xds_bridge_xds_clients", "Clients with an open stream, by node id.", value=clients)
+    yield _family(
+        "xds_rejecting_clients",
+        "Clients whose last answer was a NACK.",
+        ["type"],
+        _clients(streams, lambda status: status.rejection is not None),
+    )
+    yield _family(
+        "xds_unacked_clients",
+        "Clients that have not answered the last response yet.",
+        ["type"],
+        _clients(streams, lambda status: status.rejection is None and status.version_acked != status.version_sent),
+    )
+
+
+def _clients(streams: Iterable[StreamStatus], holds: Callable[[TypeStatus], bool]) -> dict[tuple[str, ...], int]:
+    """For how many clients something holds, by type."""
+    found = {(_client(each), status.type_url) for each in streams for status in each.types if holds(status)}
+    tally = Tally(type_url for _client_name, type_url in found)
+    return {(name,): tally[url] for url, name in TYPE_LABELS.items()}
+
+
+def _client(stream: StreamStatus) -> str:
+    return stream.node.id if stream.node and stream.node.id else stream.peer
+
+
+def _family(name: str, text: str, labels: list[str], values: Mapping[tuple[str, ...], float]) -> Metric:
+    family = GaugeMetricFamily(f"xds_bridge_{name}", text, labels=labels)
+    for key in sorted(values):
+        family.add_metric(key, values[key])
+    return family
