@@ -10,8 +10,14 @@ class Reason(StrEnum):
     """What was sent cannot be understood."""
     NO_VIEW = "no_view"
     """The client is nobody to whom anything is to be shown."""
+    NOT_ALLOWED = "not_allowed"
+    """The client may not use this service."""
+    NOT_READY = "not_ready"
+    """There is nothing to serve yet; asking again later will help."""
     STOPPING = "stopping"
     """The server is about to end; another replica will answer."""
+    TOO_MANY = "too_many"
+    """So many clients use this service already that one more is not served."""
 
 
 class Refused(Exception):  # noqa: N818 (the name says it: it is the client that has a problem)

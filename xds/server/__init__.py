@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import grpc
 import grpc.aio
@@ -12,8 +12,12 @@ from xds.audience import Audience
 from xds.observer import StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.resource import TYPES, ResourceType
-from xds.server.discovery import Discovery
+from xds.server.client_status import ClientStatus
+from xds.server.discovery import Discovery, Methods
+from xds.server.fetch import Fetch
+from xds.server.health import Health
 from xds.server.option import ServerOptions, channel_arguments
+from xds.server.unix_socket import private, require_free, target
 from xds.session import Surroundings
 from xds.view import Views
 
@@ -41,24 +45,26 @@ class XdsServer:
         shared = Surroundings(views, observer, Propagation(), time.monotonic)
         self._audience = Audience(shared, options.patience)
         self._discovery = Discovery(types, self._audience, shared)
+        self._fetch = Fetch(types, shared)
+        self._status = ClientStatus(self._audience, options.status_names, observer)
+        self._health = Health({*self._discovery.services(), *self._status.services()}, views, observer)
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> int:
         """Listen, and return the port.
 
         Raises:
-            OSError: the address cannot be listened on.
+            OSError: the address or the socket cannot be listened on.
         """
         options = self._options
+        if options.socket:
+            await require_free(options.socket)
         server = grpc.aio.server(options=channel_arguments(options))
-        for service, methods in self._discovery.services().items():
+        for service, methods in self._services():
             server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, methods)])
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        try:
-            port = server.add_insecure_port(f"{host}:{options.port}")
-        except RuntimeError as error:
-            message = f"cannot listen for xDS on {host}:{options.port}; is the port in use?"
-            raise OSError(errno.EADDRINUSE, message) from error
+        port = _listen(server, options)
+        if options.socket:
+            _listen_locally(server, options.socket)
         await server.start()
         self._server = server
         return port
@@ -74,12 +80,38 @@ class XdsServer:
             grace: seconds after which what still runs is cut off.
         """
         self._discovery.close()
+        self._health.close()
         async with asyncio.TaskGroup() as tasks:
             if self._server:
                 tasks.create_task(self._server.stop(grace))
             # gRPC would wait for the streams, and these never end by themselves.
             self._audience.dismiss()
+            self._status.close()
 
     def streams(self) -> Sequence[StreamStatus]:
         """Every open stream, oldest first."""
         return self._audience.streams()
+
+    def _services(self) -> Sequence[tuple[str, Methods]]:
+        parts: Sequence[Mapping[str, Methods]] = [
+            part.services() for part in (self._discovery, self._fetch, self._status, self._health)
+        ]
+        return [service for part in parts for service in part.items()]
+
+
+def _listen(server: grpc.aio.Server, options: ServerOptions) -> int:
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    try:
+        return server.add_insecure_port(f"{host}:{options.port}")
+    except RuntimeError as error:
+        message = f"cannot listen for xDS on {host}:{options.port}; is the port in use?"
+        raise OSError(errno.EADDRINUSE, message) from error
+
+
+def _listen_locally(server: grpc.aio.Server, path: str) -> None:
+    try:
+        with private():
+            server.add_insecure_port(target(path))
+    except RuntimeError as error:
+        message = f"cannot listen for xDS on {path}; is its directory there and writable, and no file in its place?"
+        raise OSError(errno.EADDRINUSE, message) from error

@@ -17,7 +17,10 @@ _STATUS: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
     {
         Reason.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
         Reason.NO_VIEW: grpc.StatusCode.PERMISSION_DENIED,
+        Reason.NOT_ALLOWED: grpc.StatusCode.PERMISSION_DENIED,
+        Reason.NOT_READY: grpc.StatusCode.UNAVAILABLE,
         Reason.STOPPING: grpc.StatusCode.UNAVAILABLE,
+        Reason.TOO_MANY: grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
 """https://grpc.io/docs/guides/status-codes ."""

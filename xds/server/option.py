@@ -1,5 +1,6 @@
 """Where and how the server listens, and what gRPC is told about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -10,6 +11,10 @@ class ServerOptions:
     host: str = "127.0.0.1"
     port: int = 0
     """0 lets the operating system choose."""
+    socket: str = ""
+    """Path of a unix socket to listen on as well; none where empty."""
+    status_names: Sequence[str] = ()
+    """Patterns (`xds.names`) of the certificates that may ask for the status of clients beyond the unix socket."""
     keepalive_interval: float = 7.0
     """An idle connection is probed this often..."""
     keepalive_timeout: float = 4.0

@@ -22,7 +22,6 @@ LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
     [
         "/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats",
         "/envoy.service.listener.v3.ListenerDiscoveryService/StreamListeners",
-        "/envoy.service.cluster.v3.ClusterDiscoveryService/FetchClusters",
         "/envoy.api.v2.ClusterDiscoveryService/StreamClusters",
     ],
 )

@@ -1,0 +1,94 @@
+"""The client status discovery service (CSDS): which Envoy has what, for operators and their tools.
+
+https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/status/v3/csds.proto
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import grpc
+
+from xds.audience import Audience
+from xds.codec.client_status import (
+    decode_client_status_request,
+    encode_client_config,
+    encode_client_status_response,
+)
+from xds.matcher import any_of
+from xds.names import matches
+from xds.observer import StreamObserver
+from xds.refusal import Reason, Refused
+from xds.server.connection import Context, GrpcConnection, refuse
+from xds.server.discovery import Methods
+from xds.server.open_calls import OpenCalls
+from xds.session import Connection, Disconnected
+from xds.standing import merged
+
+_MOST_STREAMS = 64
+
+_SLICE = 100
+"""Clients looked at in a row; between two slices everybody else has a turn on the event loop."""
+
+
+class ClientStatus:
+    """Shows the clients of every stream, to those who may see that.
+
+    Args:
+        audience: whose streams are shown.
+        allowed: patterns of subject alternative names; who comes by the unix socket needs none.
+        observer: is told of calls that are refused.
+    """
+
+    def __init__(self, audience: Audience, allowed: Sequence[str], observer: StreamObserver) -> None:
+        self._audience = audience
+        self._allowed = allowed
+        self._observer = observer
+        self._streams = OpenCalls(_MOST_STREAMS)
+
+    def services(self) -> Mapping[str, Methods]:
+        """The methods of the service by its full name."""
+        return {
+            "envoy.service.status.v3.ClientStatusDiscoveryService": {
+                "FetchClientStatus": grpc.unary_unary_rpc_method_handler(self._fetch),
+                "StreamClientStatus": grpc.stream_stream_rpc_method_handler(self._stream),
+            }
+        }
+
+    def close(self) -> None:
+        """End every open stream."""
+        self._streams.end()
+
+    async def _fetch(self, data: bytes, context: Context) -> bytes:
+        try:
+            self._admit(GrpcConnection(context))
+            return await self._answer(data)
+        except Refused as refusal:
+            await refuse(context, refusal, self._observer)
+
+    async def _stream(self, _: AsyncIterator[bytes], context: Context) -> None:
+        connection = GrpcConnection(context)
+        try:
+            self._admit(connection)
+            async with self._streams.holding():
+                while (data := await connection.read()) is not None:
+                    await connection.write(await self._answer(data))
+        except Refused as refusal:
+            await refuse(context, refusal, self._observer)
+        except Disconnected:
+            return
+
+    def _admit(self, connection: Connection) -> None:
+        if not (connection.peer.startswith("unix:") or matches(connection.names, self._allowed)):
+            message = "the status of clients is shown on the unix socket, and to the certificates that are allowed it"
+            raise Refused(Reason.NOT_ALLOWED, message)
+
+    async def _answer(self, data: bytes) -> bytes:
+        wanted, now = any_of(decode_client_status_request(data)), time.time()
+        encoded = []
+        for count, client in enumerate(merged(self._audience.presences()), 1):
+            if wanted(client.node):
+                encoded.append(encode_client_config(client, now))
+            if count % _SLICE == 0:
+                await asyncio.sleep(0)
+        return encode_client_status_response(encoded)
