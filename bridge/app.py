@@ -13,7 +13,7 @@ from typing import NoReturn
 from prometheus_client import CollectorRegistry
 
 from bridge.admin import AdminServer, ListedSource, View
-from bridge.config import Config, build_adapters
+from bridge.config import Config, XdsConfig, build_adapters
 from bridge.merge import POLICIES, MergePolicy, Policy
 from bridge.metrics import Metrics
 from bridge.model import ServiceName, SourceName
@@ -21,6 +21,7 @@ from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Registry
 from bridge.resources import ResourceBuilder
+from bridge.rest import RestServer
 from bridge.scheduler import Scheduler
 from bridge.stream_log import StreamLog
 from bridge.supervisor import Supervisor
@@ -73,8 +74,9 @@ class Bridge:
         self._cache = SnapshotCache()
         debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
         self._reconciler = Reconciler(self._registry, builder, self._cache, debounce, self._metrics)
-        listen = ServerOptions(host=config.xds.listen.host, port=config.xds.listen.port)
-        self._xds = XdsServer(self._cache, listen, Observers(self._metrics.streams, StreamLog()))
+        observer = Observers(self._metrics.streams, StreamLog())
+        self._xds = XdsServer(self._cache, _server_options(config.xds), observer)
+        self._rest = RestServer(config.xds.rest.listen, self._cache, observer) if config.xds.rest else None
         self._admin = AdminServer(config.admin, self._view())
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -112,7 +114,11 @@ class Bridge:
             stack.push_async_callback(self._admin.stop)
             xds_port = await self._xds.start()
             stack.push_async_callback(self._xds.stop, STREAMS_END)
-            log.info("bridge.started", extra={"xds_port": xds_port, "admin_port": admin_port})
+            ports = {"xds_port": xds_port, "admin_port": admin_port}
+            if self._rest:
+                ports["rest_port"] = await self._rest.start()
+                stack.push_async_callback(self._rest.stop)
+            log.info("bridge.started", extra=ports)
             yield stack
 
     def _view(self) -> View:
@@ -121,6 +127,15 @@ class Bridge:
 
     def _endpoints(self, source: SourceName) -> int:
         return sum(self._registry.statistics(source).endpoints.values())
+
+
+def _server_options(config: XdsConfig) -> ServerOptions:
+    return ServerOptions(
+        host=config.listen.host,
+        port=config.listen.port,
+        socket=str(config.socket or ""),
+        status_names=config.csds_allowed_sans,
+    )
 
 
 def _policies(config: Config) -> Callable[[ServiceName], MergePolicy]:

@@ -1,10 +1,13 @@
 """An xDS v3 server: any table of resource types, State of the World and Delta, aggregated and separate streams.
 
-Knows nothing of where resources come from: `SnapshotCache.set` is the way in, `XdsServer` the way out, `Views` decide
+Knows nothing of where resources come from: `SnapshotCache.set` is the way in, `XdsServer` the way out and `fetch` the
+one for other servers, `Views` decide
 who sees what, and a `StreamObserver` is told what happens in between.
 """
 
 from xds.cache import SnapshotCache
+from xds.fetch import Unchanged, fetch
+from xds.message import InvalidRequest, Request, Response
 from xds.node import Client, Locality, Node
 from xds.observer import ObservedStream, Observers, StreamObserver, StreamStatus, TypeStatus
 from xds.refusal import Reason, Refused
@@ -18,23 +21,28 @@ __all__ = [
     "ENDPOINT",
     "TYPES",
     "Client",
+    "InvalidRequest",
     "Locality",
     "Node",
     "ObservedStream",
     "Observers",
     "Reason",
     "Refused",
+    "Request",
     "Resource",
     "ResourceType",
+    "Response",
     "ServerOptions",
     "Snapshot",
     "SnapshotCache",
     "StreamObserver",
     "StreamStatus",
     "TypeStatus",
+    "Unchanged",
     "Views",
     "XdsServer",
     "content_version",
+    "fetch",
 ]
 
 __distribution__ = "xds-bridge"

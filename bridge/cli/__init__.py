@@ -17,7 +17,7 @@ import typer
 
 from bridge import installation, log, plugins
 from bridge.adapter import seconds
-from bridge.cli.bootstrap import Output, addresses, http_listeners, tcp_listeners, write
+from bridge.cli.bootstrap import Output, bridges, http_listeners, tcp_listeners, write
 from bridge.config import Config, LogFormat, LogLevel, build_adapters, json_schema, load
 from bridge.errors import ConfigError
 from bridge.model import Locality
@@ -146,7 +146,9 @@ def bootstrap(  # noqa: PLR0913 (an option each)
     cluster: Annotated[str, typer.Option(help="What this Envoy is for; Envoys of one kind share it.")],
     bridge: Annotated[
         list[str] | None,
-        typer.Option(metavar="HOST:PORT", help="A bridge; again for each replica.", show_default=DEFAULT_BRIDGE),
+        typer.Option(
+            metavar="HOST:PORT|unix:/PATH", help="A bridge; again for each replica.", show_default=DEFAULT_BRIDGE
+        ),
     ] = None,
     listen: Annotated[
         list[str] | None,
@@ -171,7 +173,7 @@ def bootstrap(  # noqa: PLR0913 (an option each)
         options = envoy.BootstrapOptions(
             node_id=node_id,
             node_cluster=cluster,
-            bridges=addresses(bridge or [DEFAULT_BRIDGE]),
+            bridges=bridges(bridge or [DEFAULT_BRIDGE]),
             locality=Locality(region, zone),
             admin_port=admin_port,
             api_type=envoy.ApiType.GRPC if sotw else envoy.ApiType.DELTA_GRPC,

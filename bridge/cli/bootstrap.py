@@ -8,7 +8,7 @@ from enum import StrEnum
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from bridge.bootstrap import HttpListener, Route, SocketAddress, TcpListener
+from bridge.bootstrap import BridgeAddress, HttpListener, PipeAddress, Route, SocketAddress, TcpListener
 from bridge.config.address import parse_address
 from bridge.errors import ConfigError
 
@@ -22,13 +22,15 @@ class Output(StrEnum):
     JSON = "json"
 
 
-def addresses(texts: Sequence[str]) -> tuple[SocketAddress, ...]:
-    """Addresses from `HOST:PORT`.
+def bridges(texts: Sequence[str]) -> tuple[BridgeAddress, ...]:
+    """Addresses of bridges from `HOST:PORT` or `unix:/PATH`.
 
     Raises:
         ConfigError: one is something else.
     """
-    return tuple(_address(text) for text in texts)
+    return tuple(
+        PipeAddress(text.removeprefix("unix:")) if text.startswith("unix:") else _address(text) for text in texts
+    )
 
 
 def http_listeners(texts: Sequence[str], routes: Sequence[str]) -> tuple[HttpListener, ...]:
@@ -38,7 +40,7 @@ def http_listeners(texts: Sequence[str], routes: Sequence[str]) -> tuple[HttpLis
         ConfigError: one of them is something else.
     """
     parsed = tuple(_route(text) for text in routes)
-    return tuple(HttpListener(address, parsed) for address in addresses(texts)) if parsed else ()
+    return tuple(HttpListener(_address(text), parsed) for text in texts) if parsed else ()
 
 
 def tcp_listeners(texts: Sequence[str]) -> tuple[TcpListener, ...]:

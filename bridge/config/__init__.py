@@ -19,7 +19,7 @@ from bridge.config.model import (
     build_adapters,
 )
 from bridge.config.schema import json_schema
-from bridge.config.xds import Debounce, XdsConfig
+from bridge.config.xds import Debounce, RestConfig, XdsConfig
 
 __all__ = [
     "Address",
@@ -31,6 +31,7 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "MergeConfig",
+    "RestConfig",
     "ServiceRule",
     "SourceConfig",
     "SourceKeys",

@@ -5,5 +5,6 @@ The only part of the bridge that knows protobuf.
 
 from bridge.problem import TemplateError
 from bridge.resources.builder import ResourceBuilder
+from bridge.resources.rendering import rendered
 
-__all__ = ["ResourceBuilder", "TemplateError"]
+__all__ = ["ResourceBuilder", "TemplateError", "rendered"]

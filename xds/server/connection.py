@@ -13,7 +13,7 @@ from xds.session import Disconnected
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
-_STATUS: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
+STATUS: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
     {
         Reason.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
         Reason.NO_VIEW: grpc.StatusCode.PERMISSION_DENIED,
@@ -63,4 +63,4 @@ class GrpcConnection:
 async def refuse(context: Context, refusal: Refused, observer: StreamObserver) -> NoReturn:
     """End an RPC with the status that belongs to a refusal, and say so."""
     observer.refused(context.peer(), refusal)
-    await context.abort(_STATUS[refusal.reason], str(refusal))
+    await context.abort(STATUS[refusal.reason], str(refusal))

@@ -200,7 +200,19 @@ async def test_streams_of_one_client_are_shown_together_and_clients_of_one_id_ap
         ([by_id(StringMatcher(prefix="web", ignore_case=True))], {"Web-1"}),
         ([by_id(StringMatcher(exact="edge-1")), by_id(StringMatcher(exact="Web-1"))], {"edge-1", "Web-1"}),
     ],
-    ids=str,
+    ids=[
+        "none",
+        "empty",
+        "exact",
+        "prefix",
+        "suffix",
+        "contains",
+        "regex",
+        "part",
+        "case",
+        "any case",
+        "either",
+    ],
 )
 async def test_matchers_choose_whom_to_show(
     local: str, port: int, server: XdsServer, matchers: list[NodeMatcher], expected: set[str]
