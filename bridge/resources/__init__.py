@@ -5,6 +5,6 @@ The only part of the bridge that knows protobuf.
 
 from bridge.problem import TemplateError
 from bridge.resources.builder import ResourceBuilder
-from bridge.resources.rendering import rendered
+from bridge.resources.rendering import Renderer
 
-__all__ = ["ResourceBuilder", "TemplateError", "rendered"]
+__all__ = ["Renderer", "ResourceBuilder", "TemplateError"]

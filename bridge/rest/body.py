@@ -1,6 +1,6 @@
 """The bodies of answers, each rendered once: a thousand Envoys that poll cost as much as one.
 
-Rendering a cluster takes about a millisecond, so it is done in a thread; in one, so that nothing is rendered twice.
+All clusters of a large site take long enough to render to be rendered in a thread; in one, so that none is twice.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
-from bridge.resources import rendered
+from bridge.resources import Renderer
 from xds import Resource, Response
 
 _MOST = 64 << 20
@@ -24,6 +24,7 @@ class Bodies:
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rest")
+        self._renderer = Renderer()
         self._resources: _Kept[str] = _Kept(_MOST)
         self._bodies: _Kept[bytes] = _Kept(_MOST)
 
@@ -51,7 +52,7 @@ class Bodies:
         key = type_url, resource.name, resource.version
         text = self._resources.get(key)
         if text is None:
-            text = rendered(type_url, resource)
+            text = self._renderer.render(type_url, resource)
             self._resources.add(key, text)
         return text
 

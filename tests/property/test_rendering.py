@@ -8,17 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.model import Endpoint, Health, Locality, UpstreamProtocol
-from bridge.resources import ResourceBuilder, rendered
+from bridge.resources import Renderer, ResourceBuilder
 from bridge.resources.schema import build, encode
 from support.builders import appeared, service
 from xds import CLUSTER, ENDPOINT, Resource, Snapshot
 
 TEMPLATE = {
     "connect_timeout": "1.25s",
-    "lb_policy": "MAGLEV",
+    "lb_policy": "ROUND_ROBIN",
+    "dns_lookup_family": "V4_ONLY",
     "circuit_breakers": {"thresholds": [{"max_connections": 500}]},
     "outlier_detection": {"consecutive_5xx": 0, "enforcing_success_rate": 0},
-    "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+    "common_lb_config": {
+        "healthy_panic_threshold": {"value": 0},
+        "override_host_status": {"statuses": ["HEALTHY", "UNKNOWN", "DRAINING"]},
+    },
+    "per_connection_buffer_limit_bytes": 32768,
+    "lb_subset_config": {"fallback_policy": "ANY_ENDPOINT", "subset_selectors": [{"keys": ["version", "stage"]}]},
     "upstream_bind_config": {"source_address": {"address": "0.0.0.0", "port_value": 0}},
     "health_checks": [
         {
@@ -73,6 +79,6 @@ def test_json_holds_what_the_bytes_hold(name: str, content: list[Endpoint], prot
 
 
 def _again(type_url: str, resource: Resource, message: type[Cluster] | type[ClusterLoadAssignment]) -> bytes:
-    document = json.loads(rendered(type_url, resource))
+    document = json.loads(Renderer().render(type_url, resource))
     assert document.pop("@type") == type_url
     return encode(build(message, document, ()))
