@@ -66,10 +66,11 @@ class Audience:
         now = self._shared.clock()
         return [session.status(now) for session in self._sessions.values()]
 
-    def presences(self) -> Sequence[Presence]:
-        """Who is there, by open streams, oldest first."""
-        now = self._shared.clock()
-        return [presence for session in self._sessions.values() if (presence := session.presence(now))]
+    def presences(self) -> Iterator[Presence]:
+        """Who is there, by open streams, oldest first; looked at one by one as they are asked for."""
+        for session in list(self._sessions.values()):
+            if presence := session.presence(self._shared.clock()):
+                yield presence
 
     def _notice(self, generation: int) -> None:
         self._generation = generation

@@ -5,7 +5,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/status/v3/csds.proto
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 import grpc
 
@@ -23,12 +23,12 @@ from xds.server.connection import Context, GrpcConnection, refuse
 from xds.server.discovery import Methods
 from xds.server.open_calls import OpenCalls
 from xds.session import Connection, Disconnected
-from xds.standing import merged
+from xds.standing import Presence, merged
 
 _MOST_STREAMS = 64
 
 _SLICE = 100
-"""Clients looked at in a row; between two slices everybody else has a turn on the event loop."""
+"""Streams or clients looked at in a row."""
 
 
 class ClientStatus:
@@ -85,10 +85,14 @@ class ClientStatus:
 
     async def _answer(self, data: bytes) -> bytes:
         wanted, now = any_of(decode_client_status_request(data)), time.time()
-        encoded = []
-        for count, client in enumerate(merged(self._audience.presences()), 1):
-            if wanted(client.node):
-                encoded.append(encode_client_config(client, now))
-            if count % _SLICE == 0:
-                await asyncio.sleep(0)
+        found = [presence async for presence in _by_turns(self._audience.presences()) if wanted(presence.node)]
+        encoded = [encode_client_config(client, now) async for client in _by_turns(merged(found))]
         return encode_client_status_response(encoded)
+
+
+async def _by_turns(presences: Iterable[Presence]) -> AsyncIterator[Presence]:
+    """The same, with a turn on the event loop for everybody else in between."""
+    for count, presence in enumerate(presences, 1):
+        yield presence
+        if count % _SLICE == 0:
+            await asyncio.sleep(0)

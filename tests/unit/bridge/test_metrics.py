@@ -182,6 +182,21 @@ def test_pushes_and_answers_are_counted_by_type(metrics: Metrics) -> None:
     assert found["xds_nacks_total{type=cluster}"] == 1
 
 
+def test_polls_are_counted_by_their_result(metrics: Metrics) -> None:
+    metrics.streams.fetched(CLUSTER.url, unchanged=False)
+    for _ in range(2):
+        metrics.streams.fetched(CLUSTER.url, unchanged=True)
+
+    found = {name: value for name, value in series(metrics).items() if name.startswith("xds_fetches_total")}
+
+    assert found == {
+        "xds_fetches_total{result=answered,type=cluster}": 1,
+        "xds_fetches_total{result=unchanged,type=cluster}": 2,
+        "xds_fetches_total{result=answered,type=endpoint}": 0,
+        "xds_fetches_total{result=unchanged,type=endpoint}": 0,
+    }
+
+
 def test_what_clients_make_up_does_not_make_series(metrics: Metrics) -> None:
     metrics.streams.unsupported(Stream(), LISTENER)
     for number in range(1000):

@@ -65,6 +65,12 @@ def test_a_refused_client_that_keeps_coming_is_named_once_for_each_reason(caplog
     assert [record.__dict__["reason"] for record in caplog.records] == ["invalid_request", "no_view", "no_view"]
 
 
+def test_that_there_is_nothing_yet_is_no_news_about_a_client(caplog: pytest.LogCaptureFixture) -> None:
+    StreamLog().refused("ipv4:10.0.0.1:9", Refused(Reason.NOT_READY, "ask again"))
+
+    assert caplog.records == []
+
+
 def test_a_bug_is_said_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     StreamLog().failed(Stream(), ValueError("oops"))
 
