@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from bridge import memory, tls
 from bridge.admin import AdminServer, ListedSource, View
-from bridge.config import Config, build_adapters
+from bridge.config import Config, XdsConfig, build_adapters
 from bridge.merge import POLICIES, MergePolicy, Policy
 from bridge.metrics import Metrics
 from bridge.model import ServiceName, SourceName
@@ -22,6 +22,7 @@ from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Registry
 from bridge.resources import ResourceBuilder
+from bridge.rest import RestServer
 from bridge.scheduler import Scheduler
 from bridge.stream_log import StreamLog
 from bridge.supervisor import Supervisor
@@ -78,7 +79,9 @@ class Bridge:
         debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
         self._reconciler = Reconciler(self._registry, self._views, debounce, self._metrics)
         self._memory = memory.Reclaimer(memory.find_trim())
-        self._xds = self._xds_server()
+        observer = Observers(self._metrics.streams, StreamLog(), self._memory)
+        self._xds = XdsServer(self._views, _server_options(config.xds), observer, credentials=self._credentials())
+        self._rest = RestServer(config.xds.rest.listen, self._views, observer) if config.xds.rest else None
         self._admin = AdminServer(config.admin, self._view())
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -119,22 +122,16 @@ class Bridge:
             with tls.explained():
                 xds_port = await self._xds.start()
             stack.push_async_callback(self._xds.stop, STREAMS_END)
-            log.info("bridge.started", extra={"xds_port": xds_port, "admin_port": admin_port})
+            ports = {"xds_port": xds_port, "admin_port": admin_port}
+            if self._rest:
+                ports["rest_port"] = await self._rest.start()
+                stack.push_async_callback(self._rest.stop)
+            log.info("bridge.started", extra=ports)
             if self._config.xds.open_to_strangers:
                 log.warning(
                     "xds.exposed", extra={"listen": str(self._config.xds.listen), "missing": "xds.tls.client_ca"}
                 )
             yield stack
-
-    def _xds_server(self) -> XdsServer:
-        config, observer = self._config.xds, Observers(self._metrics.streams, StreamLog(), self._memory)
-        options = ServerOptions(
-            host=config.listen.host,
-            port=config.listen.port,
-            limits=Limits(**config.limits.model_dump()),  # the keys are called as the limits are
-            allowed_sans=(config.tls.allowed_sans if config.tls else None) or (),
-        )
-        return XdsServer(self._views, options, observer, credentials=self._credentials())
 
     def _credentials(self) -> Credentials | None:
         config = self._config.xds.tls
@@ -146,6 +143,17 @@ class Bridge:
 
     def _endpoints(self, source: SourceName) -> int:
         return sum(self._registry.statistics(source).endpoints.values())
+
+
+def _server_options(config: XdsConfig) -> ServerOptions:
+    return ServerOptions(
+        host=config.listen.host,
+        port=config.listen.port,
+        socket=str(config.socket or ""),
+        limits=Limits(**config.limits.model_dump()),  # the keys are called as the limits are
+        allowed_sans=(config.tls.allowed_sans if config.tls else None) or (),
+        status_names=config.csds_allowed_sans,
+    )
 
 
 def _policies(config: Config) -> Callable[[ServiceName], MergePolicy]:

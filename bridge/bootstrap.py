@@ -57,6 +57,25 @@ class SocketAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class PipeAddress:
+    """A unix socket on the machine of the Envoy.
+
+    Raises:
+        ConfigError: the path is relative, or is none.
+    """
+
+    path: str
+
+    def __post_init__(self) -> None:
+        _require_name("socket", self.path)
+        if not self.path.startswith("/"):
+            raise ConfigError(f"the path of the socket {self.path!r} does not begin with /")
+
+
+BridgeAddress = SocketAddress | PipeAddress
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """Requests whose path begins with a prefix, of one authority or of any, go to a cluster.
 
@@ -115,12 +134,13 @@ class BootstrapOptions:
     """What differs from one Envoy to the next.
 
     Raises:
-        ConfigError: no bridge is named, it is asked without a stream, or two listeners share an address.
+        ConfigError: no bridge is named, it is asked without a stream, two listeners share an address, or one bridge is
+            named by its host and another by its socket, which Envoy cannot have in one cluster.
     """
 
     node_id: str
     node_cluster: str
-    bridges: tuple[SocketAddress, ...]
+    bridges: tuple[BridgeAddress, ...]
     """Every replica; Envoy keeps one stream and goes to the next when it fails."""
     locality: Locality = field(default_factory=Locality)
     """Where this Envoy runs."""
@@ -142,7 +162,11 @@ class BootstrapOptions:
             raise ConfigError("an Envoy gets its clusters from the bridges by a stream, GRPC or DELTA_GRPC")
         if not self.bridges:
             raise ConfigError("an Envoy needs the address of at least one bridge")
-        _refuse_repeated("bridge", (f"{bridge.host} port {bridge.port}" for bridge in self.bridges))
+        _refuse_repeated("bridge", map(_spelled, self.bridges))
+        if _needs_dns(self.bridges) and any(isinstance(bridge, PipeAddress) for bridge in self.bridges):
+            raise ConfigError("bridges by host name and by socket do not go together; name the hosts by their IP")
+        if self.tls and len(_hosts(self.bridges)) < len(self.bridges):
+            raise ConfigError("there is no TLS on a bridge's socket; name its host, or leave TLS out")
         _refuse_repeated("listener", (f"{one.address.host} port {one.address.port}" for one in self.listeners))
 
 
@@ -179,12 +203,24 @@ def _node(options: BootstrapOptions) -> dict[str, object]:
     return {**node, "locality": locality} if locality else node
 
 
+def _spelled(bridge: BridgeAddress) -> str:
+    return f"at {bridge.path}" if isinstance(bridge, PipeAddress) else f"{bridge.host} port {bridge.port}"
+
+
+def _hosts(bridges: Iterable[BridgeAddress]) -> list[str]:
+    return [bridge.host for bridge in bridges if isinstance(bridge, SocketAddress)]
+
+
+def _needs_dns(bridges: Iterable[BridgeAddress]) -> bool:
+    return any(isinstance(bridge, SocketAddress) and not bridge.is_ip for bridge in bridges)
+
+
 def _bridge_cluster(options: BootstrapOptions) -> dict[str, object]:
     bridges, tls = options.bridges, options.tls
     keepalive = {"interval": "10s", "timeout": "5s"}  # a bridge whose host is gone is noticed within 15 s
     return {
         "name": BRIDGE_CLUSTER,
-        "type": "STATIC" if all(bridge.is_ip for bridge in bridges) else "STRICT_DNS",
+        "type": "STRICT_DNS" if _needs_dns(bridges) else "STATIC",
         "connect_timeout": "1s",
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
@@ -196,7 +232,7 @@ def _bridge_cluster(options: BootstrapOptions) -> dict[str, object]:
             "cluster_name": BRIDGE_CLUSTER,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(bridge)}} for bridge in bridges]}],
         },
-        **({"transport_socket": transport_socket(tls, [bridge.host for bridge in bridges])} if tls else {}),
+        **({"transport_socket": transport_socket(tls, _hosts(bridges))} if tls else {}),
     }
 
 
@@ -259,7 +295,9 @@ def _virtual_host(authority: str, routes: Iterable[Route]) -> dict[str, object]:
     }
 
 
-def _address(address: SocketAddress) -> dict[str, object]:
+def _address(address: BridgeAddress) -> dict[str, object]:
+    if isinstance(address, PipeAddress):
+        return {"pipe": {"path": address.path}}
     return {"socket_address": {"address": address.host, "port_value": address.port}}
 
 

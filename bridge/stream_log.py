@@ -3,7 +3,7 @@
 import logging
 from collections import OrderedDict
 
-from xds import ObservedStream, Refused, StreamObserver
+from xds import ObservedStream, Reason, Refused, StreamObserver
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,11 @@ class StreamLog(StreamObserver):
         log.warning("stream.unsupported", extra={**_who(stream), "type": type_url[:200]})
 
     def refused(self, peer: str, refusal: Refused) -> None:
-        """Somebody is not served; a client that comes back again and again is named once for each reason."""
-        if self._first(peer.rpartition(":")[0], refusal.reason, ""):
+        """Somebody is not served; a client that comes back again and again is named once for each reason.
+
+        That there is nothing to serve yet is no news about a client; `/readyz` says what is missing.
+        """
+        if refusal.reason is not Reason.NOT_READY and self._first(peer.rpartition(":")[0], refusal.reason, ""):
             extra = {"peer": peer, "reason": refusal.reason, "message_to_client": str(refusal)}
             log.warning("stream.refused", extra=extra)
 

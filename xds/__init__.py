@@ -1,12 +1,15 @@
 """An xDS v3 server: any table of resource types, State of the World and Delta, aggregated and separate streams.
 
-Knows nothing of where resources come from: `SnapshotCache.set` is the way in, `XdsServer` the way out, `Views` decide
+Knows nothing of where resources come from: `SnapshotCache.set` is the way in, `XdsServer` the way out and `fetch` the
+one for other servers, `Views` decide
 who sees what, and a `StreamObserver` is told what happens in between.
 """
 
 from xds.cache import SnapshotCache
+from xds.fetch import Unchanged, fetch
 from xds.identity import Identity, IdentityError, Part, TlsFiles, read_identity
 from xds.limit import Limits
+from xds.message import InvalidRequest, Request, Response
 from xds.node import Client, Locality, Node
 from xds.observer import ObservedStream, Observers, StreamObserver, StreamStatus, TypeStatus
 from xds.refusal import Reason, Refused
@@ -24,6 +27,7 @@ __all__ = [
     "Identity",
     "IdentityError",
     "IdentityObserver",
+    "InvalidRequest",
     "Limits",
     "Locality",
     "Node",
@@ -32,8 +36,10 @@ __all__ = [
     "Part",
     "Reason",
     "Refused",
+    "Request",
     "Resource",
     "ResourceType",
+    "Response",
     "ServerOptions",
     "Snapshot",
     "SnapshotCache",
@@ -41,9 +47,11 @@ __all__ = [
     "StreamStatus",
     "TlsFiles",
     "TypeStatus",
+    "Unchanged",
     "Views",
     "XdsServer",
     "content_version",
+    "fetch",
     "read_identity",
 ]
 

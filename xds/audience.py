@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from xds.message import DeltaRequest, Request
 from xds.observer import StreamStatus
 from xds.session import Session, Surroundings
+from xds.standing import Presence
 
 _SLICE = 500
 """Streams woken at a time; between two slices everybody else has a turn on the event loop."""
@@ -64,6 +65,12 @@ class Audience:
         """Every open stream, oldest first."""
         now = self._shared.clock()
         return [session.status(now) for session in self._sessions.values()]
+
+    def presences(self) -> Iterator[Presence]:
+        """Who is there, by open streams, oldest first; looked at one by one as they are asked for."""
+        for session in list(self._sessions.values()):
+            if presence := session.presence(self._shared.clock()):
+                yield presence
 
     def _notice(self, generation: int) -> None:
         self._generation = generation

@@ -35,6 +35,17 @@ class _Step:
     """By type, the names that differ from the generation before."""
 
 
+def placeholder(kind: ResourceType, name: str) -> Resource:
+    """What is sent for a name that does not exist.
+
+    Raises:
+        ValueError: nothing, by the rules of the type.
+    """
+    if kind.placeholder is None:
+        raise ValueError(f"there is no {kind.url} named {name!r}, and the type has no placeholder")
+    return Resource(name, kind.placeholder(name), version="")
+
+
 class SnapshotCache:
     """The current snapshot of one view. Touched on the event loop only.
 
@@ -88,6 +99,11 @@ class SnapshotCache:
             notify(self._current.number)
         return True
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to serve."""
+        return self._current is not None
+
     def view(self, client: Client) -> "SnapshotCache":
         """This one, whoever asks."""
         return self
@@ -136,7 +152,7 @@ class SnapshotCache:
         kind = response.type
         known = response.snapshot.resources(kind.url)
         # Sorted, so that the same content is the same bytes on every replica.
-        resources = [known.get(name) or _placeholder(kind, name) for name in sorted(response.names)]
+        resources = [known.get(name) or placeholder(kind, name) for name in sorted(response.names)]
         envelope = Envelope(
             type_url=kind.url, version=response.version, nonce=response.nonce, control_plane=self._identifier
         )
@@ -181,9 +197,3 @@ def _changed(old: Snapshot, new: Snapshot) -> Mapping[str, frozenset[str]]:
     types: Iterable[str] = old.types() | new.types()
     compared = {url: differences(old.resources(url), new.resources(url)) for url in types}
     return {url: names for url, names in compared.items() if names}
-
-
-def _placeholder(kind: ResourceType, name: str) -> Resource:
-    if kind.placeholder is None:
-        raise ValueError(f"there is no {kind.url} named {name!r}, and the type has no placeholder")
-    return Resource(name, kind.placeholder(name), version="")

@@ -75,6 +75,9 @@ class StreamObserver:
     def unsupported(self, stream: ObservedStream, type_url: str) -> None:
         """A stream asked for a type that is not served; told once per stream and type. It gets no answer."""
 
+    def fetched(self, type_url: str, *, unchanged: bool) -> None:
+        """A client that polls was answered, or was told that it has all there is."""
+
     def refused(self, peer: str, refusal: Refused) -> None:
         """A client at the network address `peer` is told that it will not be served, and why."""
 
@@ -145,6 +148,11 @@ class Observers(StreamObserver):
         """Tell everybody."""
         for observer in self._observers:
             observer.unsupported(stream, type_url)
+
+    def fetched(self, type_url: str, *, unchanged: bool) -> None:
+        """Tell everybody."""
+        for observer in self._observers:
+            observer.fetched(type_url, unchanged=unchanged)
 
     def refused(self, peer: str, refusal: Refused) -> None:
         """Tell everybody."""

@@ -22,8 +22,14 @@ class Reason(StrEnum):
     """A request is larger than it may be."""
     NAME_NOT_ALLOWED = "name_not_allowed"
     """None of the names in its certificate is on the list of those who may call."""
+    NOT_ALLOWED = "not_allowed"
+    """The client may not use this service."""
+    NOT_READY = "not_ready"
+    """There is nothing to serve yet; asking again later will help."""
     STOPPING = "stopping"
     """The server is about to end; another replica will answer."""
+    TOO_MANY = "too_many"
+    """So many clients use this service already that one more is not served."""
 
 
 class Refused(Exception):  # noqa: N818 (the name says it: it is the client that has a problem)

@@ -42,6 +42,10 @@ class ResourceType:
     """Its State-of-the-World method."""
     delta_method: str
     """Its incremental method."""
+    fetch_method: str
+    """Its unary method, which answers once."""
+    fetch_path: str
+    """Where the same is asked for by a `POST` of JSON."""
     legacy_wildcard: bool
     """A first request without names asks for everything. Listener and Cluster only."""
     full_state: bool
@@ -75,6 +79,8 @@ ENDPOINT = ResourceType(
     service="envoy.service.endpoint.v3.EndpointDiscoveryService",
     stream_method="StreamEndpoints",
     delta_method="DeltaEndpoints",
+    fetch_method="FetchEndpoints",
+    fetch_path="/v3/discovery:endpoints",
     legacy_wildcard=False,
     full_state=False,
     awaited=True,
@@ -86,6 +92,8 @@ CLUSTER = ResourceType(
     service="envoy.service.cluster.v3.ClusterDiscoveryService",
     stream_method="StreamClusters",
     delta_method="DeltaClusters",
+    fetch_method="FetchClusters",
+    fetch_path="/v3/discovery:clusters",
     legacy_wildcard=True,
     full_state=True,
     required_type=ENDPOINT.url,

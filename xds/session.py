@@ -16,6 +16,7 @@ from xds.node import Client, Node
 from xds.observer import StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.refusal import Reason, Refused
+from xds.standing import Presence
 from xds.stream import Acknowledgement, Stream, Unsupported
 from xds.view import Views
 
@@ -183,6 +184,12 @@ class Session(Generic[RequestT]):
             types=self._stream.status(now),
             view=self._cache.name if self._cache else "",
         )
+
+    def presence(self, now: float) -> Presence | None:
+        """Who is there and how far; None before the first request says who it is."""
+        if self.node is None:
+            return None
+        return Presence(self.node, self.peer, self._stream.standings(self._cache, now))
 
     async def _read(self) -> None:
         try:

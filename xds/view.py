@@ -10,6 +10,10 @@ from xds.node import Client
 class Views(Protocol):
     """Chooses what a client is served. A `SnapshotCache` is the simplest one: everybody sees the same."""
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to serve; until then nobody is answered."""
+
     def view(self, client: Client) -> SnapshotCache:
         """What this client is served for as long as its stream is open; asked once for each stream.
 

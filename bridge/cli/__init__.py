@@ -174,7 +174,7 @@ def bootstrap(  # noqa: PLR0913 (an option each)
         options = envoy.BootstrapOptions(
             node_id=node_id,
             node_cluster=cluster,
-            bridges=form.addresses(bridge or [form.DEFAULT_BRIDGE]),
+            bridges=form.bridges(bridge or [form.DEFAULT_BRIDGE]),
             locality=Locality(region, zone),
             admin_port=admin_port,
             api_type=envoy.ApiType.GRPC if sotw else envoy.ApiType.DELTA_GRPC,

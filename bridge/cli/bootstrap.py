@@ -11,7 +11,16 @@ import typer
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from bridge.bootstrap import BootstrapOptions, HttpListener, Route, SocketAddress, TcpListener, render
+from bridge.bootstrap import (
+    BootstrapOptions,
+    BridgeAddress,
+    HttpListener,
+    PipeAddress,
+    Route,
+    SocketAddress,
+    TcpListener,
+    render,
+)
 from bridge.config.address import parse_address
 from bridge.envoy_tls import EnvoyTls, Secret, secret
 from bridge.errors import ConfigError
@@ -94,13 +103,15 @@ def tls(ca: str, certificate: str, key: str, server_name: str, secrets: str) -> 
     )
 
 
-def addresses(texts: Sequence[str]) -> tuple[SocketAddress, ...]:
-    """Addresses from `HOST:PORT`.
+def bridges(texts: Sequence[str]) -> tuple[BridgeAddress, ...]:
+    """Addresses of bridges from `HOST:PORT` or `unix:/PATH`.
 
     Raises:
         ConfigError: one is something else.
     """
-    return tuple(_address(text) for text in texts)
+    return tuple(
+        PipeAddress(text.removeprefix("unix:")) if text.startswith("unix:") else _address(text) for text in texts
+    )
 
 
 def http_listeners(texts: Sequence[str], routes: Sequence[str]) -> tuple[HttpListener, ...]:
@@ -110,7 +121,7 @@ def http_listeners(texts: Sequence[str], routes: Sequence[str]) -> tuple[HttpLis
         ConfigError: one of them is something else.
     """
     parsed = tuple(_route(text) for text in routes)
-    return tuple(HttpListener(address, parsed) for address in addresses(texts)) if parsed else ()
+    return tuple(HttpListener(_address(text), parsed) for text in texts) if parsed else ()
 
 
 def tcp_listeners(texts: Sequence[str]) -> tuple[TcpListener, ...]:

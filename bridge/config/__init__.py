@@ -20,7 +20,7 @@ from bridge.config.model import (
 )
 from bridge.config.schema import json_schema
 from bridge.config.view import EdsConfig, ViewMatch, ViewRule
-from bridge.config.xds import Debounce, LimitsConfig, TlsConfig, XdsConfig
+from bridge.config.xds import Debounce, LimitsConfig, RestConfig, TlsConfig, XdsConfig
 
 __all__ = [
     "Address",
@@ -34,6 +34,7 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "MergeConfig",
+    "RestConfig",
     "ServiceRule",
     "SourceConfig",
     "SourceKeys",

@@ -1,10 +1,12 @@
 """From the file to a `Config`: reads it, checks it as a whole, and reports everything that is wrong at once."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations
 from pathlib import Path as FilePath
 from typing import Never
 
 from bridge.adapter import AdapterType
+from bridge.config.address import Address
 from bridge.config.environment import expand
 from bridge.config.model import Config, SourceConfig, SourceKeys
 from bridge.config.validation import validate
@@ -122,9 +124,7 @@ def _repeated(values: Iterable[tuple[Path, str]]) -> Iterator[Problem]:
 
 
 def _cross_checks(config: Config, document: Document) -> Iterator[Problem]:
-    if config.xds.listen.collides(config.admin.listen):
-        at = next((path for path in (("admin", "listen"), ("xds", "listen")) if path in document.keys), ())
-        yield Problem(at, f"xds and admin cannot both listen on port {config.xds.listen.port}")
+    yield from _collisions(config, document)
     yield from _repeated((("services", index, "match"), rule.match) for index, rule in enumerate(config.services))
     yield from _unreachable_views(config)
 
@@ -139,6 +139,17 @@ def _unreachable_views(config: Config) -> Iterator[Problem]:
             if other.match in (rule.match, ViewMatch()):
                 yield Problem(("views", index), f"is never reached: views[{earlier}] matches the same Envoys first")
                 break
+
+
+def _collisions(config: Config, document: Document) -> Iterator[Problem]:
+    listening: list[tuple[Path, Address]] = [(("xds", "listen"), config.xds.listen)]
+    listening += [(("xds", "rest", "listen"), config.xds.rest.listen)] if config.xds.rest else []
+    listening += [(("admin", "listen"), config.admin.listen)]
+    for (one, address), (other, other_address) in combinations(listening, 2):
+        if address.collides(other_address):
+            at = next((path for path in (other, one) if path in document.keys), ())
+            names = " and ".join(path_text(path[:-1]) for path in (one, other))
+            yield Problem(at, f"{names} cannot both listen on port {address.port}")
 
 
 def _templates(config: Config) -> Iterator[Problem]:

@@ -87,6 +87,13 @@ class LimitsConfig(Section):
     """How long the answer to a probe may take before the connection is closed."""
 
 
+class RestConfig(Section):
+    """A second server, for Envoys that poll."""
+
+    listen: ListenAddress
+    """Where Envoys with `api_type: REST` poll, as host:port. Beyond loopback it needs `insecure: true`."""
+
+
 class XdsConfig(Section):
     """The gRPC server that Envoys connect to."""
 
@@ -96,10 +103,23 @@ class XdsConfig(Section):
     """Certificates, of the bridge and of those who may connect. Without it, everything is plain text."""
     listen: ListenAddress = Address("127.0.0.1", 18000)
     """Where Envoys connect, as host:port. Beyond loopback it needs `tls`, or `insecure: true`."""
+    socket: Path | None = None
+    """Path of a unix socket to listen on as well, for this machine: mode 0660, and at most 107 bytes long."""
+    csds_allowed_sans: tuple[str, ...] = ()
+    """Names of certificates that may ask for the status of Envoys on `listen`; a `*` at the end stands for any rest."""
+    rest: RestConfig | None = None
+    """A second server, for Envoys that poll JSON over HTTP because they cannot hold a gRPC stream."""
     debounce: Debounce = Debounce()
     """How long changes are gathered before they are pushed."""
     limits: LimitsConfig = LimitsConfig()
     """How much clients may ask of the server."""
+
+    @field_validator("rest")
+    @classmethod
+    def _rest_not_exposed_by_accident(cls, value: RestConfig | None, info: ValidationInfo) -> RestConfig | None:
+        if value is not None:
+            cls._not_exposed_by_accident(value.listen, info)
+        return value
 
     @field_validator("listen")
     @classmethod

@@ -51,6 +51,7 @@ _DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.
 _DELAYS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _SIZES = tuple(4.0**exponent for exponent in range(3, 14))  # 64 bytes to 64 MiB
 _OTHER = "other"
+_FETCHES = MappingProxyType({False: "answered", True: "unchanged"})
 
 LabelledT = TypeVar("LabelledT", Counter, Histogram)
 
@@ -199,6 +200,7 @@ class StreamMetrics(StreamObserver):
         )
         self._failures = _counter(registry, "xds_stream_failures", "Streams ended by a bug of ours.")
         self._refused = _counter(registry, "xds_streams_refused", "Clients that were not served.", "reason")
+        self._fetches = _counter(registry, "xds_fetches", "Answers to clients that poll, by result.", "type", "result")
         self._unsupported = _counter(
             registry, "xds_unsupported_requests", "Requests for types that are not served.", "type"
         )
@@ -210,6 +212,9 @@ class StreamMetrics(StreamObserver):
         )
         for reason in Reason:
             self._refused.labels(reason)
+        for name in TYPE_LABELS.values():
+            for result in _FETCHES.values():
+                self._fetches.labels(name, result)
 
     def opened(self, stream: ObservedStream) -> None:
         """Count a stream."""
@@ -262,6 +267,10 @@ class StreamMetrics(StreamObserver):
     def unsupported(self, stream: ObservedStream, type_url: str) -> None:
         """Count a request for a type that is not served; what a client makes up is no label."""
         self._unsupported.labels(_UNSUPPORTED.get(type_url, _OTHER)).inc()
+
+    def fetched(self, type_url: str, *, unchanged: bool) -> None:
+        """Count an answer to a client that polls."""
+        self._fetches.labels(TYPE_LABELS[type_url], _FETCHES[unchanged]).inc()
 
     def refused(self, peer: str, refusal: Refused) -> None:
         """Count a refusal; its message quotes the client, so it is for the log alone."""

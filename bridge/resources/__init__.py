@@ -6,5 +6,6 @@ The only part of the bridge that knows protobuf.
 from bridge.problem import TemplateError
 from bridge.resources.builder import ResourceBuilder
 from bridge.resources.flavour import PLAIN, EdsServer, Flavour
+from bridge.resources.rendering import Renderer
 
-__all__ = ["PLAIN", "EdsServer", "Flavour", "ResourceBuilder", "TemplateError"]
+__all__ = ["PLAIN", "EdsServer", "Flavour", "Renderer", "ResourceBuilder", "TemplateError"]

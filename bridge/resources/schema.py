@@ -44,6 +44,7 @@ class ValueType:
 class Field:
     """One field of a message type."""
 
+    number: int
     name: str
     """As Envoy's documentation spells it."""
     attribute: str
@@ -125,6 +126,7 @@ def _field(field: "dataclasses.Field[object]", hint: object) -> Field:
     arguments = [argument for argument in typing.get_args(hint) if argument is not type(None)]
     value_meta = meta.map_meta[1] if meta.map_meta else meta
     return Field(
+        number=meta.number,
         name=field.name.rstrip("_"),
         attribute=field.name,
         value=ValueType(

@@ -87,6 +87,11 @@ class ClientViews:
         self._views[self._default] = _View(PLAIN, complete=True)
 
     @property
+    def ready(self) -> bool:
+        """Whether there was a publication."""
+        return self._default.ready
+
+    @property
     def snapshot(self) -> Snapshot | None:
         """What the default view shows; None before the first publication."""
         return self._default.snapshot

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from bridge.bootstrap import ApiType, BootstrapOptions, HttpListener, Route, SocketAddress, TcpListener, render
+from bridge.bootstrap import (
+    ApiType,
+    BootstrapOptions,
+    HttpListener,
+    PipeAddress,
+    Route,
+    SocketAddress,
+    TcpListener,
+    render,
+)
 from bridge.cli.bootstrap import Output, write
 from bridge.model import Locality
 from bridge.resources import ResourceBuilder
@@ -24,6 +33,7 @@ VARIANTS = {
     "nothing but the bridge": BootstrapOptions("edge-1", "edge", (BRIDGE,)),
     "several bridges": BootstrapOptions("edge-1", "edge", (BRIDGE, SocketAddress("::1", 18000))),
     "bridges by host name": BootstrapOptions("edge-1", "edge", (SocketAddress("localhost", 18000), BRIDGE)),
+    "bridges by socket and by IP": BootstrapOptions("edge-1", "edge", (PipeAddress("/run/xds.sock"), BRIDGE)),
     "state of the world": BootstrapOptions("edge-1", "edge", (BRIDGE,), api_type=ApiType.GRPC),
     "no aggregated stream": BootstrapOptions("edge-1", "edge", (BRIDGE,), aggregated=False),
     "a locality": BootstrapOptions("edge-1", "edge", (BRIDGE,), locality=Locality("eu", "eu-1a", "rack-7")),

@@ -55,6 +55,9 @@ class StreamRecorder(StreamObserver):
         assert stream.id
         self.events.append(("unsupported", type_url))
 
+    def fetched(self, type_url: str, *, unchanged: bool) -> None:
+        self.events.append(("fetched", type_url, unchanged))
+
     def refused(self, peer: str, refusal: Refused) -> None:
         assert peer
         self.events.append(("refused", refusal.reason, str(refusal)))

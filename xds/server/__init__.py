@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import grpc
 import grpc.aio
@@ -13,10 +13,14 @@ from xds.in_flight import InFlight
 from xds.observer import StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.resource import TYPES, ResourceType
+from xds.server.client_status import ClientStatus
 from xds.server.credentials import Credentials, IdentityObserver
-from xds.server.discovery import Discovery
+from xds.server.discovery import Discovery, Methods
+from xds.server.fetch import Fetch
 from xds.server.gate import Gate
+from xds.server.health import Health
 from xds.server.option import ServerOptions, channel_arguments
+from xds.server.unix_socket import private, require_free, target
 from xds.session import Surroundings
 from xds.view import Views
 
@@ -49,6 +53,9 @@ class XdsServer:
         shared = Surroundings(views, observer, Propagation(), clock, limits, InFlight(limits.in_flight, clock))
         self._audience = Audience(shared, limits.write_timeout)
         self._discovery = Discovery(types, self._audience, shared)
+        self._fetch = Fetch(types, shared)
+        self._status = ClientStatus(self._audience, options.status_names, observer)
+        self._health = Health({*self._discovery.services(), *self._status.services()}, views, observer)
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> int:
@@ -56,19 +63,18 @@ class XdsServer:
 
         Raises:
             IdentityError: the files of the credentials cannot be used.
-            OSError: the address cannot be listened on.
+            OSError: the address or the socket cannot be listened on.
         """
         options = self._options
         credentials = await self._credentials.load() if self._credentials else None
+        if options.socket:
+            await require_free(options.socket)
         server = grpc.aio.server(options=channel_arguments(options), interceptors=self._gates)
-        for service, methods in self._discovery.services().items():
+        for service, methods in self._services():
             server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, methods)])
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        try:
-            port = _listen(server, f"{host}:{options.port}", credentials)
-        except RuntimeError as error:
-            message = f"cannot listen for xDS on {host}:{options.port}; is the port in use?"
-            raise OSError(errno.EADDRINUSE, message) from error
+        port = _listen(server, options, credentials)
+        if options.socket:
+            _listen_locally(server, options.socket)
         await server.start()
         self._server = server
         return port
@@ -90,16 +96,39 @@ class XdsServer:
             grace: seconds after which what still runs is cut off.
         """
         self._discovery.close()
+        self._health.close()
         async with asyncio.TaskGroup() as tasks:
             if self._server:
                 tasks.create_task(self._server.stop(grace))
             # gRPC would wait for the streams, and these never end by themselves.
             self._audience.dismiss()
+            self._status.close()
 
     def streams(self) -> Sequence[StreamStatus]:
         """Every open stream, oldest first."""
         return self._audience.streams()
 
+    def _services(self) -> Sequence[tuple[str, Methods]]:
+        parts: Sequence[Mapping[str, Methods]] = [
+            part.services() for part in (self._discovery, self._fetch, self._status, self._health)
+        ]
+        return [service for part in parts for service in part.items()]
 
-def _listen(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
-    return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+
+def _listen(server: grpc.aio.Server, options: ServerOptions, credentials: grpc.ServerCredentials | None) -> int:
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    address = f"{host}:{options.port}"
+    try:
+        return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+    except RuntimeError as error:
+        message = f"cannot listen for xDS on {host}:{options.port}; is the port in use?"
+        raise OSError(errno.EADDRINUSE, message) from error
+
+
+def _listen_locally(server: grpc.aio.Server, path: str) -> None:
+    try:
+        with private():
+            server.add_insecure_port(target(path))
+    except RuntimeError as error:
+        message = f"cannot listen for xDS on {path}; is its directory there and writable, and no file in its place?"
+        raise OSError(errno.EADDRINUSE, message) from error

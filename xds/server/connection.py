@@ -13,7 +13,7 @@ from xds.session import Connection, Disconnected
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
-_STATUS: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
+STATUS: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
     {
         Reason.INVALID_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
         Reason.EXCESSIVE_REQUEST: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -23,7 +23,10 @@ _STATUS: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.REQUEST_SIZE: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.NO_VIEW: grpc.StatusCode.PERMISSION_DENIED,
         Reason.NAME_NOT_ALLOWED: grpc.StatusCode.PERMISSION_DENIED,
+        Reason.NOT_ALLOWED: grpc.StatusCode.PERMISSION_DENIED,
+        Reason.NOT_READY: grpc.StatusCode.UNAVAILABLE,
         Reason.STOPPING: grpc.StatusCode.UNAVAILABLE,
+        Reason.TOO_MANY: grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
 """https://grpc.io/docs/guides/status-codes ."""
@@ -88,4 +91,4 @@ def certificate_names(context: Context) -> tuple[str, ...]:
 async def refuse(context: Context, refusal: Refused, observer: StreamObserver) -> NoReturn:
     """End an RPC with the status that belongs to a refusal, and say so."""
     observer.refused(context.peer(), refusal)
-    await context.abort(_STATUS[refusal.reason], str(refusal))
+    await context.abort(STATUS[refusal.reason], str(refusal))

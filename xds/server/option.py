@@ -1,5 +1,6 @@
 """Where and how the server listens, and what gRPC is told about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xds.limit import Limits
@@ -18,6 +19,10 @@ class ServerOptions:
     """How much clients may ask of it."""
     allowed_sans: tuple[str, ...] = ()
     """Whose certificate has none of these names is refused (`AllowedNames`); empty: nobody is asked for a name."""
+    socket: str = ""
+    """Path of a unix socket to listen on as well; none where empty."""
+    status_names: Sequence[str] = ()
+    """Entries of `AllowedNames`: the certificates that may ask for the status of clients beyond the unix socket."""
 
 
 def channel_arguments(options: ServerOptions) -> list[tuple[str, int]]:

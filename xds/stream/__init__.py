@@ -12,6 +12,7 @@ from xds.cache import Generation, SnapshotCache
 from xds.message import ExcessiveRequest, InvalidRequest, Response
 from xds.observer import TypeStatus
 from xds.resource import ResourceType
+from xds.standing import Progress, Standing
 from xds.stream.acceptance import Acceptances
 from xds.stream.channel import WINDOW_TIMEOUT, Acknowledgement, Channel
 from xds.stream.delta import Incremental
@@ -136,6 +137,15 @@ class Stream(Generic[RequestT]):
         """What the client asked for and has, by type."""
         return tuple(_status(channel, now) for channel in self._channels if channel)
 
+    def standings(self, cache: SnapshotCache | None, now: float) -> tuple[Standing, ...]:
+        """How far the client is with each type that it asked for."""
+        generation = cache.generation if cache else None
+        return tuple(
+            _standing(channel, now, behind=bool(cache and generation and _lacks(channel, cache, generation)))
+            for channel in self._channels
+            if channel
+        )
+
     def _position(self, type_url: str) -> int | None:
         if not type_url:
             if self.aggregated:
@@ -165,7 +175,7 @@ class Stream(Generic[RequestT]):
             channel.rejection, channel.version_acked = None, sent.version
             self._variant.accept(channel, sent)
         else:
-            channel.rejection = request.error[:_LONGEST_MESSAGE]
+            channel.rejection, channel.version_rejected = request.error[:_LONGEST_MESSAGE], sent.version
             self._variant.reject(channel, answered, request)
         return Acknowledgement(channel.type.url, sent.version, now - sent.at, channel.rejection)
 
@@ -220,15 +230,21 @@ def _due_names(channel: Channel, cache: SnapshotCache, generation: Generation) -
 
 
 def _is_due(channel: Channel, cache: SnapshotCache, generation: Generation) -> bool:
+    if _lacks(channel, cache, generation):
+        return True
+    if channel.synced is not generation:
+        channel.settle(generation, NOTHING)
+    return False
+
+
+def _lacks(channel: Channel, cache: SnapshotCache, generation: Generation) -> bool:
+    """Whether a client is owed something. Asked several times for each stream and change, so in this order."""
     if channel.whole or channel.owes or channel.suspects:
         return True
     synced = channel.synced
-    if synced is generation:
+    if synced is None or synced is generation:
         return False
-    if synced and channel.wants.select(cache.changes(synced, channel.type.url)):
-        return True
-    channel.settle(generation, NOTHING)
-    return False
+    return bool(channel.wants.select(cache.changes(synced, channel.type.url)))
 
 
 def _status(channel: Channel, now: float) -> TypeStatus:
@@ -240,3 +256,22 @@ def _status(channel: Channel, now: float) -> TypeStatus:
         rejection=channel.rejection,
         since=now - channel.sent_at if channel.sent_at is not None else None,
     )
+
+
+def _standing(channel: Channel, now: float, *, behind: bool) -> Standing:
+    return Standing(
+        type_url=channel.type.url,
+        progress=_progress(channel, behind=behind),
+        version=channel.version_acked,
+        version_rejected=channel.version_rejected if channel.rejection is not None else "",
+        rejection=channel.rejection or "",
+        since=now - channel.sent_at if channel.sent_at is not None else None,
+    )
+
+
+def _progress(channel: Channel, *, behind: bool) -> Progress:
+    if channel.rejection is not None:
+        return Progress.REJECTED
+    if channel.sent_at is None:
+        return Progress.NOT_SENT
+    return Progress.BEHIND if behind or channel.pending else Progress.SYNCED

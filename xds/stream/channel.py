@@ -82,6 +82,7 @@ class Channel:
         "tries",
         "type",
         "version_acked",
+        "version_rejected",
         "version_sent",
         "whole",
     )
@@ -109,6 +110,8 @@ class Channel:
         """When the last response was handed out; the response itself is not kept, it would keep its snapshot."""
         self.version_sent = ""
         self.version_acked = ""
+        self.version_rejected = ""
+        """Of the last response that was rejected."""
         self.rejection: str | None = None
         self._owed: frozenset[str] = NOTHING
         self._owed_lately: set[str] = set()

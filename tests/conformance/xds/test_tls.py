@@ -58,6 +58,10 @@ class RememberingViews:
         self.watch = cache.watch
         self.clients: list[Client] = []
 
+    @property
+    def ready(self) -> bool:
+        return self._cache.ready
+
     def view(self, client: Client) -> SnapshotCache:
         self.clients.append(client)
         return self._cache

@@ -50,7 +50,6 @@ async def test_all_six_streams_are_served(client: XdsClient, cache: SnapshotCach
     [
         "/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats",
         "/envoy.service.listener.v3.ListenerDiscoveryService/StreamListeners",
-        pytest.param("/envoy.service.cluster.v3.ClusterDiscoveryService/FetchClusters", marks=pytest.mark.item(3)),
         "/envoy.api.v2.ClusterDiscoveryService/StreamClusters",
     ],
 )

@@ -7,7 +7,9 @@ from bridge.bootstrap import (
     BRIDGE_CLUSTER,
     ApiType,
     BootstrapOptions,
+    BridgeAddress,
     HttpListener,
+    PipeAddress,
     Route,
     SocketAddress,
     TcpListener,
@@ -21,13 +23,22 @@ BRIDGE = SocketAddress("10.0.0.1", 18000)
 LISTENER = SocketAddress("0.0.0.0", 8080)
 
 
-def options(*listeners: HttpListener | TcpListener, bridges: tuple[SocketAddress, ...] = (BRIDGE,)) -> BootstrapOptions:
+def options(*listeners: HttpListener | TcpListener, bridges: tuple[BridgeAddress, ...] = (BRIDGE,)) -> BootstrapOptions:
     return BootstrapOptions("edge-1", "edge", bridges, listeners=listeners)
 
 
 HTTP_FILTER = ("static_resources", "listeners", 0, "filter_chains", 0, "filters", 0, "typed_config")
 ROUTES = (*HTTP_FILTER, "route_config")
 BRIDGES = ("static_resources", "clusters", 0)
+
+
+def test_a_bridge_on_the_same_machine_is_reached_by_its_socket() -> None:
+    bootstrap = render(options(bridges=(PipeAddress("/run/xds.sock"), BRIDGE)))
+
+    endpoints = (*BRIDGES, "load_assignment", "endpoints", 0, "lb_endpoints")
+    assert at(bootstrap, *BRIDGES, "type") == "STATIC"
+    assert at(bootstrap, *endpoints, 0, "endpoint", "address") == {"pipe": {"path": "/run/xds.sock"}}
+    assert at(bootstrap, *endpoints, 1, "endpoint", "address", "socket_address", "address") == "10.0.0.1"
 
 
 def test_it_is_json() -> None:
@@ -160,6 +171,10 @@ def test_a_tcp_listener_names_its_cluster() -> None:
         (lambda: TcpListener(LISTENER, " a"), "space around it"),
         (lambda: options(bridges=()), "at least one bridge"),
         (lambda: options(bridges=(BRIDGE, BRIDGE)), "bridge 10.0.0.1 port 18000 is named 2 times"),
+        (lambda: options(bridges=(PipeAddress("/a"), PipeAddress("/a"))), "bridge at /a is named 2 times"),
+        (lambda: options(bridges=(PipeAddress("/a"), SocketAddress("host", 1))), "do not go together"),
+        (lambda: PipeAddress("run/a.sock"), "does not begin with /"),
+        (lambda: PipeAddress(""), "socket '' is empty"),
         (lambda: options(TcpListener(LISTENER, "a"), TcpListener(LISTENER, "b")), "listener 0.0.0.0 port 8080"),
         (lambda: BootstrapOptions("", "edge", (BRIDGE,)), "node id '' is empty"),
         (lambda: BootstrapOptions("edge-1", "", (BRIDGE,)), "node cluster '' is empty"),

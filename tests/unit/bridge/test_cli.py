@@ -223,6 +223,15 @@ def test_bootstrap_can_do_without_an_aggregated_stream(command: Command) -> None
     assert dynamic["cds_config"]["api_config_source"]["api_type"] == "DELTA_GRPC"
 
 
+def test_bootstrap_takes_a_bridge_by_its_socket(command: Command) -> None:
+    arguments = ["bootstrap", "--node-id", "a", "--cluster", "b", "--bridge"]
+
+    outcome, relative = command(*arguments, "unix:/run/xds.sock"), command(*arguments, "unix:xds.sock")
+
+    assert "/run/xds.sock" in outcome.output
+    assert (outcome.status, relative.status) == (0, 2)
+
+
 def test_bootstrap_writes_the_same_as_json(command: Command) -> None:
     arguments = ["bootstrap", "--node-id", "a", "--cluster", "b", "--route", "/=web"]
 

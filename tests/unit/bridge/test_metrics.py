@@ -185,6 +185,21 @@ def test_streams_that_had_to_be_slowed_or_ended_are_counted(metrics: Metrics) ->
     assert found["xds_streams_refused_total{reason=streams_per_client}"] == 1
 
 
+def test_polls_are_counted_by_their_result(metrics: Metrics) -> None:
+    metrics.streams.fetched(CLUSTER.url, unchanged=False)
+    for _ in range(2):
+        metrics.streams.fetched(CLUSTER.url, unchanged=True)
+
+    found = {name: value for name, value in series(metrics).items() if name.startswith("xds_fetches_total")}
+
+    assert found == {
+        "xds_fetches_total{result=answered,type=cluster}": 1,
+        "xds_fetches_total{result=unchanged,type=cluster}": 2,
+        "xds_fetches_total{result=answered,type=endpoint}": 0,
+        "xds_fetches_total{result=unchanged,type=endpoint}": 0,
+    }
+
+
 def test_what_clients_make_up_does_not_make_series(metrics: Metrics) -> None:
     metrics.streams.unsupported(FakeStream(transport="delta"), LISTENER)
     for number in range(1000):

@@ -64,6 +64,12 @@ def test_a_client_that_asks_too_fast_is_said(edge: FakeStream, caplog: pytest.Lo
     assert (record.getMessage(), record.levelname, record.__dict__["node"]) == ("stream.slowed", "WARNING", "edge-1")
 
 
+def test_that_there_is_nothing_yet_is_no_news_about_a_client(caplog: pytest.LogCaptureFixture) -> None:
+    StreamLog().refused("ipv4:10.0.0.1:9", Refused(Reason.NOT_READY, "ask again"))
+
+    assert caplog.records == []
+
+
 def test_a_bug_is_said_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     StreamLog().failed(FakeStream(), ValueError("oops"))
 

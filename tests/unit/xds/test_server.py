@@ -2,7 +2,8 @@ import asyncio
 
 from support.stream_recorder import StreamRecorder
 from support.xds_content import snapshot
-from xds import ServerOptions, SnapshotCache, XdsServer
+from xds import Reason, ServerOptions, SnapshotCache, XdsServer
+from xds.server.connection import STATUS
 
 
 async def test_a_server_that_never_started_can_be_stopped() -> None:
@@ -28,3 +29,7 @@ async def test_a_stopped_server_no_longer_follows_the_cache() -> None:
 
     assert cache._watchers == {}
     assert server.streams() == []
+
+
+def test_every_reason_of_a_refusal_has_a_status() -> None:
+    assert STATUS.keys() == set(Reason)

@@ -191,6 +191,8 @@ def test_another_table_of_types_is_served_by_the_same_stream() -> None:
         service="example.Things",
         stream_method="StreamThings",
         delta_method="DeltaThings",
+        fetch_method="FetchThings",
+        fetch_path="/v3/discovery:things",
         legacy_wildcard=True,
         full_state=False,
     )
