@@ -1,7 +1,8 @@
-"""Sees all that passes between a client and a stream, and what is published, and knows what the server may not send.
+"""Sees all that passes between a client and a stream, and what is published, and knows what the server may not do.
 
 No response without a cause: something published since the last one that the client asked for, a request for it, or a
 rejection of several resources, which are then tried apart. Nothing that was not asked for. Nothing that was rejected.
+And, the other way round, no question without an answer.
 """
 
 from collections import Counter, defaultdict
@@ -33,6 +34,8 @@ class Witness:
         """Types of which no name was given yet: no names are everything."""
         self._questions: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
         """What the client asked for since the last response of a type."""
+        self._quiet: set[str] = set()
+        """Types whose star may go unanswered: there may be nothing, or nothing that the client does not hold."""
         self._due: set[str] = set()
         """Types of which the next response has a cause."""
         self._tries: Counter[str] = Counter()
@@ -58,7 +61,10 @@ class Witness:
         first, before = url not in self._asked, self._asked.get(url, frozenset())
         self._judge(request)
         self._asked[url], named = self._read(request, before, first=first)
-        self._questions[url] |= named
+        questions = (self._questions[url] | named) - {""}
+        self._questions[url] = questions if "*" in self._asked[url] else questions & self._asked[url]
+        if first and isinstance(request, Request) and (request.version or url not in _LEGACY):
+            self._quiet.add(url)
         if first or named:
             self._due.add(url)
             self._forgive(url, named)
@@ -68,9 +74,7 @@ class Witness:
         url, asked, brought = response.type.url, self._asked[response.type.url], content(response)
         assert url in self._due or self._tries[url] > 0, f"a response without a cause: {brought}"
         assert "*" in asked or response.names | response.removed <= asked, "something that nobody asked for"
-        complete = response.type.full_state and not response.incremental
-        # A complete response may come once more, to find out that what it has beside the rest is what is bad.
-        assert not brought or self._rejected[url][frozenset(brought.items())] <= complete, f"again: {brought}"
+        assert self._rejected[url][frozenset(brought.items())] <= _retries(response), f"again: {brought}"
         if url not in self._due:
             self._tries[url] -= 1
         self._due.discard(url)
@@ -81,6 +85,8 @@ class Witness:
 
     def rest(self) -> None:
         """All there was to say has been said."""
+        for url, questions in self._questions.items():
+            assert not questions - ({"*"} if url in self._quiet else set()), "a question without an answer"
         self._due.clear()
         self._tries.clear()
 
@@ -92,7 +98,7 @@ class Witness:
         if isinstance(request, DeltaRequest):
             everything = {"*"} if first and url in self._legacy and not request.subscribe else set[str]()
             # Under a wildcard, giving up a name is a question too.
-            questions = request.unsubscribe if "*" in before else frozenset[str]()
+            questions = request.unsubscribe & before if "*" in before else frozenset[str]()
             return (before | request.subscribe | everything) - request.unsubscribe, request.subscribe | questions
         if request.names:
             self._legacy.discard(url)
@@ -105,7 +111,10 @@ class Witness:
         if response is None or request.error is None:
             return
         url, brought = response.type.url, content(response)
-        if not self._questions[url] & {"*", *brought}:  # else the client asked for it again before it rejected it
+        if brought and not self._questions[url] & {
+            "*",
+            *brought,
+        }:  # else the client asked for it again before it rejected it
             self._rejected[url][frozenset(brought.items())] += 1
         several = len(brought) > 1 or (response.type.full_state and not response.incremental)
         self._tries[url] += 2 * several + bool(brought and response.removed)
@@ -115,3 +124,13 @@ class Witness:
         for rejected in list(self._rejected[url]):
             if "*" in names or names & dict(rejected).keys():
                 del self._rejected[url][rejected]
+
+
+def _retries(response: Response) -> int:
+    """How often a content may come again after its rejection.
+
+    Parts of a complete response are tried together with what is good already: with the last of them it is whole again,
+    once for each time that its names were halved.
+    """
+    complete = response.type.full_state and not response.incremental
+    return (len(response.names) - 1).bit_length() if complete else 0
