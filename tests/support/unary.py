@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import grpc.aio
 
 
-async def call(address: str, method: str, request: bytes, timeout: float = 5.0) -> bytes:
+async def call(address: str, method: str, request: bytes, timeout: float = 30.0) -> bytes:
     """The answer of a method, on a connection of its own.
 
     Args:

@@ -17,7 +17,7 @@ from xds.server.open_calls import OpenCalls
 from xds.session import Connection, Disconnected
 from xds.view import Views
 
-MOST_WATCHERS = 256
+MOST_WATCHERS = 100
 """Calls of `Watch` that are open at a time; there is one for each client that balances over replicas."""
 
 

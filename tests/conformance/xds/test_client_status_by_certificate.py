@@ -61,6 +61,6 @@ async def test_the_name_in_the_certificate_decides(
 
     async with grpc.aio.secure_channel(f"localhost:{port}", credentials) as channel:
         question: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(METHOD)
-        call = question(b"", timeout=20)
+        call = question(b"", timeout=60)
 
         assert await call.code() is status

@@ -33,7 +33,7 @@ def about(service: str) -> bytes:
 def watching(channel: grpc.aio.Channel, request: bytes = b"") -> grpc.aio.UnaryStreamCall[bytes, bytes]:
     """An open `Watch`."""
     question: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(WATCH)
-    return question(request, timeout=20)
+    return question(request, timeout=120)
 
 
 @pytest.mark.parametrize("service", SERVICES)
