@@ -49,7 +49,7 @@ async def test_one_stuck_client_costs_one_response_however_many_changes_there_ar
 
 
 async def test_those_who_ask_do_not_read_and_leave_with_nonsense_leave_nothing_behind() -> None:
-    async with XdsProcess(in_flight=IN_FLIGHT) as server, bystander(server) as other:
+    async with XdsProcess(in_flight=IN_FLIGHT, write_timeout=3) as server, bystander(server) as other:
         await other.sees_changes(1, BULK)
         before = server.memory()
         server.forget_peak()

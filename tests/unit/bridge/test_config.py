@@ -11,7 +11,6 @@ from bridge.config import Address, Config, Expose, LogFormat, LogLevel, SourceKe
 from bridge.errors import ConfigError
 from bridge.merge import Policy
 from bridge.plugins import RESERVED
-from xds import Limits
 
 MINIMAL = "sources:\n  - {name: local, type: disk, path: /x}\n"
 
@@ -102,20 +101,6 @@ services:
     assert config.sources[0].options.model_dump()["interval"] == 0.25
     assert config.services[0].merge.policy is Policy.UNION
     assert config.services[0].cluster == {"lb_policy": "ROUND_ROBIN"}
-
-
-def test_every_limit_of_the_server_is_a_key_with_the_same_default(read: Read) -> None:
-    assert Limits(**read(MINIMAL).xds.limits.model_dump()) == Limits()
-
-
-def test_every_limit_can_be_set(read: Read) -> None:
-    limits = read(f"""{MINIMAL}
-xds:
-  limits: {{streams: 1, streams_per_client: 2, accept_rate: 3, request_rate: 4, request_size: 5MiB, in_flight: 6MiB,
-           write_timeout: 7s, keepalive_interval: 8s, keepalive_timeout: 9s}}
-""").xds.limits
-
-    assert [*limits.model_dump().values()] == [1, 2, 3, 4, 5 << 20, 6 << 20, 7.0, 8.0, 9.0]
 
 
 def test_the_adapter_is_built_from_its_own_keys(read: Read) -> None:
@@ -212,16 +197,6 @@ def test_what_is_no_configuration_at_all_is_one_line(refused: Refused, text: str
     [
         ("xds: {insecure: maybe}", "3:17: xds.insecure: expected true or false, not 'maybe'"),
         ("xds: {listen: 127.0.0.1}", "3:15: xds.listen: '127.0.0.1' is not host:port; write it as 127.0.0.1:18000"),
-        (
-            "xds: {limits: {request_size: 16}}",
-            "3:30: xds.limits.request_size: a size is a whole number and a unit, such as 64KiB",
-        ),
-        (
-            "xds: {limits: {request_size: 2GiB}}",
-            "3:30: xds.limits.request_size: '2GiB' should be less than or equal to",
-        ),
-        ("xds: {limits: {streams: 0}}", "3:25: xds.limits.streams: 0 should be greater than or equal to 1"),
-        ("xds: {limits: {steams: 1}}", "3:16: xds.limits.steams: unknown key; did you mean 'streams'?"),
         ("xds: {listen: 18000}", "3:15: xds.listen: expected host:port, such as 127.0.0.1:18000"),
         ("xds: {debounce: {quiet: 1s}}", "3:17: xds.debounce: max must not be shorter than quiet"),
         (

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from support.waiting import eventually
 from xds import Limits, Reason, Refused
 from xds import admission as module
 from xds.admission import Admission
@@ -53,16 +54,25 @@ async def test_a_client_with_too_many_streams_leaves_room_for_others() -> None:
 
 
 async def test_those_who_come_too_fast_wait_for_their_turn() -> None:
-    subject = admission(Limits(accept_rate=50))
-    stay = asyncio.Event()
-    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        streams = [tasks.create_task(enter(subject, "a", stay)) for _ in range(150)]
-        await asyncio.sleep(0)
-        waiting = subject._turns.wait(0.0)
-        stay.set()
+    now = 0.0
+    subject = Admission(Limits(accept_rate=50), lambda: now)
+    let_in = list[int]()
 
-    assert waiting is not None  # two seconds' worth were let in at once, and not all
-    assert all(stream.done() for stream in streams)
+    async def come(number: int) -> None:
+        async with subject.place("a"):
+            let_in.append(number)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        for number in range(150):
+            tasks.create_task(come(number))
+        await eventually(lambda: len(let_in) == 100)  # two seconds' worth at once
+        assert subject.taken == 50
+        now = 0.5
+        await eventually(lambda: len(let_in) == 125)
+        assert subject.taken == 25
+        now = 1.0
+
+    assert let_in == list(range(150))
     assert subject.taken == 0
 
 
