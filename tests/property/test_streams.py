@@ -48,9 +48,9 @@ class Conversation(RuleBasedStateMachine):
         for client in self.clients:
             client.witness.published(self.snapshot)
 
-    def want(self, kind: ResourceType, wanted: set[str], *, everything: bool, again: bool) -> None:
+    def want(self, kind: ResourceType, wanted: set[str], *, everything: bool) -> None:
         for client in self.clients:
-            client.want(kind, wanted, everything=everything, again=again)
+            client.want(kind, wanted, everything=everything)
 
     @rule(client=which)
     def request_arrives(self, client: int) -> None:
@@ -66,10 +66,18 @@ class Conversation(RuleBasedStateMachine):
         if self.clients[client].responses:
             self.clients[client].process_response(answer=answer)
 
-    @rule(client=which)
-    def everything_arrives(self, client: int) -> None:
+    @rule()
+    def everything_arrives(self) -> None:
         if self.cache.snapshot is not None:
-            self.clients[client].settle()
+            for client in self.clients:
+                client.settle()
+            for kind in TYPES:
+                self.check(kind)
+
+    @rule(kind=types)
+    def clients_ask_again(self, kind: ResourceType) -> None:
+        for client in self.clients:
+            client.ask_again(kind)
 
     @rule(client=which, kind=types, used=st.booleans(), rejects=st.booleans())
     def client_answers_what_needs_no_answer(self, client: int, kind: ResourceType, used: bool, rejects: bool) -> None:
@@ -86,12 +94,7 @@ class Conversation(RuleBasedStateMachine):
             assert not any(client.responses for client in self.clients)
 
     def teardown(self) -> None:
-        if self.cache.snapshot is None:
-            return
-        for client in self.clients:
-            client.settle()
-        for kind in TYPES:
-            self.check(kind)
+        self.everything_arrives()
 
     def check(self, kind: ResourceType) -> None:
         sotw, delta = self.clients
@@ -126,9 +129,9 @@ class Rejections(Conversation):
     def publish_clusters(self, versions: dict[str, str]) -> None:
         self.publish(CLUSTER, versions)
 
-    @rule(wanted=names, everything=st.booleans(), again=st.booleans())
-    def clients_want(self, wanted: set[str], everything: bool, again: bool) -> None:
-        self.want(CLUSTER, wanted, everything=everything, again=again)
+    @rule(wanted=names, everything=st.booleans())
+    def clients_want(self, wanted: set[str], everything: bool) -> None:
+        self.want(CLUSTER, wanted, everything=everything)
 
 
 class ComingBack(Reconnecting):
@@ -176,9 +179,9 @@ class Subscriptions(Reconnecting):
     def publish_assignments(self, versions: dict[str, str]) -> None:
         self.publish(ENDPOINT, versions)
 
-    @rule(kind=types, wanted=names, everything=st.booleans(), again=st.booleans())
-    def clients_want(self, kind: ResourceType, wanted: set[str], everything: bool, again: bool) -> None:
-        self.want(kind, wanted, everything=everything, again=again)
+    @rule(kind=types, wanted=names, everything=st.booleans())
+    def clients_want(self, kind: ResourceType, wanted: set[str], everything: bool) -> None:
+        self.want(kind, wanted, everything=everything)
 
 
 class Envoys(Reconnecting):
@@ -188,7 +191,7 @@ class Envoys(Reconnecting):
 
     @initialize()
     def clients_ask_for_all_clusters(self) -> None:
-        self.want(CLUSTER, set(), everything=True, again=False)
+        self.want(CLUSTER, set(), everything=True)
 
     @rule(clusters=contents, assignments=contents_with_bad)
     def publish_both(self, clusters: dict[str, str], assignments: dict[str, str]) -> None:

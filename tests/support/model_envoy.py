@@ -72,8 +72,8 @@ class ModelEnvoy:
                 self.held[kind.url] = {}
             self.want(kind, wish.names, everything=wish.everything)
 
-    def want(self, kind: ResourceType, names: Iterable[str], *, everything: bool, again: bool = False) -> None:
-        """Ask for these names from now on, with or without everything; `again` even for what was asked for before."""
+    def want(self, kind: ResourceType, names: Iterable[str], *, everything: bool) -> None:
+        """Ask for these names from now on, with or without everything."""
         url, before, wish = kind.url, self.wishes[kind.url], Wish(frozenset(names), everything)
         self.wishes[url], self.held[url] = wish, wish.keep(self.held[url])
         if not before.terms >= wish.terms:
@@ -83,10 +83,15 @@ class ModelEnvoy:
         legacy = kind.legacy_wildcard and url not in self.said and wish.terms == {"*"}
         terms = frozenset[str]() if legacy else wish.terms
         if self.delta:
-            self._amend(url, terms, before.terms, again=again)
+            self._amend(url, terms, before.terms)
         else:
             self._restate(url, terms)
         self.said[url] = terms
+
+    def ask_again(self, kind: ResourceType) -> None:
+        """Ask for all of it to come again, for which State of the World has no words."""
+        if self.delta and kind.url in self.said:
+            self.requests.append(DeltaRequest(type_url=kind.url, subscribe=self.wishes[kind.url].terms))
 
     def repeat(self, kind: ResourceType, nonce: str, error: str | None) -> None:
         """Say once more what was said, as the answer to a response that was never sent or was answered before."""
@@ -155,10 +160,9 @@ class ModelEnvoy:
     def _stream(self) -> Stream[Request] | Stream[DeltaRequest]:
         return self.incremental if self.delta else self.sotw
 
-    def _amend(self, url: str, terms: frozenset[str], before: frozenset[str], *, again: bool) -> None:
+    def _amend(self, url: str, terms: frozenset[str], before: frozenset[str]) -> None:
         if url in self.said:
-            subscribe = terms if again else terms - before
-            self.requests.append(DeltaRequest(type_url=url, subscribe=subscribe, unsubscribe=before - terms))
+            self.requests.append(DeltaRequest(type_url=url, subscribe=terms - before, unsubscribe=before - terms))
             return
         held = {name: version for name, version in self.held[url].items() if version}
         self.requests.append(DeltaRequest(type_url=url, subscribe=terms, initial_versions=held))

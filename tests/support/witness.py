@@ -42,6 +42,7 @@ class Witness:
         """How many responses, by type, may serve to tell the good from the bad."""
         self.answered = ""
         """The nonce that was answered last."""
+        self._nonces: set[str] = set()
         self._unanswered: dict[str, Response] = {}
         self._rejected: dict[str, Counter[frozenset[tuple[str, str]]]] = defaultdict(Counter)
         """How often the client rejected a content, by type."""
@@ -81,6 +82,8 @@ class Witness:
         self._questions[url] = frozenset()
         if required := response.type.required_type:
             self._due.add(required)
+        assert response.nonce not in self._nonces, "a nonce again"
+        self._nonces.add(response.nonce)
         self._unanswered[response.nonce] = response
 
     def rest(self) -> None:
