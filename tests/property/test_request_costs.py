@@ -161,6 +161,12 @@ def test_more_names_than_a_client_may_ask_for_are_refused() -> None:
             decoder.decode(encode(text(number, name) for name in names))
 
 
+def test_a_refusal_for_millions_of_names_says_how_many_are_allowed() -> None:
+    for number, decoder in ((3, RequestDecoder(NameSets())), (3, DeltaRequestDecoder(NameSets()))):
+        with pytest.raises(ExcessiveRequest, match=f"may ask for {MAX_NAMES} names"):
+            decoder.decode(encode([text(number, "n")]) * (3 * MAX_NAMES + 200))
+
+
 def test_names_asked_for_bit_by_bit_are_counted_together() -> None:
     names = [f"n{number}" for number in range(MAX_NAMES)]
     stream = Stream(Incremental(NameSets()), TYPES, aggregated=True)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import TypeVar
 
 from xds.codec.node import decode_node
-from xds.codec.wire import counted, field, fields, first_two, tag, text
+from xds.codec.wire import field, fields, first_two, tag, text
 from xds.message import DeltaRequest, ExcessiveRequest, Request
 from xds.node import Node
 from xds.subscription import LONGEST_NAME, MAX_NAMES, NameSets
@@ -51,7 +51,7 @@ class RequestDecoder:
         position = count = 0
         while position < len(data):
             number, start, end = field(data, position)
-            count = counted(count, _MAX_FIELDS)
+            count = _counted(count)
             if number == _NAMES and not names:
                 names, end = self._block_of_names(data, position, end)
             elif number == _NAMES:  # any order of fields is valid, though nobody writes it
@@ -81,7 +81,7 @@ class RequestDecoder:
         while number == _NAMES:
             _, first, end = field(data, position)
             names.append(text(data[first:end]))
-            counted(len(names), _MAX_FIELDS)
+            _counted(len(names))
             position = end
             number = data[position] if position < len(data) else -1
         self._names = self._sets.share(_allowed(names))
@@ -109,7 +109,7 @@ class DeltaRequestDecoder:
         position = count = 0
         while position < len(data):
             number, start, end = field(data, position)
-            count = counted(count, _MAX_FIELDS)
+            count = _counted(count)
             if number in lists:
                 lists[number].append(text(data[start:end]))
             elif number in (_SUBSCRIBE_LOCATORS, _UNSUBSCRIBE_LOCATORS):
@@ -128,6 +128,15 @@ class DeltaRequestDecoder:
             error=_error(found.get(_DELTA_ERROR)),
             node=self._introduction.read(found.get(_DELTA_NODE)),
         )
+
+
+def _counted(fields_read: int) -> int:
+    """One field more."""
+    if fields_read >= _MAX_FIELDS:
+        raise ExcessiveRequest(
+            f"the request has more than {_MAX_FIELDS} fields; a client may ask for {MAX_NAMES} names"
+        )
+    return fields_read + 1
 
 
 NamesT = TypeVar("NamesT", bound=Collection[str])

@@ -56,18 +56,7 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
     while position < len(data):
         found, start, position = field(data, position)
         yield found, data[start:position]
-        count = counted(count, _MAX_FIELDS)
-
-
-def counted(fields: int, most: int) -> int:
-    """One field more.
-
-    Raises:
-        ExcessiveRequest: there are more than `most`.
-    """
-    if fields >= most:
-        raise ExcessiveRequest(f"the request, or a message in it, has more than {most} fields")
-    return fields + 1
+        count = _counted(count, _MAX_FIELDS)
 
 
 def varint(data: bytes, position: int) -> tuple[int, int]:
@@ -112,7 +101,7 @@ def first_two(data: bytes) -> tuple[bytes, bytes]:
     found: dict[int, bytes] = {}
     position = count = 0
     while position < len(data) and len(found) < 2:
-        count = counted(count, _MAX_PAIR)
+        count = _counted(count, _MAX_PAIR)
         number, start, end = field(data, position)
         if number in (_FIRST, _SECOND):
             found[number] = data[start:end]
@@ -121,6 +110,13 @@ def first_two(data: bytes) -> tuple[bytes, bytes]:
 
 
 _FIRST, _SECOND = map(tag, (1, 2))
+
+
+def _counted(fields_read: int, most: int) -> int:
+    """One field more."""
+    if fields_read >= most:
+        raise ExcessiveRequest(f"a message in the request has more than {most} fields")
+    return fields_read + 1
 
 
 def framed(number: int, *chunks: bytes) -> list[bytes]:
