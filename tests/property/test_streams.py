@@ -139,7 +139,7 @@ class ComingBack(Reconnecting):
 
     @initialize()
     def clients_ask_for_all_clusters(self) -> None:
-        self.want(CLUSTER, set(), everything=True, again=False)
+        self.want(CLUSTER, set(), everything=True)
 
     @rule(versions=contents_with_bad)
     def publish_clusters(self, versions: dict[str, str]) -> None:

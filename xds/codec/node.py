@@ -6,6 +6,7 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/base.proto#con
 import struct
 
 from xds.codec.wire import FIXED64, VARINT, field, fields, first_two, tag, text, varint
+from xds.message import ExcessiveRequest
 from xds.node import Locality, Node
 
 _ID, _CLUSTER, _METADATA, _LOCALITY = map(tag, (1, 2, 3, 4))
@@ -16,27 +17,36 @@ _NUMBER, _TEXT, _SWITCH = 2 << 3 | FIXED64, tag(3), 4 << 3 | VARINT
 
 _MAX_METADATA = 64
 """Entries of a node's metadata that are read: views are chosen by them, and a client can send any number."""
+_LONGEST_TEXT = 1024
+"""Bytes of an id, or of anything else that is kept of a node for as long as its stream is open."""
 
 
 def decode_node(data: bytes) -> Node:
     """The node encoded in `data`.
 
     Raises:
+        ExcessiveRequest: it says more of itself than can be kept.
         InvalidRequest: it is none.
     """
     wanted = (_ID, _CLUSTER, _METADATA, _LOCALITY)
     found = {number: value for number, value in fields(data) if number in wanted}
     return Node(
-        id=text(found.get(_ID, b"")),
-        cluster=text(found.get(_CLUSTER, b"")),
+        id=_kept(found.get(_ID, b"")),
+        cluster=_kept(found.get(_CLUSTER, b"")),
         locality=_locality(found.get(_LOCALITY, b"")),
         metadata=_metadata(found.get(_METADATA, b"")),
     )
 
 
+def _kept(value: bytes) -> str:
+    if len(value) > _LONGEST_TEXT:
+        raise ExcessiveRequest(f"the node describes itself with a text of more than {_LONGEST_TEXT} bytes")
+    return text(value)
+
+
 def _locality(data: bytes) -> Locality:
     found = dict(fields(data))
-    region, zone, sub_zone = (text(found.get(number, b"")) for number in (_REGION, _ZONE, _SUB_ZONE))
+    region, zone, sub_zone = (_kept(found.get(number, b"")) for number in (_REGION, _ZONE, _SUB_ZONE))
     return Locality(region=region, zone=zone, sub_zone=sub_zone)
 
 

@@ -6,7 +6,7 @@ from envoy_data_plane.google.protobuf import ListValue, Struct, Value
 
 from xds import Locality, Node
 from xds.codec.node import decode_node
-from xds.message import InvalidRequest
+from xds.message import ExcessiveRequest, InvalidRequest
 
 
 def test_what_envoy_says_about_itself_is_read_whole() -> None:
@@ -62,3 +62,9 @@ def test_of_endless_metadata_a_part_is_kept() -> None:
 def test_what_is_no_node_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidRequest):
         decode_node(data)
+
+
+@pytest.mark.parametrize("node", [EnvoyNode(id="x" * 1025), EnvoyNode(locality=EnvoyLocality(zone="x" * 1025))])
+def test_a_node_that_goes_on_and_on_about_itself_is_refused(node: EnvoyNode) -> None:
+    with pytest.raises(ExcessiveRequest, match="more than 1024 bytes"):
+        decode_node(bytes(node))
