@@ -22,12 +22,12 @@ from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Registry
 from bridge.resources import ResourceBuilder
-from bridge.rest import RestServer
+from bridge.rest import Handshakes, RestOptions, RestServer
 from bridge.scheduler import Scheduler
 from bridge.stream_log import StreamLog
 from bridge.supervisor import Supervisor
 from bridge.views import ClientViews
-from xds import Credentials, Limits, Observers, ServerOptions, XdsServer
+from xds import Credentials, IdentityObserver, Limits, Observers, ServerOptions, XdsServer
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +80,10 @@ class Bridge:
         self._reconciler = Reconciler(self._registry, self._views, debounce, self._metrics)
         self._memory = memory.Reclaimer(memory.find_trim())
         observer = Observers(self._metrics.streams, StreamLog(), self._memory)
+        self._handshakes = Handshakes() if config.xds.rest and config.xds.tls else None
         self._xds = XdsServer(self._views, _server_options(config.xds), observer, credentials=self._credentials())
-        self._rest = RestServer(config.xds.rest.listen, self._views, observer) if config.xds.rest else None
+        rest = _rest_options(config.xds, self._handshakes)
+        self._rest = RestServer(rest, self._views, observer) if rest else None
         self._admin = AdminServer(config.admin, self._view())
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -135,7 +137,9 @@ class Bridge:
 
     def _credentials(self) -> Credentials | None:
         config = self._config.xds.tls
-        return Credentials(tls.files(config), [self._metrics.tls, tls.TlsLog()]) if config else None
+        observers: list[IdentityObserver] = [self._metrics.tls, tls.TlsLog()]
+        observers += [self._handshakes] if self._handshakes else []
+        return Credentials(tls.files(config), observers) if config else None
 
     def _view(self) -> View:
         listed = [ListedSource(source.name, source.type, source.required) for source in self._config.sources]
@@ -151,8 +155,19 @@ def _server_options(config: XdsConfig) -> ServerOptions:
         port=config.listen.port,
         socket=str(config.socket or ""),
         limits=Limits(**config.limits.model_dump()),  # the keys are called as the limits are
-        allowed_sans=(config.tls.allowed_sans if config.tls else None) or (),
+        allowed_sans=config.allowed_sans,
         status_names=config.csds_allowed_sans,
+    )
+
+
+def _rest_options(config: XdsConfig, handshakes: Handshakes | None) -> RestOptions | None:
+    if config.rest is None:
+        return None
+    return RestOptions(
+        listen=config.rest.listen,
+        largest_request=config.limits.request_size,
+        handshakes=handshakes,
+        allowed_sans=config.allowed_sans,
     )
 
 

@@ -7,9 +7,10 @@ who sees what, and a `StreamObserver` is told what happens in between.
 
 from xds.cache import SnapshotCache
 from xds.fetch import Unchanged, fetch
-from xds.identity import Identity, IdentityError, Part, TlsFiles, read_identity
+from xds.identity import Identity, IdentityError, Part, TlsFiles, read_identity, server_context
 from xds.limit import Limits
 from xds.message import InvalidRequest, Request, Response
+from xds.name import AllowedNames
 from xds.node import Client, Locality, Node
 from xds.observer import ObservedStream, Observers, StreamObserver, StreamStatus, TypeStatus
 from xds.refusal import Reason, Refused
@@ -22,6 +23,7 @@ __all__ = [
     "CLUSTER",
     "ENDPOINT",
     "TYPES",
+    "AllowedNames",
     "Client",
     "Credentials",
     "Identity",
@@ -53,6 +55,7 @@ __all__ = [
     "content_version",
     "fetch",
     "read_identity",
+    "server_context",
 ]
 
 __distribution__ = "xds-bridge"

@@ -102,6 +102,17 @@ def read_identity(files: TlsFiles) -> Identity:
     )
 
 
+def server_context(identity: Identity) -> ssl.SSLContext:
+    """What a server that is not gRPC's shakes hands with, to the same effect."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    with _in_memory(identity.certificate) as chain, _in_memory(identity.private_key) as key:
+        context.load_cert_chain(chain, key)
+    if identity.client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=identity.client_ca.decode("ascii", "ignore"))
+    return context
+
+
 class IdentityWatch:
     """Reads the files again when they have changed: rewritten, renamed into place, or by a symbolic link on their way.
 

@@ -91,7 +91,7 @@ class RestConfig(Section):
     """A second server, for Envoys that poll."""
 
     listen: ListenAddress
-    """Where Envoys with `api_type: REST` poll, as host:port. Beyond loopback it needs `insecure: true`."""
+    """Where Envoys with `api_type: REST` poll, as host:port. Beyond loopback it needs `tls`, or `insecure: true`."""
 
 
 class XdsConfig(Section):
@@ -105,8 +105,8 @@ class XdsConfig(Section):
     """Where Envoys connect, as host:port. Beyond loopback it needs `tls`, or `insecure: true`."""
     socket: Path | None = None
     """Path of a unix socket to listen on as well, for this machine: mode 0660, and at most 107 bytes long."""
-    csds_allowed_sans: tuple[str, ...] = ()
-    """Names of certificates that may ask for the status of Envoys on `listen`; a `*` at the end stands for any rest."""
+    csds_allowed_sans: tuple[AllowedName, ...] = ()
+    """The names, one of which a certificate must have to ask for the status of Envoys other than on `socket`."""
     rest: RestConfig | None = None
     """A second server, for Envoys that poll JSON over HTTP because they cannot hold a gRPC stream."""
     debounce: Debounce = Debounce()
@@ -136,7 +136,22 @@ class XdsConfig(Section):
             raise ValueError("with tls nothing is plain text; take `insecure: true` away")
         return self
 
+    @model_validator(mode="after")
+    def _status_for_verified_clients(self) -> Self:
+        if self.csds_allowed_sans and not (self.tls and self.tls.client_ca):
+            raise ValueError(
+                "csds_allowed_sans needs tls.client_ca: a name counts only when an authority vouches for it"
+            )
+        return self
+
+    @property
+    def allowed_sans(self) -> tuple[str, ...]:
+        """The names, one of which a client must have; none where nobody is asked for a name."""
+        return (self.tls.allowed_sans if self.tls else None) or ()
+
     @property
     def open_to_strangers(self) -> bool:
         """Whether other machines can connect without showing who they are, although nobody said that they may."""
-        return self.tls is not None and self.tls.client_ca is None and not self.listen.loopback
+        listening = [self.listen, *([self.rest.listen] if self.rest else [])]
+        verified = self.tls is None or self.tls.client_ca is not None
+        return not verified and not all(address.loopback for address in listening)

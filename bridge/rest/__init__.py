@@ -3,6 +3,7 @@
 https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#rest-json-polling-subscriptions
 """
 
-from bridge.rest.server import RestServer
+from bridge.rest.handshake import Handshakes
+from bridge.rest.server import RestOptions, RestServer
 
-__all__ = ["RestServer"]
+__all__ = ["Handshakes", "RestOptions", "RestServer"]

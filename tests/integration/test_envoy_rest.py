@@ -18,7 +18,7 @@ from bridge.config import Address
 from bridge.merge import Service
 from bridge.model import Locality, UpstreamProtocol
 from bridge.resources import ResourceBuilder
-from bridge.rest import RestServer
+from bridge.rest import RestOptions, RestServer
 from support.backends import backends
 from support.builders import appeared, endpoint, service
 from support.envoy import EnvoyProcess, envoy
@@ -96,7 +96,7 @@ def recorder() -> StreamRecorder:
 
 @pytest.fixture
 async def rest_port(cache: SnapshotCache, recorder: StreamRecorder) -> AsyncIterator[int]:
-    server = RestServer(Address("127.0.0.1", 0), cache, recorder)
+    server = RestServer(RestOptions(listen=Address("127.0.0.1", 0)), cache, recorder)
     yield await server.start()
     await server.stop()
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import grpc
 import grpc.aio
 
+from xds.admission import Admission
 from xds.audience import Audience
 from xds.in_flight import InFlight
 from xds.observer import StreamObserver, StreamStatus
@@ -52,8 +53,9 @@ class XdsServer:
         limits, clock = options.limits, time.monotonic
         shared = Surroundings(views, observer, Propagation(), clock, limits, InFlight(limits.in_flight, clock))
         self._audience = Audience(shared, limits.write_timeout)
-        self._discovery = Discovery(types, self._audience, shared)
-        self._fetch = Fetch(types, shared)
+        admission = Admission(limits, clock)
+        self._discovery = Discovery(types, self._audience, shared, admission)
+        self._fetch = Fetch(types, shared, admission)
         self._status = ClientStatus(self._audience, options.status_names, observer)
         self._health = Health({*self._discovery.services(), *self._status.services()}, views, observer)
         self._server: grpc.aio.Server | None = None

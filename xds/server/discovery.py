@@ -44,15 +44,18 @@ class Discovery:
         types: the table of what is served, in push order.
         audience: where open streams are told of changes.
         shared: what sessions share.
+        admission: lets streams in.
     """
 
-    def __init__(self, types: Sequence[ResourceType], audience: Audience, shared: Surroundings) -> None:
+    def __init__(
+        self, types: Sequence[ResourceType], audience: Audience, shared: Surroundings, admission: Admission
+    ) -> None:
         self._types = types
         self._audience = audience
         self._shared = shared
         self._sets = NameSets()
         self._acceptances = Acceptances()
-        self._admission = Admission(shared.limits, shared.clock)
+        self._admission = admission
         self._lines = Lines()
         self._closed = False
 

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import grpc
 
+from xds.admission import Admission
 from xds.codec import RequestDecoder
 from xds.fetch import Unchanged, fetch
 from xds.node import Client, Node
 from xds.refusal import Refused
 from xds.resource import ResourceType
-from xds.server.connection import Context, GrpcConnection, refuse
+from xds.server.connection import Context, GrpcConnection, client_of, refuse
 from xds.server.discovery import Methods
-from xds.session import Surroundings
+from xds.session import Connection, Surroundings
 from xds.subscription import NameSets
 
 
@@ -21,11 +22,13 @@ class Fetch:
     Args:
         types: the table of what is served.
         shared: views, and who is told.
+        admission: lets calls in; they have a place each, as streams have.
     """
 
-    def __init__(self, types: Sequence[ResourceType], shared: Surroundings) -> None:
+    def __init__(self, types: Sequence[ResourceType], shared: Surroundings, admission: Admission) -> None:
         self._types = types
         self._shared = shared
+        self._admission = admission
         self._sets = NameSets()
 
     def services(self) -> Mapping[str, Methods]:
@@ -34,8 +37,10 @@ class Fetch:
 
     def _method(self, kind: ResourceType) -> "grpc.RpcMethodHandler[bytes, bytes]":
         async def handle(data: bytes, context: Context) -> bytes:
+            connection = GrpcConnection(context)
             try:
-                answer = self._answer(kind, data, context)
+                async with self._admission.place(client_of(connection)):
+                    answer = self._answer(kind, data, connection)
             except Refused as refusal:
                 await refuse(context, refusal, self._shared.observer)
             if isinstance(answer, Unchanged):
@@ -46,8 +51,8 @@ class Fetch:
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
-    def _answer(self, kind: ResourceType, data: bytes, context: Context) -> bytes | Unchanged:
-        request, connection = RequestDecoder(self._sets).decode(data), GrpcConnection(context)
+    def _answer(self, kind: ResourceType, data: bytes, connection: Connection) -> bytes | Unchanged:
+        request = RequestDecoder(self._sets).decode(data)
         cache = self._shared.views.view(Client(request.node or Node(), connection.peer, connection.names))
         answer = fetch(cache, kind, request)
         self._shared.observer.fetched(kind.url, unchanged=isinstance(answer, Unchanged))

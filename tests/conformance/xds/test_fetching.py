@@ -10,7 +10,7 @@ from support.stream_recorder import StreamRecorder
 from support.unary import call
 from support.xds_client import Transport, connected
 from support.xds_content import snapshot
-from xds import CLUSTER, ENDPOINT, ResourceType, ServerOptions, SnapshotCache, XdsServer
+from xds import CLUSTER, ENDPOINT, Limits, ResourceType, ServerOptions, SnapshotCache, XdsServer
 from xds.node import Client
 from xds.refusal import Reason, Refused
 
@@ -175,3 +175,20 @@ async def test_a_fetch_sees_what_a_stream_of_its_node_sees() -> None:
 
     assert len(answer.resources) == 1
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_a_fetch_counts_among_what_clients_may_ask() -> None:
+    cache, recorder = SnapshotCache(), StreamRecorder()
+    cache.set(snapshot({"a": ""}))
+    server = XdsServer(cache, ServerOptions(limits=Limits(streams=1)), recorder)
+    port = await server.start()
+
+    await fetch(port, CLUSTER)  # and leaves its place
+    async with connected(port, Transport(delta=False, aggregated=True)) as client:
+        await client.subscribe(CLUSTER)
+        await client.receive(CLUSTER)
+        refused = await refusal(port, CLUSTER)
+    await server.stop(grace=1)
+
+    assert refused is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert [reason for reason, _message in recorder.of("refused")] == [Reason.STREAMS]

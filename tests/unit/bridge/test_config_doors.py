@@ -7,6 +7,8 @@ from bridge import plugins
 from bridge.config import Address, XdsConfig, load
 from bridge.errors import ConfigError
 
+TLS = "tls: {certificate: /tls.crt, private_key: /tls.key, client_ca: /ca.crt}"
+
 Read = Callable[[str], XdsConfig]
 
 
@@ -27,7 +29,9 @@ def test_there_is_one_door_unless_more_are_asked_for(read: Read) -> None:
 
 
 def test_doors_are_where_the_file_says(read: Read) -> None:
-    xds = read("{socket: /run/xds.sock, rest: {listen: '127.0.0.1:18001'}, csds_allowed_sans: ['spiffe://ops/*']}")
+    xds = read(
+        f"{{socket: /run/xds.sock, rest: {{listen: '127.0.0.1:18001'}}, csds_allowed_sans: ['spiffe://ops/*'], {TLS}}}"
+    )
 
     assert xds.socket == Path("/run/xds.sock")
     assert xds.rest
@@ -43,6 +47,14 @@ def test_polls_from_other_machines_need_a_word_of_consent(read: Read) -> None:
         read("{rest: {listen: '0.0.0.0:1'}}")
 
 
+def test_polls_over_tls_from_strangers_are_something_to_warn_of(read: Read) -> None:
+    verified, strangers = TLS, TLS.replace(", client_ca: /ca.crt", "")
+
+    exposed = [read(f"{{rest: {{listen: '0.0.0.0:1'}}, {tls}}}").open_to_strangers for tls in (verified, strangers)]
+
+    assert exposed == [False, True]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -53,6 +65,10 @@ def test_polls_from_other_machines_need_a_word_of_consent(read: Read) -> None:
         (
             "{rest: {listen: '127.0.0.1:19000'}}",
             "2:22: xds.rest.listen: xds.rest and admin cannot both listen on port 19000",
+        ),
+        (
+            "{csds_allowed_sans: [a]}",
+            "2:6: xds: csds_allowed_sans needs tls.client_ca: a name counts only when an authority vouches for it",
         ),
         ("{rest: {}}", "2:13: xds.rest.listen: is missing"),
     ],
