@@ -199,3 +199,18 @@ async def test_who_gives_up_the_assignment_of_a_removed_cluster_hears_no_more_of
 
     assert update.removed == {"a"}
     await client.expect_silence()
+
+
+@pytest.mark.item(61)
+async def test_a_removal_in_a_rejected_response_is_told_again(client: XdsClient, cache: SnapshotCache) -> None:
+    cache.set(snapshot({"a": "", "gone": ""}))
+    await client.subscribe(ENDPOINT, ["a", "gone"])
+    await client.accept(ENDPOINT)
+
+    cache.set(snapshot({"a": ""}, {"a": "bad"}))
+    await client.nack(await client.receive(ENDPOINT))
+    update = await client.accept(ENDPOINT)
+
+    assert update.names == set()
+    assert update.removed == {"gone"}
+    await client.expect_silence()
