@@ -31,12 +31,21 @@ class Rule:
 _XDS = "tests/unit/xds/test_"
 _STREAM = "tests/unit/xds/stream/test_"
 _BRIDGE = "tests/unit/bridge/test_"
+_FETCHING = "tests/conformance/xds/test_fetching.py::test_"
 
 RULES: Mapping[int | str, Rule] = {
     # A. Transport and the life of a stream
     1: Rule("six streams are served: aggregated, clusters, endpoints"),
     2: Rule("any other method is UNIMPLEMENTED"),
-    3: Rule("the unary calls"),
+    3: Rule(
+        "the unary calls answer once, from the same view",
+        NONE,
+        (
+            f"{_FETCHING}a_fetch_and_the_first_answer_of_a_stream_hold_the_same",
+            f"{_FETCHING}the_version_of_an_answer_proves_that_nothing_changed",
+            f"{_FETCHING}other_fetches_are_unimplemented",
+        ),
+    ),
     4: Rule("the first node of a stream stays; later requests need none"),
     5: Rule("a client without a node is served"),
     6: Rule("an aggregated request must name its type", ADS),
