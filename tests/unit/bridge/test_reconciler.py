@@ -171,7 +171,7 @@ async def test_a_change_of_provenance_alone_is_no_publication(bench: Bench) -> N
     assert [publication.generation for publication in bench.observed] == [1, 2]
 
 
-@pytest.mark.parametrize("debounce", [Debounce(quiet=0.05, limit=60.0)])
+@pytest.mark.parametrize("debounce", [Debounce(quiet=1.0, limit=60.0)])
 async def test_a_burst_is_published_once_when_it_is_over(bench: Bench) -> None:
     bench.gate.open.set()
     await eventually(lambda: bench.cache.snapshot is not None)
