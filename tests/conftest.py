@@ -25,8 +25,12 @@ SCANNED = ["bridge", "adapters", "xds"]
 # The loop of the demo serves nobody but the demo, and this is the last thing it does.
 _LAST_WORDS = ("bridge/demo/process.py", "last_lines")
 
+# When the last object of gRPC is collected, at whatever line that happens, gRPC waits for a thread of its own to end.
+_THREAD_ENDS = ("threading.py", "_wait_for_tstate_lock")
+
 MAY_BLOCK: Final[Mapping[str, list[tuple[str, str]]]] = {
-    function: [_LAST_WORDS] for function in ("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read")
+    **dict.fromkeys(("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read"), [_LAST_WORDS]),
+    "threading.Lock.acquire": [_THREAD_ENDS],
 }
 """Where blocking is allowed, each with its reason: function → (end of the file's path, caller) pairs."""
 
