@@ -29,7 +29,7 @@ _LAST_WORDS = ("bridge/demo/process.py", "last_lines")
 _THREAD_ENDS = ("threading.py", "_wait_for_tstate_lock")
 
 MAY_BLOCK: Final[Mapping[str, list[tuple[str, str]]]] = {
-    **dict.fromkeys(("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read"), [_LAST_WORDS]),
+    **{function: [_LAST_WORDS] for function in ("os.stat", "io.BufferedReader.read", "io.TextIOWrapper.read")},
     "threading.Lock.acquire": [_THREAD_ENDS],
 }
 """Where blocking is allowed, each with its reason: function → (end of the file's path, caller) pairs."""
