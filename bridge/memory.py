@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from xds import ObservedStream, StreamObserver
 
 INTERVAL = 10.0
+"""Seconds between two looks at whether there is memory to give back."""
 
 _THRESHOLDS = (50_000, 20, 50)
 
