@@ -47,11 +47,6 @@ async def bridge(counting: Counting) -> AsyncIterator[Replica]:
         yield started
 
 
-@pytest.fixture(params=list(Transport))
-def transport(request: pytest.FixtureRequest) -> Transport:
-    return Transport(request.param)
-
-
 @pytest.fixture
 def content(transport: Transport) -> Content:
     others = [

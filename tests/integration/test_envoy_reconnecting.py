@@ -17,17 +17,6 @@ LATER = {"connect_timeout": "7s"}
 CLUSTERS_ALONE = (CLUSTER,)
 
 
-@pytest.fixture(params=list(Transport))
-def transport(request: pytest.FixtureRequest) -> Transport:
-    return Transport(request.param)
-
-
-@pytest.fixture
-async def bridge() -> AsyncIterator[Replica]:
-    async with replica() as started:
-        yield started
-
-
 @pytest.fixture
 def content(transport: Transport) -> Content:
     return Content(transport, {"web": hosts(1, 2), "other": hosts(3), "empty": []})

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.envoy_content import BAD_TEMPLATE, Bad, Content, hosts
-from support.replica import Replica, replica
+from support.replica import Replica
 from support.subject import Subject, subject
 from support.tcp_proxy import TcpProxy, tcp_proxy
 from support.transports import Transport
@@ -28,12 +28,6 @@ EACH_WAY = [(transport, Bad.UNREAD) for transport in Transport] + [
 
 each_transport = pytest.mark.parametrize("transport", list(Transport))
 each_way = pytest.mark.parametrize(("transport", "bad"), EACH_WAY)
-
-
-@pytest.fixture
-async def bridge() -> AsyncIterator[Replica]:
-    async with replica() as started:
-        yield started
 
 
 @pytest.fixture

@@ -11,23 +11,12 @@ import pytest
 from support.backends import Backends, backends
 from support.envoy_content import Content, hosts
 from support.load import Load
-from support.replica import Replica, replica
+from support.replica import Replica
 from support.subject import Subject, subject
 from support.transports import Transport
 from xds import CLUSTER, ENDPOINT
 
 LATER = {"connect_timeout": "7s"}
-
-
-@pytest.fixture(params=list(Transport))
-def transport(request: pytest.FixtureRequest) -> Transport:
-    return Transport(request.param)
-
-
-@pytest.fixture
-async def bridge() -> AsyncIterator[Replica]:
-    async with replica() as started:
-        yield started
 
 
 @pytest.fixture
