@@ -19,6 +19,7 @@ from xds.refusal import Reason, Refused
 from xds.standing import Presence
 from xds.stream import Acknowledgement, Stream, Unsupported
 from xds.view import Views
+from xds.window import Window
 
 _BURST = 20.0
 """Seconds' worth of requests that may come at once: an Envoy with 1,000 clusters may ask for each of them by itself."""
@@ -74,6 +75,7 @@ class Surroundings:
     clock: Callable[[], float]
     limits: Limits = field(default_factory=Limits)
     in_flight: InFlight = field(default_factory=lambda: InFlight(Limits().in_flight, time.monotonic))
+    window: Window = field(default_factory=lambda: Window(time.monotonic))
 
 
 class Session(Generic[RequestT]):
@@ -128,6 +130,7 @@ class Session(Generic[RequestT]):
         return self._stream.aggregated
 
     def __enter__(self) -> None:
+        self._shared.window.opened()
         self._shared.observer.opened(self)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -244,12 +247,23 @@ class Session(Generic[RequestT]):
             self.end()
 
     async def _write_all(self) -> None:
-        """Write until there is nothing left that may be sent; each response is computed when it can be written."""
-        shared, cache = self._shared, self._cache
-        while cache and (response := self._stream.next(cache, shared.clock())):
-            size = await self._send(cache, response)
-            resources = len(response.names) + len(response.removed)
-            shared.observer.sent(self, response.type.url, resources, size)
+        """Write until there is nothing left that may be sent."""
+        while self._cache and await self._write_next(self._cache):
+            pass
+
+    async def _write_next(self, cache: SnapshotCache) -> bool:
+        """Write a response, which is computed when it can be written; False when there is none."""
+        shared = self._shared
+        try:
+            if turn := shared.window.ask(self.id):
+                await turn
+            if response := self._stream.next(cache, shared.clock()):
+                size = await self._send(cache, response)
+                resources = len(response.names) + len(response.removed)
+                shared.observer.sent(self, response.type.url, resources, size)
+            return response is not None
+        finally:
+            shared.window.leave(self.id)
 
     async def _send(self, cache: SnapshotCache, response: Response) -> int:
         """Write a response, a large one when there is room for it; returns its size in bytes."""
@@ -259,6 +273,7 @@ class Session(Generic[RequestT]):
             await self._put(message)
         else:
             del message  # whoever waits for room holds no bytes: nobody would count them
+            self._shared.window.leave(self.id)  # nor a turn, which small ones need: room keeps the large ones few
             async with self._shared.in_flight.room(self.id, size, self._give_up):
                 await self._put(cache.encode(response))
         return size

@@ -49,7 +49,7 @@ class Case:
         if self.node_every:
             yield "-node-every"
         if self.control:
-            yield from ("-control", "-gap", "50ms")
+            yield from ("-control", "-gap", "500ms")
 
 
 @dataclass(frozen=True, slots=True)

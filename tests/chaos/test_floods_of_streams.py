@@ -1,5 +1,7 @@
 """Streams and connections in numbers: opened and dropped, kept, or all at once."""
 
+import asyncio
+
 from support.waiting import eventually
 from support.xds_process import MIB, XdsProcess, bystander, flooder, said, settles
 
@@ -96,3 +98,19 @@ async def test_streams_that_come_much_too_fast_are_refused() -> None:
         assert sum(outcome.values()) == 1000
         assert outcome["answered"] >= 39  # two seconds' worth at once; the bystander was one of them
         assert (await server.counts())["accept_rate"] == refused(outcome, answered=outcome["answered"])
+
+
+async def test_new_envoys_are_taken_up_while_everybody_is_written_to() -> None:
+    async with XdsProcess() as server, bystander(server) as other, flooder(server, "followers", 400) as old:
+        assert await said(old) == {"answered": 400}
+
+        async with flooder(server, "connections", 100) as new, asyncio.TaskGroup() as tasks:
+            answered = tasks.create_task(said(new))
+            changes = 0
+            while not answered.done():
+                await other.sees_changes(1)
+                changes += 1
+
+        # One each change is what gRPC takes up by itself; measured with turns: some 20 changes for all of them.
+        assert answered.result() == {"answered": 100}
+        assert changes < 60

@@ -26,6 +26,13 @@ def ask(name: str) -> bytes:
     return b"".join(bytes((number << 3 | 2, len(value))) + value for number, value in fields)
 
 
+def acknowledge(answer: bytes) -> bytes:
+    """The request that accepts a `DeltaDiscoveryResponse`; its last field is the nonce, which is short."""
+    length = next(n for n in range(1, len(answer)) if answer[-n - 2 : -n] == bytes((5 << 3 | 2, n)))
+    fields = ((2, _TYPE_URL), (6, answer[-length:]))
+    return b"".join(bytes((number << 3 | 2, len(value))) + value for number, value in fields)
+
+
 def say(counts: dict[str, int]) -> None:
     """Tell the test."""
     print(json.dumps(counts), flush=True)
@@ -115,6 +122,26 @@ async def connections(port: int, count: int) -> None:
     await asyncio.Event().wait()
 
 
+async def followers(port: int, count: int) -> None:
+    """So many clients on connections of their own, which acknowledge every change."""
+    channels = [channel(port) for _ in range(count)]
+    calls: list[Call] = [each.stream_stream(DELTA)() for each in channels]
+
+    async def follow(call: Call, ready: asyncio.Semaphore) -> None:
+        await call.write(ask("control"))
+        while isinstance(answer := await call.read(), bytes):
+            await call.write(acknowledge(answer))
+            ready.release()
+
+    ready = asyncio.Semaphore(0)
+    async with asyncio.TaskGroup() as tasks:
+        for call in calls:
+            tasks.create_task(follow(call, ready))
+        for _ in calls:
+            await ready.acquire()
+        say({"answered": count})
+
+
 async def requests(port: int, clients: int, count: int) -> None:
     """Clients that ask so many times as fast as they can, in requests of 8 KB."""
     padding = bytes(8000)
@@ -152,7 +179,8 @@ async def metadata(port: int, size: int, count: int) -> None:
 async def main(kind: str, port: int, *numbers: int) -> None:
     """Misbehave."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    kinds = {each.__name__: each for each in (unread, comers, cancel, streams, connections, requests, metadata)}
+    known = (unread, comers, cancel, streams, connections, followers, requests, metadata)
+    kinds = {each.__name__: each for each in known}
     if kind in ("large", "bomb"):
         await large(port, *numbers, compress=kind == "bomb")
     else:

@@ -36,7 +36,8 @@ type options struct {
 	xds, variant, touchURL string
 	pids                   []int
 	streams, touches       int
-	nodeEvery, control     bool
+	nodeEvery              bool
+	control, watch         bool
 	rate                   float64
 	steady, idleFor        time.Duration
 	gap, quiet, timeout    time.Duration
@@ -51,6 +52,7 @@ func parseOptions() (options, error) {
 	flag.IntVar(&o.streams, "streams", 100, "Envoys that connect at once")
 	flag.BoolVar(&o.nodeEvery, "node-every", false, "send the node in every request, as Envoy does by default")
 	flag.BoolVar(&o.control, "control", false, "one Envoy more, connected before the others, sees changes while they connect")
+	flag.BoolVar(&o.watch, "watch", false, "be that Envoy: says when it is warm, makes changes from a line on stdin to its end")
 	flag.StringVar(&o.touchURL, "touch", "", "URL to post to for a change of an endpoint of the cluster number {i}")
 	flag.IntVar(&o.touches, "touches", 20, "changes one after another")
 	flag.Float64Var(&o.rate, "rate", 0, "changes per second in the steady phase")
@@ -74,7 +76,7 @@ func parseOptions() (options, error) {
 		return o, errors.New("-streams is at least 1")
 	case (o.rate > 0) != (o.steady > 0):
 		return o, errors.New("-rate and -steady go together")
-	case !strings.Contains(o.touchURL, "{i}") && (o.touches > 0 || o.rate > 0 || o.control):
+	case !strings.Contains(o.touchURL, "{i}") && (o.touches > 0 || o.rate > 0 || o.control || o.watch):
 		return o, errors.New("-touch must be a URL with {i}, or no change asked for")
 	}
 	return o, nil
@@ -142,6 +144,13 @@ func main() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		os.Exit(2)
+	}
+	if o.watch {
+		if err := newLoad(o).follow(); err != nil {
+			fmt.Fprintln(os.Stderr, "load -watch:", err)
+			os.Exit(1)
+		}
+		return
 	}
 	out := newLoad(o).measure()
 	if err := json.NewEncoder(os.Stdout).Encode(out); err != nil || len(out.Errors) > 0 || !out.Consistent {

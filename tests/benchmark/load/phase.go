@@ -69,27 +69,29 @@ func (l *load) connect(ctx context.Context, count int) ([]time.Duration, error) 
 	return times, nil
 }
 
-// storm has all Envoys connect at once. The control stream, where there is one, is connected before and watched
-// meanwhile: a change is made whenever it has received the last one.
+// storm has all Envoys connect at once, while the control Envoy, where there is one, sees changes.
 func (l *load) storm(ctx context.Context, out *report) error {
+	var control *watcher
 	if l.control {
-		if _, err := l.connect(ctx, 1); err != nil {
+		var err error
+		if control, err = l.startWatcher(); err != nil {
 			return err
 		}
-		l.settle()
 	}
 	meter, err := l.meter()
 	if err != nil {
 		return err
 	}
-	over := make(chan struct{})
-	var watching sync.WaitGroup
-	if l.control {
-		watching.Go(func() { out.Control = l.watch(over) })
+	if control != nil {
+		if err := control.begin(); err != nil {
+			return err
+		}
 	}
 	times, err := l.connect(ctx, l.streams)
-	close(over)
-	watching.Wait()
+	if control != nil {
+		out.Control = &controlReport{}
+		err = errors.Join(err, control.end(out.Control))
+	}
 	if err != nil {
 		return err
 	}
@@ -98,28 +100,6 @@ func (l *load) storm(ctx context.Context, out *report) error {
 	out.Storm.AllWarm = out.Storm.Stream.Max
 	out.Storm.cost, err = meter.read()
 	return err
-}
-
-// watch times changes on the first stream until the storm is over, and one at least; nil when it saw none.
-func (l *load) watch(over <-chan struct{}) *controlReport {
-	var latencies []time.Duration
-	for n, more := 0, true; more; n++ {
-		one, err := l.touch(n, 0, 1)
-		if err != nil {
-			l.fail(fmt.Errorf("control stream: %w", err))
-			break
-		}
-		latencies = append(latencies, one.each...)
-		select {
-		case <-over:
-			more = false
-		case <-time.After(l.gap):
-		}
-	}
-	if len(latencies) == 0 {
-		return nil
-	}
-	return &controlReport{Touches: len(latencies), Update: distribute(latencies)}
 }
 
 // touched is how long one change took: to each stream, and to the answer of the call that made it.
