@@ -16,6 +16,9 @@ from benchmark.target import Results, Verdict
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
+PROFILE = Path(__file__).with_name("profile.md")
+"""Where the time and the memory go: written by hand, and the last part of the results."""
+
 GO_PACKAGES = REPOSITORY / ".cache" / "go" / "forky" / ".packages"
 NAMED = {
     "golang-1.27-go": "Go",
@@ -110,13 +113,14 @@ def document(results: Results, verdicts: Sequence[Verdict], command: str) -> str
     """RESULTS.md: what came out, and all that is needed to see it again."""
     parts = [
         "# Results of the xDS benchmark",
-        f"Written by `{command}` on {dt.datetime.now(dt.UTC):%Y-%m-%d}; do not edit.",
+        f"Written by `{command}` on {dt.datetime.now(dt.UTC):%Y-%m-%d}; do not edit (but {PROFILE.name}, its last part).",
         f"Machine: {machine()}.\n\nVersions: {versions()}.",
         EXPLANATION,
         "## Targets",
         table(targets(verdicts)),
         "## Figures",
         table(figures(results)),
+        PROFILE.read_text().rstrip(),
     ]
     return "\n\n".join(parts) + "\n"
 

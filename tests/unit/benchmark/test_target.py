@@ -93,6 +93,7 @@ def test_the_results_file_tells_how_and_with_what_it_was_made() -> None:
     assert "`bench_xds.py --write`" in text
     assert "Python 3." in text
     assert "| sotw | bridge | 1    | 900" in text
+    assert text.endswith(report.PROFILE.read_text())
 
 
 @pytest.mark.parametrize("model", [Distribution, Cost, Storm, Control, Touch, Memory, Result])
