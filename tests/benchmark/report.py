@@ -113,7 +113,7 @@ def document(results: Results, verdicts: Sequence[Verdict], command: str) -> str
     """RESULTS.md: what came out, and all that is needed to see it again."""
     parts = [
         "# Results of the xDS benchmark",
-        f"Written by `{command}` on {dt.datetime.now(dt.UTC):%Y-%m-%d}; do not edit (but {PROFILE.name}, its last part).",
+        f"Written by `{command}` on {dt.datetime.now(dt.UTC):%Y-%m-%d}; edit {PROFILE.name} alone, the last part.",
         f"Machine: {machine()}.\n\nVersions: {versions()}.",
         EXPLANATION,
         "## Targets",
