@@ -100,10 +100,19 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)
+class Check:
+    """The outcome of a status check."""
+
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
 class InstanceStatus:
-    """An instance that a question about status checks found."""
+    """The status checks of an instance."""
 
     instance_id: str
+    instance_status: Check = Check()
+    system_status: Check = Check()
 
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)
@@ -138,8 +147,12 @@ def instances(answer: Mapping[str, object]) -> tuple[Instance, ...]:
 
 
 def impaired(answer: Mapping[str, object]) -> frozenset[str]:
-    """The ids in an answer to `DescribeInstanceStatus`."""
-    return frozenset(status.instance_id for status in _read(_STATUSES, answer, "InstanceStatuses"))
+    """The instances that an answer to `DescribeInstanceStatus` calls impaired."""
+    return frozenset(
+        each.instance_id
+        for each in _read(_STATUSES, answer, "InstanceStatuses")
+        if "impaired" in (each.instance_status.status, each.system_status.status)
+    )
 
 
 def lifecycles(answer: Mapping[str, object]) -> dict[str, str]:
