@@ -90,6 +90,10 @@ class CannedAws:
         """Answer an operation so from now on."""
         self._handlers[operation] = handler if callable(handler) else lambda _: handler
 
+    def handler(self, operation: str) -> Handler:
+        """What answers an operation now."""
+        return self._handlers[operation]
+
     def asked(self, operation: str) -> list[Request]:
         """The calls of an operation so far."""
         return [request for request in self.requests if request.operation == operation]
