@@ -17,7 +17,7 @@ from bridge.config import LogFormat, LogLevel
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _KEYS = frozenset({"time", "level", "logger", "event", "exception"})
-_TALKATIVE = ("grpc", "apscheduler", "aiohttp", "consul", "urllib3", "asyncio")
+_TALKATIVE = ("grpc", "apscheduler", "aiohttp", "consul", "boto3", "botocore", "urllib3", "asyncio")
 _COLOURS = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "1;31"}
 # syslog(3); systemd reads them as `<N>` at the start of a line, sd-daemon(3)
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}

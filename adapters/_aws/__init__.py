@@ -1,0 +1,13 @@
+"""AWS as every source of it needs it: the one door to boto3.
+
+Calls that wait for a budget, never block the event loop, and fail as `AwsError` alone, whatever the SDK or the network
+made of them; with one client for each account, region and service in the whole process.
+"""
+
+from adapters._aws.api import Api, Cloud, connected
+from adapters._aws.config import AccountConfig, AwsConfig
+from adapters._aws.error import AwsError, Kind
+from adapters._aws.pace import Pace
+from adapters._aws.place import Place
+
+__all__ = ["AccountConfig", "Api", "AwsConfig", "AwsError", "Cloud", "Kind", "Pace", "Place", "connected"]

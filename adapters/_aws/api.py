@@ -1,0 +1,228 @@
+"""Calls as the sources make them: within the budget, off the event loop, counted, and failing as `AwsError` alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from types import MappingProxyType
+
+from adapters._aws.budget import Budget
+from adapters._aws.clients import ATTEMPTS, Clients
+from adapters._aws.config import AccountConfig, AwsConfig
+from adapters._aws.error import FAILURES, INCOMPLETE, AwsError, Kind, incomplete, translated
+from adapters._aws.place import Place
+from bridge.adapter import AdapterContext
+
+_THREADS = 4
+"""For each place, so that one that hangs holds up no other."""
+
+_LONGEST = 90.0
+"""Seconds after which a call is given up, whatever the SDK still tries; its thread ends by itself."""
+
+_PAUSE = 0.02
+"""Seconds between two pages: parsing one takes the interpreter for tens of milliseconds, and others want it too."""
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+Answer = Mapping[str, object]
+"""What AWS answered, as the SDK parsed it. What `expect` named is there; all else may be missing."""
+
+Requested = Callable[[str, str, float], None]
+"""Counts a call: see `AdapterContext.requested`."""
+
+
+class Cloud:
+    """What all sources of the process share: clients with their connections, threads, and budgets."""
+
+    def __init__(self, attempts: int = ATTEMPTS) -> None:
+        """Make nothing yet.
+
+        Args:
+            attempts: the most tries of the SDK for one call; fewer in tests.
+        """
+        self._clients = Clients(attempts)
+        self._executors: dict[Place, ThreadPoolExecutor] = {}
+        self._budgets: dict[tuple[str, str], Budget] = {}
+        self._sources = 0
+
+    @asynccontextmanager
+    async def joined(self) -> AsyncIterator[None]:
+        """Be one of the sources; the last one to leave closes every connection and ends the threads."""
+        self._sources += 1
+        try:
+            yield
+        finally:
+            self._sources -= 1
+            if not self._sources:
+                self._close()
+
+    async def regions(self, config: AwsConfig) -> tuple[str, ...]:
+        """The regions to read: those of the configuration, else the one that the process runs in.
+
+        Raises:
+            AwsError: nothing says which.
+        """
+        if config.region or config.regions:
+            return (config.region,) if config.region else config.regions
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="aws-region") as executor:
+            region = await asyncio.get_running_loop().run_in_executor(executor, self._clients.region)
+        if region is None:
+            raise AwsError(
+                "nothing names a region: not the configuration, AWS_REGION or the machine's metadata; set region",
+                Kind.REJECTED,
+            )
+        return (region,)
+
+    def api(self, place: Place, budget: float, requested: Requested) -> "Api":
+        """Calls of one source in one place.
+
+        Args:
+            place: where.
+            budget: calls per second that the source allows there; of several sources the lowest counts.
+            requested: told of each call.
+        """
+        key = (place.account, place.region)
+        shared = self._budgets.setdefault(key, Budget(budget))
+        shared.limit(budget)
+        return Api(place, self, shared, requested)
+
+    async def perform(self, place: Place, service: str, operation: str, parameters: Mapping[str, object]) -> Answer:
+        """Make one call in a thread of the place.
+
+        Raises:
+            Exception: one of `error.FAILURES`.
+        """
+        if place not in self._executors:
+            self._executors[place] = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"aws-{place.region}")
+        work = partial(self._clients.call, place, service, operation, parameters)
+        async with asyncio.timeout(_LONGEST):
+            return await asyncio.get_running_loop().run_in_executor(self._executors[place], work)
+
+    async def forget(self, place: Place) -> None:
+        """Look for the credentials of a place anew at the next call; after one that was made there."""
+        await asyncio.get_running_loop().run_in_executor(self._executors[place], self._clients.forget, place)
+
+    def _close(self) -> None:
+        executors, self._executors = self._executors, {}
+        clients, self._clients = self._clients, self._clients.successor()
+        self._budgets.clear()
+        for executor in executors.values():
+            executor.submit(clients.close)
+            executor.shutdown(wait=False)
+
+
+class Api:
+    """What one source may call in one place."""
+
+    def __init__(self, place: Place, cloud: Cloud, budget: Budget, requested: Requested) -> None:
+        self.place = place
+        self.budget = budget
+        self.calls = 0
+        """How many calls were made so far."""
+        self._cloud = cloud
+        self._requested = requested
+
+    async def call(
+        self,
+        service: str,
+        operation: str,
+        parameters: Mapping[str, object] = _NOTHING,
+        *,
+        expect: Sequence[str] = (),
+    ) -> Answer:
+        """Make one call, and a second one with new credentials when those of the first have expired or are missing.
+
+        Args:
+            service: as the SDK calls it, such as `ec2`.
+            operation: as AWS and its policies call it, such as `DescribeInstances`.
+            parameters: of the operation.
+            expect: the keys that a real answer has; one without them is a failure.
+
+        Raises:
+            AwsError: there is no answer that could be used.
+        """
+        try:
+            return await self._attempt(service, operation, parameters, expect)
+        except AwsError as error:
+            if not error.stale_credentials:
+                raise
+        await self._cloud.forget(self.place)
+        return await self._attempt(service, operation, parameters, expect)
+
+    async def pages(
+        self,
+        service: str,
+        operation: str,
+        parameters: Mapping[str, object] = _NOTHING,
+        *,
+        expect: Sequence[str] = (),
+    ) -> AsyncIterator[Answer]:
+        """Yield every page of a list, with a pause in between; a page may be empty and have a successor.
+
+        Raises:
+            AwsError: a page cannot be had, so that nothing is known of what was not seen.
+        """
+        key = "nextToken" if service == "ecs" else "NextToken"
+        token: object = None
+        while True:
+            page = await self.call(service, operation, parameters, expect=expect)
+            yield page
+            following = page.get(key)
+            if not following:
+                return
+            if following == token:
+                raise incomplete(service, operation, self.place, "the same page again and again")
+            token = following
+            parameters = {**parameters, key: token}
+            await asyncio.sleep(_PAUSE)
+
+    async def _attempt(
+        self, service: str, operation: str, parameters: Mapping[str, object], expect: Sequence[str]
+    ) -> Answer:
+        await self.budget.take()
+        loop = asyncio.get_running_loop()
+        began, code = loop.time(), "cancelled"
+        self.calls += 1
+        try:
+            answer = await self._cloud.perform(self.place, service, operation, parameters)
+            missing = [key for key in expect if answer.get(key) is None]
+            code = INCOMPLETE if missing else "200"
+        except FAILURES as error:
+            failure = translated(error, service, operation, self.place)
+            code = failure.code or type(error).__name__
+            raise failure from error
+        finally:
+            self._requested(f"{service}.{operation}", code, loop.time() - began)
+        if missing:
+            raise incomplete(service, operation, self.place, f"a document without {' and '.join(missing)}")
+        self.budget.charge(_retries(answer))
+        return answer
+
+
+def _retries(answer: Answer) -> int:
+    metadata = answer.get("ResponseMetadata")
+    retries = metadata.get("RetryAttempts", 0) if isinstance(metadata, dict) else 0
+    return retries if isinstance(retries, int) else 0
+
+
+@asynccontextmanager
+async def connected(config: AwsConfig, context: AdapterContext) -> AsyncIterator[tuple[Api, ...]]:
+    """The places that a source reads, one for each account and region, for as long as the block lasts.
+
+    Raises:
+        AwsError: nothing says which region to read.
+    """
+    cloud = context.shared("aws", Cloud)
+    async with cloud.joined():
+        regions = await cloud.regions(config)
+        accounts = config.accounts or (AccountConfig(),)
+        yield tuple(
+            cloud.api(
+                Place(region, account.assume_role, account.external_id, config.endpoint_url, config.timeout),
+                config.api_budget,
+                context.requested,
+            )
+            for account in accounts
+            for region in regions
+        )

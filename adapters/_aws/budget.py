@@ -1,0 +1,56 @@
+"""How many calls may be made: AWS takes them from buckets that belong to the whole account."""
+
+import asyncio
+
+_BURST = 5.0
+"""Seconds' worth of calls that may be made at once; AWS's own buckets hold as much."""
+
+
+class Budget:
+    """A token bucket for one account and region (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html)."""
+
+    def __init__(self, rate: float) -> None:
+        """Begin full.
+
+        Args:
+            rate: calls per second.
+        """
+        self._rate = rate
+        self._tokens = rate * _BURST
+        self._filled_at: float | None = None
+
+    @property
+    def rate(self) -> float:
+        """Calls per second."""
+        return self._rate
+
+    @property
+    def left(self) -> float:
+        """How many calls may be made at once as of the last one; below zero while some wait."""
+        return self._tokens
+
+    def limit(self, rate: float) -> None:
+        """Have no more than `rate` calls per second from now on."""
+        self._rate = min(self._rate, rate)
+        self._tokens = min(self._tokens, self._rate * _BURST)
+
+    async def take(self) -> None:
+        """Wait until a call may be made; whoever comes first goes first."""
+        self._fill()
+        self._tokens -= 1  # below zero: each who waits has a place in the queue
+        try:
+            if self._tokens < 0:
+                await asyncio.sleep(-self._tokens / self._rate)
+        except asyncio.CancelledError:
+            self._tokens += 1
+            raise
+
+    def charge(self, calls: int) -> None:
+        """Take calls that were made already, such as the SDK's own retries."""
+        self._tokens -= calls
+
+    def _fill(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._filled_at is not None:
+            self._tokens = min(self._rate * _BURST, self._tokens + (now - self._filled_at) * self._rate)
+        self._filled_at = now

@@ -1,0 +1,83 @@
+"""The configuration keys that every source in AWS has: which accounts and regions, and how they are called."""
+
+import re
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from adapters._aws.place import REGION
+from bridge.adapter import AdapterConfig, Duration
+
+
+def _endpoint_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise ValueError("an endpoint is a URL such as https://vpce-1234.ec2.eu-west-1.vpce.amazonaws.com")
+    return value.rstrip("/")
+
+
+def _region(value: str) -> str:
+    if not REGION.fullmatch(value):
+        raise ValueError(f"{value[:60]!r} is not a region; write one such as eu-west-1")
+    return value
+
+
+def _role(value: str) -> str:
+    if not re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,575}", value, re.ASCII):
+        raise ValueError("a role is an ARN such as arn:aws:iam::123456789012:role/xds-bridge")
+    return value
+
+
+Region = Annotated[str, AfterValidator(_region)]
+
+
+class AccountConfig(BaseModel):
+    """An account that is read under a role of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    assume_role: Annotated[str, AfterValidator(_role)] | None = None
+    """ARN of the role to assume in the account; left out, the bridge's own credentials are used as they are."""
+    external_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+=,.@:/-]+$", min_length=2, max_length=1224)] | None = None
+    """The external id that the role's trust policy asks for."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.external_id is not None and self.assume_role is None:
+            raise ValueError("external_id is for a role to assume; set assume_role")
+        return self
+
+
+class AwsConfig(AdapterConfig):
+    """Where a source reads in AWS, and how much it may ask.
+
+    Credentials come from the SDK's own chain, never from here.
+    """
+
+    region: Region | None = None
+    """The region to read; the one the process runs in when neither this nor `regions` is given."""
+    regions: tuple[Region, ...] = ()
+    """Several regions to read, in place of `region`. Each can fail alone."""
+    accounts: tuple[AccountConfig, ...] = ()
+    """The accounts to read, each in every region; the one of the bridge's own credentials when left out."""
+    endpoint_url: Annotated[str, AfterValidator(_endpoint_url)] | None = None
+    """The URL that every call goes to in place of AWS's own: for tests and emulators."""
+    api_budget: Annotated[float, Field(gt=0, le=100)] = 5.0
+    """Calls per second in one account and region, on average, of all sources of this process together.
+
+    The buckets that AWS takes calls from belong to the whole account, refill with 10 to 20 calls a second, and are
+    shared with consoles and deployments. Where sources say different things, the lowest counts.
+    """
+    timeout: Annotated[Duration, Field(ge=0.1, le=60)] = 10.0
+    """How long a call may go without an answer before it is tried again, up to four times in all."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if self.region is not None and self.regions:
+            raise ValueError("region and regions exclude each other; name all regions in regions")
+        if len(set(self.regions)) != len(self.regions):
+            raise ValueError("regions names a region twice")
+        if len({account.assume_role for account in self.accounts}) != len(self.accounts):
+            raise ValueError("accounts names a role twice")
+        return self

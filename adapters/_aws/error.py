@@ -1,0 +1,159 @@
+"""What can go wrong with a call, in our words: every failure of the SDK, of AWS and of the network, translated once."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    LoginError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
+from botocore.parsers import ResponseParserError
+
+from bridge.errors import SourceError
+
+FAILURES: tuple[type[Exception], ...] = (BotoCoreError, ClientError, ResponseParserError, OSError)
+"""All that a call can raise; anything else is a bug of ours."""
+
+INCOMPLETE = "IncompleteAnswer"
+"""The code of an answer that lacks what it must have."""
+
+_SLOW_RETRY = 60.0
+"""Seconds until a call is tried again that only a person can make work."""
+
+_SHOWN = 300
+
+
+class Kind(StrEnum):
+    """What kind of failure it is, which decides what happens next."""
+
+    DENIED = "denied"
+    """The credentials may not do this, or there are none: somebody has to act, other places go on."""
+    EXPIRED = "expired"
+    """The credentials are out of date, also after they were asked for anew."""
+    THROTTLED = "throttled"
+    """The account's bucket is empty, also after the SDK's retries: ask less often."""
+    PARTIAL = "partial"
+    """Status 200 with something that is no answer, or not all of one."""
+    UNAVAILABLE = "unavailable"
+    """AWS answered that it cannot answer (5xx), also after the SDK's retries."""
+    UNREACHABLE = "unreachable"
+    """There was no answer."""
+    REJECTED = "rejected"
+    """AWS says that the request itself is wrong; `code` says how (`ClusterNotFoundException`)."""
+
+
+class AwsError(SourceError):
+    """A call failed, or its answer cannot be used. Nothing that is known is lost."""
+
+    def __init__(self, message: str, kind: Kind, code: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.kind = kind
+        self.code = code
+        """AWS's own code, or the name of the SDK's exception."""
+
+    @property
+    def stale_credentials(self) -> bool:
+        """Whether looking for credentials anew may help."""
+        return self.kind is Kind.EXPIRED or self.code == NoCredentialsError.__name__
+
+
+_DENIED = frozenset(
+    {
+        "AccessDenied", "AccessDeniedException", "AuthFailure", "Blocked", "InvalidClientTokenId",
+        "InvalidSignatureException", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
+        "NotAuthorized", "OptInRequired", "PendingVerification", "SignatureDoesNotMatch", "UnauthorizedOperation",
+        "UnrecognizedClientException",
+    }
+)  # fmt: skip
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+_THROTTLED = frozenset(
+    {
+        "BandwidthLimitExceeded", "EC2ThrottledException", "LimitExceededException", "PriorRequestNotComplete",
+        "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException", "SlowDown", "ThrottledException",
+        "Throttling", "ThrottlingException", "TooManyRequestsException",
+    }
+)  # fmt: skip
+_SKEW = ("Signature", "RequestExpired", "AuthFailure")
+"""Codes with which AWS also answers a request from a clock that is minutes off."""
+
+_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, SSOError, LoginError)
+
+_NEXT: Mapping[Kind, str] = MappingProxyType(
+    {
+        Kind.EXPIRED: "the credentials have expired, those that the SDK found anew too",
+        Kind.THROTTLED: "the account is asked less often for a while",
+        Kind.PARTIAL: "that is no answer of AWS's, so nothing changes; is there a proxy in between?",
+        Kind.UNAVAILABLE: "what is known stays until AWS answers again",
+        Kind.UNREACHABLE: "is there a way from here to the endpoint (NAT, VPC endpoint, security group)?",
+        Kind.REJECTED: "AWS does not accept the request; compare it with the configuration",
+    }
+)
+
+
+def translated(error: Exception, service: str, operation: str, place: object) -> AwsError:
+    """One of `FAILURES` as an `AwsError`.
+
+    Args:
+        error: what the SDK raised.
+        service: such as `ec2`.
+        operation: such as `DescribeInstances`.
+        place: account and region, for the message.
+    """
+    kind, code, text = _judged(error)
+    advice = _NEXT.get(kind) or f"allow {service}:{operation} to the role of the bridge"
+    if any(part in code for part in _SKEW):
+        advice += "; is the clock of this machine right?"
+    if isinstance(error, _NO_CREDENTIALS):
+        advice = "give the bridge a role, or credentials in the places that the AWS SDK looks at"
+    elif isinstance(error, ClientError) and error.operation_name != operation:
+        advice = f"it is {error.operation_name} that failed, before {operation}; {advice}".replace(
+            f"{service}:{operation}", f"sts:{error.operation_name}"
+        )
+    message = f"{service} {operation} in {place} failed ({code}): {text}; {advice}"
+    slow = kind in (Kind.DENIED, Kind.REJECTED)
+    return AwsError(message, kind, code, retry_after=_SLOW_RETRY if slow else None)
+
+
+def incomplete(service: str, operation: str, place: object, what: str) -> AwsError:
+    """An answer with status 200 that is not what was asked for."""
+    advice = _NEXT[Kind.PARTIAL]
+    return AwsError(f"{service} {operation} in {place} was answered with {what}; {advice}", Kind.PARTIAL, INCOMPLETE)
+
+
+def _judged(error: Exception) -> tuple[Kind, str, str]:
+    name, text = type(error).__name__, " ".join(str(error).split())[:_SHOWN]
+    if isinstance(error, ClientError):
+        return _answered(error)
+    if isinstance(error, ResponseParserError):
+        return Kind.PARTIAL, name, text
+    if isinstance(error, ParamValidationError):
+        return Kind.REJECTED, name, text
+    if isinstance(error, _NO_CREDENTIALS):
+        return Kind.DENIED, name, text
+    if isinstance(error, CredentialRetrievalError | TokenRetrievalError):
+        return Kind.UNREACHABLE, name, text
+    return Kind.UNREACHABLE, name, text or "no answer in time"
+
+
+def _answered(error: ClientError) -> tuple[Kind, str, str]:
+    answer: Mapping[str, Mapping[str, object]] = error.response
+    code = str(answer.get("Error", {}).get("Code", ""))[:100]
+    text = " ".join(str(answer.get("Error", {}).get("Message", "")).split())[:_SHOWN] or "without a reason"
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if code in _EXPIRED:
+        return Kind.EXPIRED, code, text
+    if code in _DENIED or status in (401, 403):
+        return Kind.DENIED, code, text
+    if code in _THROTTLED or status == 429:
+        return Kind.THROTTLED, code, text
+    if isinstance(status, int) and status >= 500:
+        return Kind.UNAVAILABLE, code, text
+    return Kind.REJECTED, code, text

@@ -1,0 +1,101 @@
+"""How often a place is read: as configured, unless the budget or AWS itself says that this is too often."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from adapters._aws.api import Api
+from adapters._aws.error import AwsError, Kind
+from bridge.adapter import AdapterContext
+
+_LONGEST = 300.0
+"""Seconds to which throttling may stretch an interval that is shorter."""
+
+_SHORTEST_DEADLINE = 60.0
+"""Seconds that a pass may always take."""
+
+
+class Pace:
+    """The interval between two passes over one place, stretched when need be."""
+
+    def __init__(self, context: AdapterContext, interval: float, api: Api) -> None:
+        """Begin with what is configured.
+
+        Args:
+            context: gives the ticks, and is told when the interval is not what is configured.
+            interval: seconds between two passes, as configured.
+            api: whose calls are counted against its budget.
+        """
+        self._context = context
+        self._configured = interval
+        self._api = api
+        self._stretched = interval
+        self._floor = 0.0
+        self._calls = 0
+
+    @property
+    def interval(self) -> float:
+        """Seconds between the starts of two passes now."""
+        return max(self._configured, self._stretched, self._floor)
+
+    async def ticks(self) -> AsyncIterator[None]:
+        """Yield now and then once every `interval`, whatever that is by then; late ticks coalesce."""
+        resumed = False
+        while True:
+            interval = self.interval
+            async for _ in self._context.ticks(interval):
+                if resumed:
+                    resumed = False  # every series begins with a tick at once, and there has just been one
+                    continue
+                yield
+                if self.interval != interval:
+                    break
+            resumed = True
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """One pass: has a deadline, counts its calls, and learns from how it ended.
+
+        Raises:
+            AwsError: the pass failed or took too long; after throttling it says when to come back.
+        """
+        began = self._api.calls
+        deadline = max(_SHORTEST_DEADLINE, 2 * self.interval)
+        try:
+            async with asyncio.timeout(deadline) as limit:
+                yield
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            self._spent(max(self._api.calls - began, self._calls))
+            message = f"reading {self._api.place} took longer than {deadline:g} s; what is known stays"
+            raise AwsError(message, Kind.UNREACHABLE, "PassDeadline") from error
+        except AwsError as error:
+            self._spent(max(self._api.calls - began, self._calls))
+            if error.kind is Kind.THROTTLED:
+                self._stretch()
+                error.retry_after = self.interval
+            raise
+        self._spent(self._api.calls - began)
+        self._stretched = max(self._configured, self._stretched / 2)
+
+    def _stretch(self) -> None:
+        self._stretched = min(max(_LONGEST, self._configured), 2 * self.interval)
+        self._tell("aws.throttled")
+
+    def _spent(self, calls: int) -> None:
+        """A pass of so many calls may come back no sooner than the budget has them again."""
+        self._calls = calls
+        floor = calls / self._api.budget.rate
+        told, self._floor = self._floor, floor if floor > self._configured else 0.0
+        if self._floor and self._floor > 1.1 * told:
+            self._tell("aws.interval_stretched", calls=calls, budget=self._api.budget.rate)
+
+    def _tell(self, event: str, **fields: object) -> None:
+        self._context.noticed(
+            event,
+            place=str(self._api.place),
+            configured=self._configured,
+            interval=round(self.interval, 1),
+            **fields,
+        )

@@ -1,0 +1,47 @@
+import pytest
+from pydantic import ValidationError
+
+from adapters._aws import AwsConfig, Place
+
+ROLE = "arn:aws:iam::123456789012:role/team/xds-bridge"
+
+
+def test_what_is_right_is_taken() -> None:
+    config = AwsConfig.model_validate(
+        {
+            "regions": ["eu-west-1", "us-gov-east-1"],
+            "accounts": [{}, {"assume_role": ROLE, "external_id": "a:b"}],
+            "endpoint_url": "http://127.0.0.1:5000/",
+            "timeout": "3s",
+        }
+    )
+
+    assert config.regions == ("eu-west-1", "us-gov-east-1")
+    assert config.endpoint_url == "http://127.0.0.1:5000"
+    assert [account.assume_role for account in config.accounts] == [None, ROLE]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"region": "Ireland"}, "is not a region; write one such as eu-west-1"),
+        ({"region": "eu-west-1a"}, "is not a region"),
+        ({"region": "eu-west-1", "regions": ["eu-west-2"]}, "exclude each other"),
+        ({"regions": ["eu-west-1", "eu-west-1"]}, "names a region twice"),
+        ({"accounts": [{"assume_role": "xds-bridge"}]}, "a role is an ARN such as"),
+        ({"accounts": [{"external_id": "abc"}]}, "set assume_role"),
+        ({"accounts": [{"assume_role": ROLE}, {"assume_role": ROLE}]}, "names a role twice"),
+        ({"endpoint_url": "127.0.0.1:5000"}, "an endpoint is a URL"),
+        ({"api_budget": 0}, "greater than 0"),
+        ({"timeout": "2m"}, "less than or equal to 60"),
+        ({"access_key": "AKIA"}, "Extra inputs"),
+    ],
+)
+def test_what_is_wrong_is_refused(keys: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        AwsConfig.model_validate(keys)
+
+
+def test_a_place_is_called_by_account_and_region() -> None:
+    assert str(Place("eu-west-1")) == "self/eu-west-1"
+    assert str(Place("eu-west-1", ROLE)) == "123456789012/eu-west-1"
