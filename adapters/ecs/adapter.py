@@ -6,7 +6,7 @@ from functools import partial
 from adapters._aws import Api, AwsError, Kind, Pace, Place, connected
 from adapters.ecs.arn import account, last_part, region
 from adapters.ecs.client import Client
-from adapters.ecs.cluster import ClusterGone, ClusterReader
+from adapters.ecs.cluster import ClusterGoneError, ClusterReader
 from adapters.ecs.config import Config as EcsConfig
 from bridge.adapter import AdapterContext
 from bridge.errors import SourceError
@@ -95,7 +95,7 @@ class _Follower:
         async for _ in pace.ticks():
             try:
                 await self._pass(reader, client, pace)
-            except ClusterGone:
+            except ClusterGoneError:
                 if self._config.clusters is None:
                     self._following.discard(key)
                     del self._readers[key]
@@ -110,22 +110,22 @@ class _Follower:
 
         Raises:
             AwsError: something could not be read; it stays as it was.
-            ClusterGone: there is no such cluster.
+            ClusterGoneError: there is no such cluster.
         """
         now = asyncio.get_running_loop().time()
         try:
             async with pace.turn():
                 errors = await reader.describe(client, self._context, now)
         except AwsError as error:
-            errors = (error,)  # the deadline of the turn
+            errors = (error,)  # it took too long
         # Not within the turn: what is new may be a lot, as at the start, and is asked for once.
         lacking = await reader.resolve(client, now)
         await reader.report(self._context.sink, now, complete=not errors and not lacking)
-        for error in lacking:
-            error.retry_after = pace.interval  # the tasks themselves could be read, so they are as often as ever
-        for error in sorted((*errors, *lacking), key=lambda error: error.kind is not Kind.THROTTLED):
+        for lack in lacking:
+            lack.retry_after = pace.interval  # the tasks themselves could be read, so they are as often as ever
+        for failure in sorted((*errors, *lacking), key=lambda failure: failure.kind is not Kind.THROTTLED):
             async with pace.turn():  # so that throttling, if it was that, makes it ask less often
-                raise error
+                raise failure
 
     def _succeeded(self, label: str = "") -> None:
         """Say that a part was read; and, once all were, that the source has spoken."""

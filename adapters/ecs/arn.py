@@ -19,5 +19,5 @@ def account(arn: str) -> str:
 
 
 def last_part(arn: str) -> str:
-    """What is behind the last slash: the id of a task, the name of a cluster, the family and revision of a definition."""
+    """What is behind the last slash: a task's id, a cluster's name, a definition's family and revision."""
     return arn.rpartition("/")[2]

@@ -15,7 +15,7 @@ def chunks(names: Iterable[str], size: int) -> Iterator[Sequence[str]]:
 
 
 async def each(parts: Iterable[Sequence[str]], ask: Callable[[Sequence[str]], Awaitable[None]]) -> tuple[AwsError, ...]:
-    """Ask for each part, and return the failures. One keeps nobody else from being asked for, until that is hopeless."""
+    """Ask for each part; returns the failures. One does not stop the others, until three in a row do."""
     errors: list[AwsError] = []
     in_a_row = 0
     for part in parts:

@@ -4,10 +4,10 @@ A pure state machine over reads. A task leaves when it is described as ended or 
 answer lacks it: lists of AWS are paged without a snapshot, and lag behind (CONTRIBUTING.md, first law).
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from adapters._duplicate import without_duplicates
+from adapters._address import one_per_address
 from adapters.ecs.address import Surroundings
 from adapters.ecs.lifecycle import Phase, merged, phase
 from adapters.ecs.mapping import Mapper, Targets, unreadable
@@ -15,7 +15,7 @@ from adapters.ecs.payload import Task
 from bridge.model import Entry, InstanceId, ServiceName
 
 REMEMBERED = 3600.0
-"""Seconds for which an ended task is remembered, so that an older read does not bring it back; as long as ECS tells of it."""
+"""Seconds for which an ended task is remembered, so that no older read brings it back; ECS forgets it by then."""
 
 Services = Mapping[ServiceName, frozenset[Entry]]
 
@@ -99,7 +99,9 @@ class Book:
             if known.over or around is None or known.basis == (known.task, around):
                 continue
             known.basis = (known.task, around)
-            targets = unreadable(known.task, around) if isinstance(around, str) else self._mapper.task(known.task, around)
+            targets = (
+                unreadable(known.task, around) if isinstance(around, str) else self._mapper.task(known.task, around)
+            )
             self._serve(task.task_arn, known, targets)
 
     def end(self) -> None:
@@ -107,17 +109,17 @@ class Book:
         for arn in tuple(self._known):
             self._forget(arn)
 
-    def settle(self, limit: int) -> bool:
-        """Put together some of the services that have changed; whether none is left."""
-        for service in sorted(self._dirty)[:limit]:
-            self._dirty.discard(service)
+    def settle(self) -> Iterator[None]:
+        """Put together the services that have changed, one at each step: there may be thousands."""
+        while self._dirty:
+            service = self._dirty.pop()
             self._changed = True
             parts = self._parts.get(service)
             if parts is None:
                 self._services.pop(service, None)
             else:
-                self._services[service] = without_duplicates(entry for part in parts.values() for entry in part)
-        return not self._dirty
+                self._services[service] = one_per_address(entry for part in parts.values() for entry in part)
+            yield
 
     def report(self, *, anew: bool) -> Report | None:
         """What is served now, each service once; None when that is what was reported last.
@@ -125,7 +127,7 @@ class Book:
         Args:
             anew: report in any case.
         """
-        while not self.settle(len(self._dirty)):
+        for _ in self.settle():
             pass
         if not (anew or self._changed or self._evidence):
             return None

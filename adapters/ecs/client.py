@@ -176,9 +176,7 @@ def _filter(name: str, values: Sequence[str]) -> dict[str, object]:
     return {"Filters": [{"Name": name, "Values": list(values)}], "MaxResults": CHUNK}
 
 
-def _description(
-    items: object, adapter: TypeAdapter[T], name: str, failures: object = ()
-) -> Description[T]:
+def _description(items: object, adapter: TypeAdapter[T], name: str, failures: object = ()) -> Description[T]:
     found: list[T] = []
     unreadable: dict[str, str] = {}
     for item in _items(items):

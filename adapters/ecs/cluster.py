@@ -1,7 +1,7 @@
 """One cluster, read over and over: what is asked in which order, and what becomes of a part that cannot be had."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from adapters._aws import AwsError, Kind
@@ -58,7 +58,7 @@ class Context(Protocol):
         """Tell the operator."""
 
 
-class ClusterGone(SourceError):
+class ClusterGoneError(SourceError):
     """The cluster does not exist, which has been confirmed; what it had is removed."""
 
 
@@ -95,7 +95,7 @@ class ClusterReader:
             now: monotonic time in seconds.
 
         Raises:
-            ClusterGone: there is no such cluster.
+            ClusterGoneError: there is no such cluster.
         """
         try:
             if not self._arn:
@@ -133,8 +133,9 @@ class ClusterReader:
         for start in range(0, len(tasks), _SLICE):
             self._book.translate(tasks[start : start + _SLICE], self._lookup.surround, now)
             await asyncio.sleep(0)
-        while not self._book.settle(_SLICE):
-            await asyncio.sleep(0)
+        for step, _ in enumerate(self._book.settle()):
+            if step % _SLICE == 0:
+                await asyncio.sleep(0)
         anew = complete and (self._partial or not self.spoken)
         report = self._book.report(anew=anew)
         if report is not None:
@@ -157,7 +158,7 @@ class ClusterReader:
 
         Raises:
             AwsError: it cannot be looked for, or seems not to exist.
-            ClusterGone: it does not exist, as was found twice, some time apart.
+            ClusterGoneError: it does not exist, as was found twice, some time apart.
         """
         described = await client.cluster(self._arn or self.name)
         there = [one for one in described.found if one.status not in _GONE]
@@ -172,7 +173,7 @@ class ClusterReader:
             message = f"cluster {self.name!r} is not to be found; {advice}. Nothing is removed before that is confirmed"
             raise AwsError(message, Kind.REJECTED, NO_CLUSTER, retry_after=CONFIRM_AFTER)
         self._end(context.sink)
-        raise ClusterGone(f"cluster {self.name!r} does not exist; {advice}", retry_after=CONFIRM_AFTER)
+        raise ClusterGoneError(f"cluster {self.name!r} does not exist; {advice}", retry_after=CONFIRM_AFTER)
 
     def _end(self, sink: Sink) -> None:
         self._book.end()

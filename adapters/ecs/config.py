@@ -70,7 +70,7 @@ class Config(AwsConfig):
     starting: StartingHealth = StartingHealth.UNHEALTHY
     """What a container with a health check is until the check has had its first outcome."""
     task_health: TaskHealth = TaskHealth.CONTAINER
-    """`container`: the health of the container that has the port. `any`: one unhealthy essential container is enough."""
+    """`container`: the health of the container that has the port. `any`: that of the whole task as well."""
     drain_max: Annotated[Duration, Field(ge=0)] = 600.0
     """How long a task that is to stop stays as DRAINING at the most; less when it has stopped."""
     zone_ids: bool = False
@@ -86,5 +86,7 @@ class Config(AwsConfig):
         regions = {self.region} - {None} | set(self.regions)
         for cluster in clusters:
             if region(cluster) and regions and region(cluster) not in regions:
-                raise ValueError(f"{cluster} is in none of the regions that are read: {', '.join(sorted(map(str, regions)))}")
+                raise ValueError(
+                    f"{cluster} is in none of the regions that are read: {', '.join(sorted(map(str, regions)))}"
+                )
         return self

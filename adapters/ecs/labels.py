@@ -151,9 +151,7 @@ def _meant(
     )
 
 
-def _misspelt(
-    task: Task, containers: Sequence[ContainerDefinition], prefix: str, *, tags: bool
-) -> Iterator[BadClaim]:
+def _misspelt(task: Task, containers: Sequence[ContainerDefinition], prefix: str, *, tags: bool) -> Iterator[BadClaim]:
     """What is said under our prefix, names no service, and is wrong: most likely it was meant to name one."""
     said: list[tuple[str, Mapping[str, str]]] = [(one.name, one.docker_labels) for one in containers]
     if tags:

@@ -54,12 +54,15 @@ def phase(task: Task) -> Phase:
 
 def unknown_values(task: Task) -> tuple[tuple[str, str], ...]:
     """The states of a task that this version does not know, each with the field that has it."""
+    healths = [task.health_status, *(container.health_status for container in task.containers)]
     fields = [("lastStatus", task.last_status, _LAST), ("desiredStatus", task.desired_status, _DESIRED)]
-    fields += [("healthStatus", one.health_status, ("", *_HEALTH)) for one in (task, *task.containers)]
+    fields += [("healthStatus", health, ("", *_HEALTH)) for health in healths]
     return tuple((name, value) for name, value, known in fields if value not in known)
 
 
-def health(task: Task, container: Container, *, checked: bool, task_health: TaskHealth, starting: StartingHealth) -> Health:
+def health(
+    task: Task, container: Container, *, checked: bool, task_health: TaskHealth, starting: StartingHealth
+) -> Health:
     """The health of a container that takes requests.
 
     Args:
@@ -108,7 +111,9 @@ def _merged(known: Container | None, read: Container) -> Container:
     if known is None:
         return read
     same = not read.runtime_id or read.runtime_id == known.runtime_id
-    told = read.health_status in _TOLD or (read.health_status in _HEALTH and not (same and known.health_status in _TOLD))
+    told = read.health_status in _TOLD or (
+        read.health_status in _HEALTH and not (same and known.health_status in _TOLD)
+    )
     return replace(
         read,
         last_status=read.last_status or known.last_status,

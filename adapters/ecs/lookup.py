@@ -27,6 +27,7 @@ PUBLIC_FOR = 600.0
 ZONES_FOR = 24 * 3600.0
 """Seconds after which the zones are read again."""
 
+
 class Reads(Protocol):
     """What is asked for; see `Client`."""
 
@@ -184,7 +185,8 @@ class Lookup:
 
     def _forget(self, tasks: Sequence[Task]) -> None:
         memory = self._memory
-        if max(map(len, (memory.definitions, memory.refused, memory.instances, memory.hosts, memory.public))) <= KEPT:
+        remembered = (memory.definitions, memory.refused, memory.instances, memory.hosts, memory.public)
+        if all(len(one) <= KEPT for one in remembered):
             return
         definitions = {task.task_definition_arn for task in tasks}
         instances = {task.container_instance_arn for task in tasks}

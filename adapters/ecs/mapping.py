@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from adapters._duplicate import without_duplicates
+from adapters._address import one_per_address
 from adapters.ecs.address import Surroundings, address, port
 from adapters.ecs.arn import last_part, region
 from adapters.ecs.config import Config, Fact
@@ -30,7 +30,7 @@ class Mapper:
             entries = found.setdefault(claim.service, set())
             if phase(task) is not Phase.STARTING:
                 entries.add(self._entry(task, surroundings, claim))
-        return {service: without_duplicates(entries) for service, entries in found.items()}
+        return {service: one_per_address(entries) for service, entries in found.items()}
 
     def _entry(self, task: Task, surroundings: Surroundings, claim: Claim | BadClaim) -> Entry:
         if isinstance(claim, BadClaim):

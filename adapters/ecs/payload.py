@@ -3,7 +3,7 @@
 Each task, definition and host is parsed by itself, so that one that cannot be read is left out alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
