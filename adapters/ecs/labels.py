@@ -136,7 +136,7 @@ def _meant(
     if reference.port is None:
         found = [one for one in containers if any(mapping.protocol == "tcp" for mapping in one.port_mappings)]
         named = [one for one in found if any(mapping.name == reference.name for mapping in one.port_mappings)]
-        found = found if len(found) == 1 else named
+        found = named if len(named) == 1 else found
     else:
         found = [one for one in containers if maps(one, reference.port)]
         if not found and len(containers) == 1 and mode(definition) in (Mode.OWN, Mode.HOST):
@@ -165,5 +165,5 @@ def _misspelt(task: Task, containers: Sequence[ContainerDefinition], prefix: str
 
 def _names(value: str, task: Task) -> Iterator[ServiceName]:
     """The services that labels are about, of which something cannot be understood."""
-    names = {item.rpartition(":")[0] or item for item in re.split(r"[\s,]+", value) if item.strip(":")}
+    names = {item.rpartition(":")[0] if ":" in item else item for item in re.split(r"[\s,]+", value)} - {""}
     yield from map(ServiceName, sorted(names)) if names else [fallback_name(task)]

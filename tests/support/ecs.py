@@ -66,7 +66,9 @@ def task_json(name: str = "t1", definition: str = "web:1", *, address: str = "10
     }
 
 
-def container_definition(name: str = "app", *, ports: Sequence[int | Json] = (8080,), **labels: str) -> dict[str, object]:
+def container_definition(
+    name: str = "app", *, ports: Sequence[int | Json] = (8080,), **labels: str
+) -> dict[str, object]:
     """A container with TCP port mappings and docker labels; `_` in a label's key stands for `-`."""
     mappings = [{"containerPort": one, "protocol": "tcp"} if isinstance(one, int) else one for one in ports]
     return {

@@ -25,7 +25,9 @@ def targets(mapped: Task, surroundings: Surroundings | None = None, **config: ob
     return Mapper(Config.model_validate(config)).task(mapped, surroundings or Surroundings(definition()))
 
 
-def endpoint(mapped: Task, surroundings: Surroundings | None = None, service: str = "web", **config: object) -> Endpoint:
+def endpoint(
+    mapped: Task, surroundings: Surroundings | None = None, service: str = "web", **config: object
+) -> Endpoint:
     (entry,) = targets(mapped, surroundings, **config)[ServiceName(service)]
     assert isinstance(entry, Endpoint), entry
     return entry
@@ -101,9 +103,7 @@ def test_bridge_mode_takes_the_address_and_the_dynamic_port_of_the_host(mode: st
 
 def test_binding_for_two_families_is_one_endpoint() -> None:
     """ECS binds a port of a bridge to 0.0.0.0 and to `::`, often to the same host port."""
-    both = [
-        {"bindIP": ip, "containerPort": 8080, "hostPort": 32768, "protocol": "tcp"} for ip in ("0.0.0.0", "::")
-    ]
+    both = [{"bindIP": ip, "containerPort": 8080, "hostPort": 32768, "protocol": "tcp"} for ip in ("0.0.0.0", "::")]
 
     assert endpoint(on_host(bindings=both), hosted()).port == 32768
 
@@ -259,7 +259,9 @@ def test_state_of_another_version_sets_the_task_aside(states: dict[str, str]) ->
 
 def test_same_port_claimed_by_two_containers_is_one_endpoint_and_one_set_aside() -> None:
     rivals = definition(
-        "web:1", container_definition("app", xds_service="web:8080"), container_definition("old", xds_service="web:8080")
+        "web:1",
+        container_definition("app", xds_service="web:8080"),
+        container_definition("old", xds_service="web:8080"),
     )
     running = task(containers=[container("app", address="10.0.0.1"), container("old", address="10.0.0.1")])
 
