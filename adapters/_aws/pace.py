@@ -11,24 +11,28 @@ from bridge.adapter import AdapterContext
 _LONGEST = 300.0
 """Seconds to which throttling may stretch an interval that is shorter."""
 
-_SHORTEST_DEADLINE = 60.0
+SHORTEST_DEADLINE = 60.0
 """Seconds that a pass may always take."""
 
 
 class Pace:
     """The interval between two passes over one place, stretched when need be."""
 
-    def __init__(self, context: AdapterContext, interval: float, api: Api) -> None:
+    def __init__(
+        self, context: AdapterContext, interval: float, api: Api, shortest_deadline: float = SHORTEST_DEADLINE
+    ) -> None:
         """Begin with what is configured.
 
         Args:
             context: gives the ticks, and is told when the interval is not what is configured.
             interval: seconds between two passes, as configured.
             api: whose calls are counted against its budget.
+            shortest_deadline: seconds that a pass may always take; fewer in tests.
         """
         self._context = context
         self._configured = interval
         self._api = api
+        self._shortest_deadline = shortest_deadline
         self._stretched = interval
         self._floor = 0.0
         self._calls = 0
@@ -60,7 +64,7 @@ class Pace:
             AwsError: the pass failed or took too long; after throttling it says when to come back.
         """
         began = self._api.calls
-        deadline = max(_SHORTEST_DEADLINE, 2 * self.interval)
+        deadline = max(self._shortest_deadline, 2 * self.interval)
         try:
             async with asyncio.timeout(deadline) as limit:
                 yield

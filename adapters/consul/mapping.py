@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from adapters._address import one_per_address
 from adapters.consul.config import Config, WarningHealth
 from adapters.consul.payload import Catalog, Check, HealthEntry
 from bridge.labels import Labels, ServiceReference, parse
 from bridge.model import (
     MAX_WEIGHT,
     Endpoint,
-    EndpointKey,
     Entry,
     Health,
     InstanceId,
@@ -28,9 +28,6 @@ CANARY = "consul"
 
 # They carry the mesh's traffic and speak its mutual TLS; the catalog lists them among the services.
 _MESH_KINDS = frozenset({"connect-proxy", "mesh-gateway", "terminating-gateway", "ingress-gateway", "api-gateway"})
-
-# Of several instances that share an address and port, the one most likely to be the one that runs there.
-_PREFERENCE = (Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED, Health.UNHEALTHY, Health.DRAINING)
 
 Targets = Mapping[ServiceName, frozenset[Entry]]
 """The bridge's services that one Consul service stands for, with their entries."""
@@ -80,7 +77,7 @@ class Mapper:
         for entry in served:
             for target, mapped in self._instance(name, entry, scale):
                 found.setdefault(target, []).append(mapped)
-        return {target: _without_duplicates(mapped) for target, mapped in found.items()}
+        return {target: one_per_address(mapped) for target, mapped in found.items()}
 
     def _instance(self, name: str, entry: HealthEntry, scale: float) -> Iterator[tuple[ServiceName, Entry]]:
         default = ServiceReference(self.service_name(name))
@@ -189,29 +186,3 @@ def _health(checks: Sequence[Check]) -> Health:
 
 def _is_maintenance(check: Check) -> bool:
     return check.check_id == "_node_maintenance" or check.check_id.startswith("_service_maintenance:")
-
-
-def _without_duplicates(entries: Sequence[Entry]) -> frozenset[Entry]:
-    """Each address and port once; the others stay visible, set aside."""
-    kept: dict[EndpointKey, Endpoint] = {}
-    result: set[Entry] = set()
-    for entry in entries:
-        if isinstance(entry, SetAside):
-            result.add(entry)
-            continue
-        rival = kept.get(entry.key)
-        winner, loser = (entry, rival) if rival is None or _rank(entry) < _rank(rival) else (rival, entry)
-        kept[entry.key] = winner
-        if loser is not None:
-            result.add(
-                SetAside(
-                    loser.instance,
-                    str(loser.key),
-                    f"instance {loser.instance!r} has the address and port of {winner.instance!r}",
-                )
-            )
-    return frozenset(result | set(kept.values()))
-
-
-def _rank(endpoint: Endpoint) -> tuple[int, InstanceId]:
-    return _PREFERENCE.index(endpoint.health), endpoint.instance

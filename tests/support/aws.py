@@ -1,12 +1,14 @@
 """AWS for tests: moto's server for what it knows, and answers written by the test for what moto cannot do."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 import pytest
+from moto.moto_api._internal import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 from adapters._aws import Cloud
@@ -37,13 +39,17 @@ def impatient() -> Cloud:
 @contextmanager
 def moto_server() -> Iterator[str]:
     """moto's server in this process, in threads of its own, so that a test can reach into its backends."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # takes seconds
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # or each request is a line of every failed test
+        moto_api_backend.reset()
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        try:
+            host, port = server.get_host_and_port()
+            yield f"http://{host}:{port}"
+        finally:
+            server.stop()
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,7 @@ class FaultProxy:
         while not writer.is_closing():
             request = await reader.readuntil(b"\r\n\r\n")
             path = self._note(request)
+            request += await reader.readexactly(int(self.requests[-1][1].get("content-length", "0")))
             fault = next((fault for prefix, fault in self._faults if path.startswith(prefix)), None)
             to_upstream.write(request)
             left = asyncio.create_task(reader.read(1))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from support.consul import ConsulAgent
+from support.ec2 import ec2_world
 
 
 class World(Protocol):
@@ -160,5 +161,6 @@ def worlds() -> Mapping[str, Mapping[str, Callable[[Path], AbstractAsyncContextM
     """The worlds of each adapter type, by a name for the test's report."""
     return {
         "consul": {mode: consul_world(mode) for mode in ("per_service", "aggregate")},
+        "ec2": {"moto": ec2_world},
         "file": {"renamed": file_world},
     }

@@ -1,0 +1,57 @@
+"""The adapter: follows every account and region of a source, each for itself."""
+
+import asyncio
+from functools import partial
+
+from adapters._aws import Api, Pace, Place, connected
+from adapters.ec2.config import Config as Ec2Config
+from adapters.ec2.reader import Reader
+from bridge.adapter import AdapterContext
+
+
+class Ec2Adapter:
+    """Tagged EC2 instances as a source."""
+
+    Config = Ec2Config
+
+    def __init__(self, config: Ec2Config) -> None:
+        self._config = config
+        self._readers: dict[Place, Reader] = {}
+
+    async def run(self, context: AdapterContext) -> None:
+        """Report every place, then again and again, until cancelled.
+
+        Raises:
+            SourceError: nothing says which region to read.
+        """
+        async with connected(self._config, context) as apis, asyncio.TaskGroup() as places:
+            rounds = _Rounds(context, apis)
+            for api in apis:
+                pace = Pace(context, self._config.interval, api)
+                # What is known outlives this run: without it, whatever a list leaves out would be gone.
+                reader = self._readers.setdefault(api.place, Reader(self._config, api.place))
+                work = partial(_follow, reader, api, pace, rounds)
+                places.create_task(context.supervise(str(api.place), work), name=f"ec2 {api.place}")
+
+
+async def _follow(reader: Reader, api: Api, pace: Pace, rounds: "_Rounds") -> None:
+    async for _ in pace.ticks():
+        async with pace.turn():
+            await reader.refresh(api, rounds.context)
+        rounds.succeeded(api.place)
+
+
+class _Rounds:
+    """Says that the source was read once every place was, since it last said so."""
+
+    def __init__(self, context: AdapterContext, apis: tuple[Api, ...]) -> None:
+        self.context = context
+        self._places = frozenset(api.place for api in apis)
+        self._left = set(self._places)
+
+    def succeeded(self, place: Place) -> None:
+        self.context.succeeded(str(place))
+        self._left.discard(place)
+        if not self._left:
+            self._left = set(self._places)
+            self.context.succeeded()

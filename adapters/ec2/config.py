@@ -1,0 +1,48 @@
+"""What an operator can write under a source of `type: ec2`."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from adapters._aws import AwsConfig
+from bridge.adapter import Duration
+from bridge.labels import DEFAULT_PREFIX
+
+
+class AddressKind(StrEnum):
+    """Which of an instance's addresses Envoy is to use."""
+
+    PRIVATE = "private"
+    PUBLIC = "public"
+    IPV6 = "ipv6"
+
+
+FilterValues = Annotated[tuple[str, ...], Field(min_length=1, max_length=200)]
+
+
+class Config(AwsConfig):
+    """The tagged instances of some accounts and regions."""
+
+    filters: dict[str, FilterValues] = Field(default_factory=dict)
+    """Only instances that match all of these filters of `DescribeInstances`, such as `tag:env: [prod]`.
+
+    A filter on the state of instances is none to set: one that hides ending instances delays their removal.
+    """
+    interval: Annotated[Duration, Field(ge=0.1)] = 30.0
+    """How often each account and region is read; longer while the budget or AWS asks for it."""
+    address: AddressKind = AddressKind.PRIVATE
+    """Which address of an instance is used: its private or public IPv4 address, or its IPv6 address."""
+    device_index: Annotated[int, Field(ge=0, le=31)] | None = None
+    """Take the address of the network interface with this device index; the instance's own when left out."""
+    status_checks: bool = False
+    """Make an instance UNHEALTHY while one of EC2's status checks says that it is impaired; two more calls a pass."""
+    autoscaling: bool = False
+    """Heed what Auto Scaling does with its instances; one more call a pass for each 50 of them.
+
+    Only those in service take traffic; those on their way out or in standby are DRAINING, those of a warm pool wait.
+    """
+    zone_ids: bool = False
+    """Use zone ids (`euw1-az1`) as zones: names such as `eu-west-1a` mean another zone in each account."""
+    label_prefix: str = Field(default=DEFAULT_PREFIX, min_length=1, max_length=100, pattern=r"^[^*?\\]+$")
+    """Prefix of the bridge's own tags, such as `xds-service`."""

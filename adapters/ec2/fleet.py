@@ -1,0 +1,96 @@
+"""What is known of the instances of one place, and by which evidence one may go: absence from a list is none.
+
+Lists of EC2 are eventually consistent and paged without a snapshot
+(https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from adapters.ec2.mapping import ENDED, KNOWN_STATES, LEAVING
+from adapters.ec2.payload import Instance, State
+from bridge.model import InstanceId
+
+PASSES = 2
+"""In how many complete passes an instance must be missing that a question by its id does not explain."""
+
+
+class Fleet:
+    """The instances of one account and region, as last seen."""
+
+    def __init__(self, service_tag: str, *, filtered: bool) -> None:
+        """Know nothing.
+
+        Args:
+            service_tag: the key of the tag without which an instance is none of ours.
+            filtered: whether the passes are limited by more than that tag.
+        """
+        self._service_tag = service_tag
+        self._filtered = filtered
+        self._instances: dict[str, Instance] = {}
+        self._absent: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[Instance]:
+        """All instances that are known."""
+        return iter(self._instances.values())
+
+    def __contains__(self, identity: object) -> bool:
+        return identity in self._instances
+
+    def missing(self, seen: Mapping[str, Instance]) -> list[str]:
+        """The ids of those known that a complete pass did not see, to ask for one by one."""
+        return sorted(self._instances.keys() - seen.keys())
+
+    def update(self, instances: Iterable[Instance]) -> frozenset[InstanceId]:
+        """Take in what was seen, whatever else there may be; returns those that were seen to have ended."""
+        ended = set()
+        for seen in instances:
+            instance = _carried(self._instances.get(seen.instance_id), seen)
+            self._absent.pop(instance.instance_id, None)
+            if instance.state.name in ENDED or instance.tag(self._service_tag) is None:
+                ended.add(InstanceId(instance.instance_id))
+            if instance.state.name == "terminated" or instance.tag(self._service_tag) is None:
+                self._instances.pop(instance.instance_id, None)
+            else:
+                self._instances[instance.instance_id] = instance
+        return frozenset(ended)
+
+    def conclude(self, missing: Iterable[str], answered: Mapping[str, Instance]) -> frozenset[InstanceId]:
+        """Judge those that a complete pass did not see, by what a question for their ids answered.
+
+        Returns:
+            Those that have ended, or are no longer tagged. Others go without such evidence, and only after
+            `PASSES` passes: unknown to EC2, or no longer selected by the filters.
+        """
+        ended: set[InstanceId] = set()
+        for identity in missing:
+            absences = self._absent[identity] + 1
+            found = answered.get(identity)
+            if found is not None:
+                ended |= self.update([found])
+            if identity not in self._instances:
+                continue
+            if found is not None and not self._filtered:
+                continue  # it is there and tagged: the list lags behind
+            self._absent[identity] = absences
+            if absences >= PASSES:
+                del self._instances[identity], self._absent[identity]
+        return frozenset(ended)
+
+
+def _carried(known: Instance | None, seen: Instance) -> Instance:
+    """What was seen, with what was known where EC2 says something we do not know, or nothing any more."""
+    if known is None:
+        return seen
+    if seen.state.name not in KNOWN_STATES:
+        seen = replace(seen, state=State(known.state.name))
+    if seen.state.name in LEAVING:  # it gives up its public address at once, and still finishes what it has
+        seen = replace(
+            seen,
+            private_ip_address=seen.private_ip_address or known.private_ip_address,
+            public_ip_address=seen.public_ip_address or known.public_ip_address,
+            ipv6_address=seen.ipv6_address or known.ipv6_address,
+            network_interfaces=known.network_interfaces or seen.network_interfaces,
+        )
+    return seen

@@ -1,0 +1,174 @@
+"""What EC2 and Auto Scaling answer, as far as the bridge reads it; parsed and checked in one step.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Instance.html
+"""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_pascal
+from pydantic.dataclasses import dataclass
+
+from adapters._aws import AwsError, Kind
+
+T = TypeVar("T")
+
+# AWS leaves out what it has nothing to say about.
+_CONFIG = ConfigDict(alias_generator=to_pascal, validate_by_name=True)
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Tag:
+    """A tag of an instance."""
+
+    key: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class State:
+    """What an instance is doing."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Placement:
+    """Where an instance runs."""
+
+    availability_zone: str = ""
+    availability_zone_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Ipv6:
+    """One of the IPv6 addresses of a network interface."""
+
+    ipv6_address: str = ""
+    is_primary_ipv6: bool = False
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Association:
+    """The public address of a network interface."""
+
+    public_ip: str = ""
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Attachment:
+    """How a network interface is attached."""
+
+    device_index: int = -1
+    network_card_index: int = 0
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Interface:
+    """A network interface of an instance."""
+
+    private_ip_address: str = ""
+    association: Association = Association()
+    attachment: Attachment = Attachment()
+    ipv6_addresses: tuple[Ipv6, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Instance:
+    """An instance, without all that changes by itself."""
+
+    instance_id: str
+    state: State = State()
+    placement: Placement = Placement()
+    private_ip_address: str = ""
+    public_ip_address: str = ""
+    ipv6_address: str = ""
+    network_interfaces: tuple[Interface, ...] = ()
+    tags: tuple[Tag, ...] = ()
+
+    def tag(self, key: str) -> str | None:
+        """The value of a tag, whose key is compared letter by letter; None where there is none."""
+        return next((tag.value for tag in self.tags if tag.key == key), None)
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Reservation:
+    """Instances that were started together."""
+
+    instances: tuple[Instance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Check:
+    """The outcome of a status check."""
+
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class InstanceStatus:
+    """The status checks of an instance."""
+
+    instance_id: str
+    instance_status: Check = Check()
+    system_status: Check = Check()
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class ScaledInstance:
+    """What Auto Scaling does with an instance."""
+
+    instance_id: str
+    lifecycle_state: str = ""
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Zone:
+    """The two names of an availability zone."""
+
+    zone_name: str
+    zone_id: str = ""
+
+
+_RESERVATIONS = TypeAdapter(tuple[Reservation, ...])
+_STATUSES = TypeAdapter(tuple[InstanceStatus, ...])
+_SCALED = TypeAdapter(tuple[ScaledInstance, ...])
+_ZONES = TypeAdapter(tuple[Zone, ...])
+
+
+def instances(answer: Mapping[str, object]) -> tuple[Instance, ...]:
+    """The instances in an answer to `DescribeInstances`.
+
+    Raises:
+        AwsError: it is none, as also the functions below.
+    """
+    return tuple(instance for found in _read(_RESERVATIONS, answer, "Reservations") for instance in found.instances)
+
+
+def impaired(answer: Mapping[str, object]) -> frozenset[str]:
+    """The instances that an answer to `DescribeInstanceStatus` calls impaired."""
+    return frozenset(
+        each.instance_id
+        for each in _read(_STATUSES, answer, "InstanceStatuses")
+        if "impaired" in (each.instance_status.status, each.system_status.status)
+    )
+
+
+def lifecycles(answer: Mapping[str, object]) -> dict[str, str]:
+    """The lifecycle states in an answer to `DescribeAutoScalingInstances`, by instance."""
+    return {each.instance_id: each.lifecycle_state for each in _read(_SCALED, answer, "AutoScalingInstances")}
+
+
+def zones(answer: Mapping[str, object]) -> dict[str, str]:
+    """The ids of zones in an answer to `DescribeAvailabilityZones`, by name."""
+    return {zone.zone_name: zone.zone_id for zone in _read(_ZONES, answer, "AvailabilityZones")}
+
+
+def _read(adapter: TypeAdapter[T], answer: Mapping[str, object], key: str) -> T:
+    try:
+        return adapter.validate_python(answer[key])
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in (key, *first["loc"]))
+        raise AwsError(f"an answer of EC2 is not what it should be: {where}: {first['msg']}", Kind.PARTIAL) from error

@@ -1,0 +1,142 @@
+"""One pass over one account and region: what is asked, in which order, and what is reported of it."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+
+from adapters._address import one_per_address
+from adapters._aws import Api, AwsError, Kind, Place
+from adapters.ec2 import payload
+from adapters.ec2.condition import Conditions
+from adapters.ec2.config import Config
+from adapters.ec2.fleet import Fleet
+from adapters.ec2.mapping import Mapped, Mapper, Sight
+from adapters.ec2.payload import Instance
+from bridge.adapter import AdapterContext
+from bridge.model import Entry, Scope, ServiceName
+
+_PAGE = 100
+"""Instances on a page: parsing one holds up the event loop for some 40 ms at this size, and for 230 ms at 1,000."""
+
+_FILTER_VALUES = 200
+"""The most values that a filter takes."""
+
+_SLICE = 100
+"""Instances that are mapped before others get their turn on the event loop."""
+
+Services = Mapping[ServiceName, frozenset[Entry]]
+
+
+class Reader:
+    """Reads one place again and again, and remembers what it knows of it."""
+
+    def __init__(self, config: Config, place: Place) -> None:
+        self.scope = Scope(str(place))
+        """What fails alone."""
+        self._mapper = Mapper(config, place.region)
+        self._fleet = Fleet(self._mapper.service_tag, filtered=bool(config.filters))
+        self._conditions = Conditions(config)
+        self._mapped: dict[str, tuple[Sight, Mapped]] = {}
+        wanted = {"tag-key": [self._mapper.service_tag], **config.filters}
+        filters = [{"Name": name, "Values": list(values)} for name, values in wanted.items()]
+        self._selection = {"Filters": filters, "MaxResults": _PAGE}
+
+    async def refresh(self, api: Api, context: AdapterContext) -> None:
+        """Read everything and report it.
+
+        Raises:
+            AwsError: something could not be read; what this leaves certain was reported, the rest is as it was.
+        """
+        try:
+            seen = {instance.instance_id: instance async for instance in _instances(api, self._selection)}
+        except AwsError as error:
+            if error.kind is Kind.UNAVAILABLE and await self._read_by_id(api, context):
+                raise AwsError(f"{error}; the known instances were read one by one", error.kind, error.code) from error
+            raise
+        missing = self._fleet.missing(seen)
+        answered = {instance.instance_id: instance async for instance in self._named(api, missing)}
+        ended = self._fleet.update(seen.values()) | self._fleet.conclude(missing, answered)
+        failure = await self._conditions.refresh(api, self._fleet)
+        services = await self._services(self._fleet, context)
+        context.sink.replace(self.scope, services, removed=ended)
+        if failure:
+            raise failure
+
+    async def _read_by_id(self, api: Api, context: AdapterContext) -> bool:
+        """Ask for the known instances by their ids: with a zone out of order AWS fails every question for all of them.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
+
+        Returns:
+            Whether any was answered.
+        """
+        known = [instance.instance_id for instance in self._fleet]
+        try:
+            found = [instance async for instance in self._named(api, known)]
+        except AwsError:
+            found = [instance async for instance in self._by_zone(api)]
+        if not found:
+            return False
+        ended = self._fleet.update(found)
+        services = await self._services(
+            [instance for instance in found if instance.instance_id in self._fleet], context
+        )
+        context.sink.replace(self.scope, services, complete=False, removed=ended)
+        return True
+
+    async def _named(self, api: Api, ids: Sequence[str]) -> AsyncIterator[Instance]:
+        """Instances by a filter: given as ids, one that is no more would fail the question for all others."""
+        for values in _chunks(ids, _FILTER_VALUES):
+            parameters = {"Filters": [{"Name": "instance-id", "Values": values}], "MaxResults": _PAGE}
+            async for instance in _instances(api, parameters):
+                yield instance
+
+    async def _by_zone(self, api: Api) -> AsyncIterator[Instance]:
+        """Known instances by their ids, zone by zone; a zone that fails is left out."""
+        zones: dict[str, list[str]] = defaultdict(list)
+        for instance in self._fleet:
+            zones[instance.placement.availability_zone].append(instance.instance_id)
+        for _, ids in sorted(zones.items()):
+            for chunk in _chunks(ids, _PAGE):
+                try:
+                    found = [instance async for instance in _instances(api, {"InstanceIds": chunk})]
+                except AwsError:
+                    break
+                for instance in found:
+                    yield instance
+
+    async def _services(self, instances: Iterable[Instance], context: AdapterContext) -> Services:
+        """The services of some instances; an instance that is as it was is not mapped again."""
+        found: dict[ServiceName, list[Entry]] = {}
+        mapped: dict[str, tuple[Sight, Mapped]] = {}
+        for number, instance in enumerate(tuple(instances)):
+            if number % _SLICE == _SLICE - 1:
+                await asyncio.sleep(0)
+            sight = self._conditions.sight(instance)
+            last = self._mapped.get(instance.instance_id)
+            if last is None or last[0] != sight:
+                last = sight, self._mapper.mapped(sight)
+                self._tell(instance, last[1], context)
+            mapped[instance.instance_id] = last
+            for service, entry in last[1]:
+                found.setdefault(service, []).extend([entry] if entry else [])
+        self._mapped = mapped
+        return {service: one_per_address(entries) for service, entries in found.items()}
+
+    def _tell(self, instance: Instance, mapped: Mapped, context: AdapterContext) -> None:
+        """An instance whose tag names no service at all cannot be shown with its service."""
+        if not mapped:
+            tag = self._mapper.service_tag
+            value = (instance.tag(tag) or "")[:100]
+            context.noticed("ec2.instance_unnamed", instance=instance.instance_id, tag=tag, value=value)
+
+
+async def _instances(api: Api, parameters: Mapping[str, object]) -> AsyncIterator[Instance]:
+    async for page in api.pages("ec2", "DescribeInstances", parameters, expect=["Reservations"]):
+        for instance in payload.instances(page):
+            yield instance
+
+
+def _chunks(values: Sequence[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(values), size):
+        yield list(values[start : start + size])

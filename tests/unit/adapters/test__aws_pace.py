@@ -1,0 +1,127 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from adapters._aws import Api, AwsError, Cloud, Kind, Pace, Place
+from support.recording import RecordingContext
+from support.ticks import ManualTicks
+from support.waiting import eventually
+
+THROTTLED = AwsError("too fast", Kind.THROTTLED, "RequestLimitExceeded")
+
+
+class TickedContext(RecordingContext):
+    def __init__(self) -> None:
+        super().__init__()
+        self.manual = ManualTicks()
+
+    def ticks(self, interval: float) -> AsyncIterator[None]:
+        return self.manual(interval)
+
+
+@pytest.fixture
+def context() -> TickedContext:
+    return TickedContext()
+
+
+@pytest.fixture
+def api(context: TickedContext) -> Api:
+    return Cloud().api(Place("eu-west-1"), 5, context.requested)
+
+
+@pytest.fixture
+def pace(context: TickedContext, api: Api) -> Pace:
+    return Pace(context, 30, api)
+
+
+async def passed(pace: Pace, api: Api, calls: int, error: Exception | None = None) -> None:
+    async with pace.turn():
+        api.calls += calls
+        if error:
+            raise error
+
+
+async def test_throttling_doubles_the_interval_and_success_brings_it_back(
+    pace: Pace, api: Api, context: TickedContext
+) -> None:
+    intervals = []
+    for _ in range(5):
+        with pytest.raises(AwsError) as caught:
+            await passed(pace, api, 1, THROTTLED)
+        intervals.append(pace.interval)
+        assert caught.value.retry_after == pace.interval
+    for _ in range(4):
+        await passed(pace, api, 1)
+        intervals.append(pace.interval)
+
+    assert intervals == [60, 120, 240, 300, 300, 150, 75, 37.5, 30]
+    assert {event for event, _ in context.notices} == {"aws.throttled"}
+
+
+async def test_other_failures_leave_the_interval_alone(pace: Pace, api: Api) -> None:
+    with pytest.raises(AwsError) as caught:
+        await passed(pace, api, 1, AwsError("no", Kind.DENIED, "UnauthorizedOperation", retry_after=60))
+
+    assert pace.interval == 30
+    assert caught.value.retry_after == 60
+
+
+async def test_the_interval_is_never_shorter_than_the_calls_of_a_pass_take(
+    pace: Pace, api: Api, context: TickedContext
+) -> None:
+    await passed(pace, api, 200)
+    stretched = pace.interval
+    await passed(pace, api, 201)
+    await passed(pace, api, 10)
+
+    assert stretched == 200 / 5
+    assert pace.interval == 30
+    ((event, fields),) = context.notices
+    assert event == "aws.interval_stretched"
+    assert fields == {"place": "self/eu-west-1", "configured": 30, "interval": 40.0, "calls": 200, "budget": 5}
+
+
+async def test_a_pass_that_breaks_off_does_not_make_the_next_one_look_cheap(pace: Pace, api: Api) -> None:
+    await passed(pace, api, 200)
+    with pytest.raises(AwsError):
+        await passed(pace, api, 1, AwsError("cut off", Kind.PARTIAL))
+
+    assert pace.interval == 40
+
+
+async def test_a_pass_has_a_deadline(context: TickedContext, api: Api) -> None:
+    pace = Pace(context, 0.02, api, shortest_deadline=0.05)
+
+    with pytest.raises(AwsError, match=r"reading self/eu-west-1 took longer than 0.05 s") as caught:
+        async with pace.turn():
+            await asyncio.Event().wait()
+
+    assert caught.value.kind is Kind.UNREACHABLE
+
+
+async def test_somebody_elses_time_out_is_not_the_deadline(pace: Pace) -> None:
+    with pytest.raises(TimeoutError):
+        async with pace.turn():
+            raise TimeoutError
+
+
+async def test_ticks_follow_the_interval_without_a_pass_too_many(pace: Pace, api: Api, context: TickedContext) -> None:
+    passes = [10, 200, 200, 10, 10]
+    done = 0
+
+    async def work() -> None:
+        nonlocal done
+        async for _ in pace.ticks():
+            await passed(pace, api, passes[done])
+            done += 1
+
+    task = asyncio.create_task(work())
+    for number in range(1, 5):
+        await eventually(lambda number=number: done == number and context.manual.running == 1)  # type: ignore[misc]
+        context.manual.tick()
+    await eventually(lambda: done == 5)
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert context.manual.intervals == [30, 40, 30]

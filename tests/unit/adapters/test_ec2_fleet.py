@@ -1,0 +1,138 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.ec2.fleet import PASSES, Fleet
+from adapters.ec2.payload import Instance, Placement, State, Tag
+
+TAG = "xds-service"
+
+
+def instance(identity: str, state: str = "running", *, tagged: bool = True, **fields: str) -> Instance:
+    tags = (Tag(TAG, "web:80"),) if tagged else ()
+    return Instance(instance_id=identity, state=State(state), placement=Placement("eu-west-1a"), tags=tags, **fields)
+
+
+def fleet(*known: Instance, filtered: bool = False) -> Fleet:
+    made = Fleet(TAG, filtered=filtered)
+    made.update(known)
+    return made
+
+
+def passed(fleet: Fleet, *seen: Instance, answered: tuple[Instance, ...] = ()) -> frozenset[str]:
+    """A complete pass; returns those that have ended by evidence."""
+    by_id = {each.instance_id: each for each in seen}
+    missing = fleet.missing(by_id)
+    ended = fleet.update(seen) | fleet.conclude(missing, {each.instance_id: each for each in answered})
+    return frozenset(map(str, ended))
+
+
+def ids(fleet: Fleet) -> list[str]:
+    return sorted(each.instance_id for each in fleet)
+
+
+@pytest.mark.parametrize("state", ["terminated", "stopped"])
+def test_an_instance_that_was_seen_to_end_has_ended(state: str) -> None:
+    known = fleet(instance("a"), instance("b"))
+
+    assert passed(known, instance("a"), instance("b", state)) == {"b"}
+
+
+def test_a_terminated_instance_is_forgotten_and_a_stopped_one_is_not() -> None:
+    known = fleet(instance("a"), instance("b"))
+    passed(known, instance("a", "terminated"), instance("b", "stopped"))
+
+    assert ids(known) == ["b"]
+
+
+def test_a_missing_instance_that_has_ended_goes_at_once() -> None:
+    known = fleet(instance("a"), instance("b"))
+
+    assert passed(known, instance("a"), answered=(instance("b", "terminated"),)) == {"b"}
+    assert ids(known) == ["a"]
+
+
+def test_a_missing_instance_whose_tag_is_gone_goes_at_once() -> None:
+    known = fleet(instance("a"))
+
+    assert passed(known, answered=(instance("a", tagged=False),)) == {"a"}
+    assert ids(known) == []
+
+
+def test_a_missing_instance_that_is_alive_and_tagged_stays_for_ever() -> None:
+    known = fleet(instance("a"))
+    for _ in range(10):
+        assert passed(known, answered=(instance("a"),)) == set()
+
+    assert ids(known) == ["a"]
+
+
+def test_an_instance_that_the_filters_no_longer_select_goes_after_a_second_pass() -> None:
+    known = fleet(instance("a"), filtered=True)
+
+    assert passed(known, answered=(instance("a"),)) == set()
+    assert ids(known) == ["a"]
+    assert passed(known, answered=(instance("a"),)) == set()
+    assert ids(known) == []
+
+
+def test_an_instance_that_nobody_knows_any_more_goes_after_a_second_pass() -> None:
+    known = fleet(instance("a"))
+
+    passed(known)
+    assert ids(known) == ["a"]
+    passed(known)
+    assert ids(known) == []
+
+
+def test_an_instance_that_shows_up_again_has_to_be_missing_twice_anew() -> None:
+    known = fleet(instance("a"))
+    for _ in range(3):
+        passed(known)
+        passed(known, instance("a"))
+
+    assert ids(known) == ["a"]
+
+
+def test_a_leaving_instance_keeps_the_addresses_that_ec2_takes_away() -> None:
+    known = fleet(instance("a", public_ip_address="52.1.2.3", private_ip_address="10.0.0.1"))
+
+    passed(known, instance("a", "shutting-down", private_ip_address="10.0.0.1"))
+
+    (kept,) = known
+    assert (kept.state.name, kept.public_ip_address) == ("shutting-down", "52.1.2.3")
+
+
+def test_a_running_instance_does_not_keep_an_address_that_was_taken_away() -> None:
+    known = fleet(instance("a", public_ip_address="52.1.2.3"))
+
+    passed(known, instance("a"))
+
+    (kept,) = known
+    assert kept.public_ip_address == ""
+
+
+def test_a_state_that_nobody_knows_changes_nothing() -> None:
+    known = fleet(instance("a", "stopping"))
+
+    passed(known, instance("a", "hibernating"))
+
+    (kept,) = known
+    assert kept.state.name == "stopping"
+
+
+IDS = st.sampled_from("abcd")
+SIGHTS = st.builds(instance, IDS, st.sampled_from(["pending", "running", "stopping", "shutting-down"]))
+
+
+@given(st.lists(st.tuples(st.lists(SIGHTS), st.booleans()), max_size=12))
+def test_no_instance_goes_while_ec2_knows_it_as_alive(passes: list[tuple[list[Instance], bool]]) -> None:
+    """Whatever lists leave out: as long as a question by id finds it running and tagged, it stays."""
+    known = fleet(*map(instance, "abcd"))
+
+    for seen, answers in passes:
+        answered = tuple(map(instance, "abcd")) if answers else (instance("a"), instance("b"))
+        assert passed(known, *seen, answered=answered) == set()
+
+    assert {"a", "b"} <= set(ids(known))
+    assert PASSES == 2
