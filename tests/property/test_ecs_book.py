@@ -1,4 +1,4 @@
-"""Whatever ECS says, in whatever order: an endpoint leaves by evidence alone, and the same evidence gives the same state."""
+"""Whatever ECS says, in whatever order: an endpoint leaves by evidence alone."""
 
 from hypothesis import settings
 from hypothesis import strategies as st

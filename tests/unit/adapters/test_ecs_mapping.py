@@ -8,7 +8,7 @@ from adapters.ecs.address import Host, Surroundings
 from adapters.ecs.config import AddressType, Config
 from adapters.ecs.mapping import Mapper, Targets
 from adapters.ecs.payload import CONTAINER_INSTANCE, Task
-from bridge.model import Endpoint, Health, InstanceId, Locality, ServiceName, SetAside, UpstreamProtocol
+from bridge.model import Endpoint, InstanceId, Locality, ServiceName, SetAside, UpstreamProtocol
 from support.ecs import Json, container, container_definition, definition, tags, task
 
 INSTANCE = CONTAINER_INSTANCE.validate_python(
@@ -272,14 +272,13 @@ def test_same_port_claimed_by_two_containers_is_one_endpoint_and_one_set_aside()
 
 words = st.sampled_from(["", "awsvpc", "bridge", "host", "none", "RUNNING", "STOPPED", "HEALTHY", "web:1", "8080", "x"])
 texts = words | st.text(max_size=20)
+fields = st.sampled_from(["lastStatus", "desiredStatus", "healthStatus", "group", "launchType", "availabilityZone",
+                          "containerInstanceArn", "connectivity"])  # fmt: skip
 
 
 @given(
     mode=words,
-    fields=st.fixed_dictionaries(
-        {}, optional={name: texts for name in ("lastStatus", "desiredStatus", "healthStatus", "group", "launchType",
-                                               "availabilityZone", "containerInstanceArn", "connectivity")}
-    ),
+    fields=st.dictionaries(fields, texts),
     labels=st.dictionaries(st.sampled_from(["xds-service", "xds-weight", "xds-meta-", "xds-x", "other"]), texts),
     tagged=st.dictionaries(st.sampled_from(["xds-service", "xds-zone", "xds-enable"]), texts),
     address=texts,
