@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 import pytest
-from moto.moto_api._internal import moto_api_backend
+from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 from adapters._aws import Cloud
@@ -89,6 +89,10 @@ class CannedAws:
     def on(self, operation: str, handler: Handler | Response) -> None:
         """Answer an operation so from now on."""
         self._handlers[operation] = handler if callable(handler) else lambda _: handler
+
+    def handler(self, operation: str) -> Handler:
+        """What answers an operation now."""
+        return self._handlers[operation]
 
     def asked(self, operation: str) -> list[Request]:
         """The calls of an operation so far."""

@@ -10,8 +10,12 @@ from xml.sax.saxutils import escape
 import boto3
 import pytest
 
+from adapters._aws import Cloud
+from adapters.ec2 import Config, Ec2Adapter
 from support.aws import REGION, CannedAws, Request, document, moto_server, use_credentials
 from support.fault_proxy import FaultProxy, Response, fault_proxy, truncated
+from support.recording import RecordingContext, running
+from support.waiting import eventually
 
 IMAGE = "ami-12345678"
 
@@ -185,3 +189,30 @@ def asked_ids(request: Request) -> list[str] | None:
         if request.parameters.get(f"Filter.{number}.Name") == "instance-id":
             return request.values(f"Filter.{number}.Value")
     return request.values("InstanceId") or None
+
+
+@asynccontextmanager
+async def reading(
+    aws: CannedAws | str, cloud: Cloud, context: RecordingContext | None = None, **options: object
+) -> AsyncIterator[RecordingContext]:
+    """Run an EC2 source against a server as the bridge does, quickly; `region` is one where nothing else is said."""
+    url = aws if isinstance(aws, str) else aws.url
+    region = {} if "regions" in options or "region" in options else {"region": REGION}
+    keys = {"endpoint_url": url, "interval": "100ms", "api_budget": 100, **region, **options}
+    adapter = Ec2Adapter(Config.model_validate(keys))
+    context = context or RecordingContext()
+    context.shared("aws", lambda: cloud)
+    async with running(adapter, context):
+        yield context
+
+
+async def passes(context: RecordingContext, count: int = 2) -> None:
+    """Wait until so many more complete passes are done."""
+    done = context.successes[""]
+    await eventually(lambda: context.successes[""] >= done + count, what=f"{count} passes; {context.messages}")
+
+
+async def failures(context: RecordingContext, count: int = 2) -> None:
+    """Wait until so many more reads have failed."""
+    before = sum(map(len, context.failures.values()))
+    await eventually(lambda: sum(map(len, context.failures.values())) >= before + count, what=f"{count} failures")

@@ -8,9 +8,17 @@ from adapters.ec2.payload import Instance, Placement, State, Tag
 TAG = "xds-service"
 
 
-def instance(identity: str, state: str = "running", *, tagged: bool = True, **fields: str) -> Instance:
-    tags = (Tag(TAG, "web:80"),) if tagged else ()
-    return Instance(instance_id=identity, state=State(state), placement=Placement("eu-west-1a"), tags=tags, **fields)
+def instance(
+    identity: str, state: str = "running", *, tagged: bool = True, private: str = "10.0.0.1", public: str = ""
+) -> Instance:
+    return Instance(
+        instance_id=identity,
+        state=State(state),
+        placement=Placement("eu-west-1a"),
+        private_ip_address=private,
+        public_ip_address=public,
+        tags=(Tag(TAG, "web:80"),) if tagged else (),
+    )
 
 
 def fleet(*known: Instance, filtered: bool = False) -> Fleet:
@@ -95,16 +103,16 @@ def test_an_instance_that_shows_up_again_has_to_be_missing_twice_anew() -> None:
 
 
 def test_a_leaving_instance_keeps_the_addresses_that_ec2_takes_away() -> None:
-    known = fleet(instance("a", public_ip_address="52.1.2.3", private_ip_address="10.0.0.1"))
+    known = fleet(instance("a", public="52.1.2.3"))
 
-    passed(known, instance("a", "shutting-down", private_ip_address="10.0.0.1"))
+    passed(known, instance("a", "shutting-down"))
 
     (kept,) = known
     assert (kept.state.name, kept.public_ip_address) == ("shutting-down", "52.1.2.3")
 
 
 def test_a_running_instance_does_not_keep_an_address_that_was_taken_away() -> None:
-    known = fleet(instance("a", public_ip_address="52.1.2.3"))
+    known = fleet(instance("a", public="52.1.2.3"))
 
     passed(known, instance("a"))
 

@@ -7,21 +7,21 @@ from hypothesis import strategies as st
 from adapters.ec2.config import Config
 from adapters.ec2.mapping import KNOWN_STATES, Mapper, Sight
 from adapters.ec2.payload import Instance, instances
-from bridge.model import Endpoint, Entry, Health, Locality, SetAside, UpstreamProtocol
+from bridge.model import Endpoint, Entry, Health, InstanceId, Locality, SetAside, UpstreamProtocol
 
 Json = dict[str, object]
 
 TAGS = {"xds-service": "web:8080"}
 
 
-def instance(tags: dict[str, str] | None = None, state: str = "running", **fields: object) -> Instance:
+def instance(tags: dict[str, str] | None = None, state: str = "running", fields: Json | None = None) -> Instance:
     shown: Json = {
         "InstanceId": "i-0123456789abcdef0",
         "State": {"Code": 16, "Name": state},
         "PrivateIpAddress": "10.0.0.7",
         "Placement": {"AvailabilityZone": "eu-west-1a", "Tenancy": "default"},
         "Tags": [{"Key": key, "Value": value} for key, value in (TAGS if tags is None else tags).items()],
-        **fields,
+        **(fields or {}),
     }
     (found,) = instances({"Reservations": [{"Instances": [shown]}]})
     return found
@@ -38,8 +38,8 @@ def only(sight: Instance | Sight, **config: object) -> Endpoint:
     return entry
 
 
-def reason(sight: Instance | Sight, service: str = "web", **config: object) -> str:
-    entry = mapped(sight, **config)[service]
+def reason(sight: Instance | Sight, **config: object) -> str:
+    entry = mapped(sight, **config)["web"]
     assert isinstance(entry, SetAside), entry
     return entry.reason
 
@@ -55,7 +55,9 @@ def interface(device: int, private: str, public: str = "", ipv6: tuple[tuple[str
 
 def test_a_running_instance_is_a_healthy_endpoint_in_its_zone() -> None:
     assert mapped(instance()) == {
-        "web": Endpoint("10.0.0.7", 8080, locality=Locality("eu-west-1", "eu-west-1a"), instance="i-0123456789abcdef0")
+        "web": Endpoint(
+            "10.0.0.7", 8080, locality=Locality("eu-west-1", "eu-west-1a"), instance=InstanceId("i-0123456789abcdef0")
+        )
     }
 
 
@@ -197,7 +199,7 @@ def test_the_prefix_can_be_chosen() -> None:
     ],
 )
 def test_the_address_is_the_one_asked_for(config: Json, fields: Json, expected: str) -> None:
-    assert only(instance(**fields), **config).address == expected
+    assert only(instance(fields=fields), **config).address == expected
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,7 @@ def test_an_instance_without_the_address_is_set_aside(config: Json, missing: str
 
 
 def test_zone_ids_are_taken_from_the_instance_or_from_the_list_of_zones() -> None:
-    own = instance(Placement={"AvailabilityZone": "eu-west-1a", "AvailabilityZoneId": "euw1-az3"})
+    own = instance(fields={"Placement": {"AvailabilityZone": "eu-west-1a", "AvailabilityZoneId": "euw1-az3"}})
 
     assert only(own, zone_ids=True).locality.zone == "euw1-az3"
     assert only(Sight(instance(), zone_id="euw1-az2"), zone_ids=True).locality.zone == "euw1-az2"
@@ -234,7 +236,7 @@ texts = st.text(max_size=12) | st.sampled_from(["web:80", "web", "a:1 b:2", "700
 def test_whatever_is_tagged_an_instance_is_served_set_aside_or_silent(
     tags: dict[str, str], state: str, address: str
 ) -> None:
-    found = mapped(instance(tags, state, PrivateIpAddress=address))
+    found = mapped(instance(tags, state, {"PrivateIpAddress": address}))
 
     for entry in found.values():
         if isinstance(entry, Endpoint):
