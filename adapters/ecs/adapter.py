@@ -113,19 +113,22 @@ class _Follower:
             ClusterGoneError: there is no such cluster.
         """
         now = asyncio.get_running_loop().time()
+        errors: tuple[AwsError, ...] = ()
         try:
             async with pace.turn():
                 errors = await reader.describe(client, self._context, now)
+                for error in errors:
+                    if error.kind is Kind.THROTTLED:
+                        raise error  # for the turn to know
         except AwsError as error:
-            errors = (error,)  # it took too long
+            errors = (error, *errors)
         # Not within the turn: what is new may be a lot, as at the start, and is asked for once.
         lacking = await reader.resolve(client, now)
         await reader.report(self._context.sink, now, complete=not errors and not lacking)
         for lack in lacking:
             lack.retry_after = pace.interval  # the tasks themselves could be read, so they are as often as ever
-        for failure in sorted((*errors, *lacking), key=lambda failure: failure.kind is not Kind.THROTTLED):
-            async with pace.turn():  # so that throttling, if it was that, makes it ask less often
-                raise failure
+        for failure in (*errors, *lacking):
+            raise failure
 
     def _succeeded(self, label: str = "") -> None:
         """Say that a part was read; and, once all were, that the source has spoken."""

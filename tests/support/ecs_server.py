@@ -1,4 +1,4 @@
-"""ECS as AWS runs it, behind the canned server: pages, limits, `MISSING`, and whatever fault a test wants for a while."""
+"""ECS as AWS runs it, behind the canned server: pages, limits, `MISSING`, and whatever fault a test wants."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -127,7 +127,7 @@ class EcsServer:
         items = "".join(
             "<item><instancesSet><item>"
             + "".join(f"<{name}>{value}</{name}>" for name, value in {"instanceId": one, **self.hosts[one]}.items())
-            + f"<placement><availabilityZone>eu-west-1c</availabilityZone></placement></item></instancesSet></item>"
+            + "<placement><availabilityZone>eu-west-1c</availabilityZone></placement></item></instancesSet></item>"
             for one in ids
             if one in self.hosts
         )
@@ -180,7 +180,7 @@ def missing(names: Iterable[str]) -> list[Json]:
     return [{"arn": name, "reason": "MISSING"} for name in names]
 
 
-def first(times: int, response: Response) -> Fault:
+def few_times(times: int, response: Response) -> Fault:
     """Answer so for a number of times."""
     left = [response] * times
     return lambda _: left.pop() if left else None
