@@ -33,6 +33,7 @@ class Ec2Client(Protocol):
 
     def run_instances(self, **parameters: object) -> Mapping[str, list[Mapping[str, str]]]: ...
     def create_vpc(self, **parameters: object) -> Mapping[str, Mapping[str, str]]: ...
+    def modify_vpc_attribute(self, **parameters: object) -> object: ...
     def create_subnet(self, **parameters: object) -> Mapping[str, Mapping[str, str]]: ...
 
 
@@ -47,6 +48,8 @@ class MotoEcs:
         self.ec2 = cast("Ec2Client", client("ec2"))
         self._region, self._account = region, account
         vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        # Without DNS names moto cannot make a network interface for a task.
+        self.ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
         self._subnet = self.ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/16")["Subnet"]["SubnetId"]
         state_manager.set_transition("ecs::task", FROZEN)
 
