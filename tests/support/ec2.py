@@ -9,6 +9,8 @@ from xml.sax.saxutils import escape
 
 import boto3
 import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ec2.models import ec2_backends
 
 from adapters._aws import Cloud
 from adapters.ec2 import Config, Ec2Adapter
@@ -60,6 +62,12 @@ class MotoFleet:
     def stop(self, *instances: str) -> None:
         """Stop instances."""
         self.client.stop_instances(InstanceIds=list(instances))
+
+    @staticmethod
+    def forget(instance: str, region: str = REGION) -> None:
+        """Let EC2 know nothing of an instance any more, as some time after it has ended."""
+        for reservation in ec2_backends[DEFAULT_ACCOUNT_ID][region].reservations.values():
+            reservation.instances = [each for each in reservation.instances if each.id != instance]
 
     def terminate(self, *instances: str) -> None:
         """End instances."""
