@@ -8,19 +8,16 @@ from adapters._aws import Cloud
 from support.aws import canned_aws, error, json_error, use_credentials
 from support.ecs import (
     CLUSTER,
-    arn,
-    container,
     definition_json,
     tags,
     task_arn,
     task_json,
 )
-from support.ecs_reading import failures, passes, reading
+from support.ecs_reading import failures, on_host, passes, reading
 from support.ecs_server import EcsServer
 from support.waiting import eventually
 
 WEB = {"10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"}
-THROTTLED = json_error(400, "ThrottlingException", "Rate exceeded")
 
 
 @pytest.fixture(scope="module")
@@ -71,20 +68,6 @@ async def test_a_task_definition_that_does_not_exist_sets_its_tasks_aside_alone(
         assert source.sink.addresses("web") == WEB
         (entry,) = source.sink.set_aside["ghost"]
         assert "Unable to describe task definition" in entry.reason
-
-
-def on_host(server: EcsServer, name: str = "b1", host: str = "i-1") -> None:
-    """Run a task of service `db` in bridge mode on an instance of EC2, or a machine elsewhere."""
-    instance = arn("container-instance", f"prod/ci-{host}")
-    server.define(definition_json("db:1", mode="bridge", xds_service="db"))
-    server.instances[instance] = {"containerInstanceArn": instance, "ec2InstanceId": host}
-    bound = [{"bindIP": "0.0.0.0", "containerPort": 8080, "hostPort": 32768, "protocol": "tcp"}]
-    containers = [container(bindings=bound)]
-    server.run(
-        task_json(
-            name, "db:1", containers=containers, containerInstanceArn=instance, launchType="EC2", availabilityZone=""
-        )
-    )
 
 
 async def test_a_container_instance_that_is_missing_later_costs_no_running_task(
