@@ -65,8 +65,15 @@ class _Memory:
 class Lookup:
     """Knows what surrounds the tasks of one cluster."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, kept: int = KEPT) -> None:
+        """Know nothing.
+
+        Args:
+            config: of the source.
+            kept: how many definitions or hosts are remembered although no task needs them; fewer in tests.
+        """
         self._config = config
+        self._kept = kept
         self._memory = _Memory()
 
     def surround(self, task: Task) -> Surroundings | str | None:
@@ -186,7 +193,7 @@ class Lookup:
     def _forget(self, tasks: Sequence[Task]) -> None:
         memory = self._memory
         remembered = (memory.definitions, memory.refused, memory.instances, memory.hosts, memory.public)
-        if all(len(one) <= KEPT for one in remembered):
+        if all(len(one) <= self._kept for one in remembered):
             return
         definitions = {task.task_definition_arn for task in tasks}
         instances = {task.container_instance_arn for task in tasks}

@@ -146,11 +146,8 @@ async def test_zone_ids_are_read_once_a_day(reads: MemoryReads) -> None:
     assert (await resolved(lookup, reads, tasks, ZONES_FOR))[0] == ["zones"]
 
 
-async def test_what_no_task_needs_is_forgotten_when_it_becomes_too_much(
-    reads: MemoryReads, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("adapters.ecs.lookup.KEPT", 1)
-    lookup, old, new = Lookup(Config()), task("t1"), task("t2", "db:1", containerInstanceArn="ci1")
+async def test_what_no_task_needs_is_forgotten_when_it_becomes_too_much(reads: MemoryReads) -> None:
+    lookup, old, new = Lookup(Config(), kept=1), task("t1"), task("t2", "db:1", containerInstanceArn="ci1")
     await resolved(lookup, reads, [old])
     assert isinstance(lookup.surround(old), Surroundings)
 
