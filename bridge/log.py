@@ -18,6 +18,9 @@ from bridge.config import LogFormat, LogLevel
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _KEYS = frozenset({"time", "level", "logger", "event", "exception"})
 _TALKATIVE = ("grpc", "apscheduler", "aiohttp", "consul", "boto3", "botocore", "urllib3", "asyncio")
+_REPEATING = ("botocore.credentials",)
+"""Libraries that warn, with a traceback each time, of what they raise as well."""
+
 _COLOURS = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "1;31"}
 # syslog(3); systemd reads them as `<N>` at the start of a line, sd-daemon(3)
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -38,6 +41,8 @@ def configure(log_format: LogFormat, level: LogLevel, stream: TextIO, environ: M
     logging.captureWarnings(True)  # noqa: FBT003 (the library takes it by position only)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    for name in _REPEATING:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def formatter(log_format: LogFormat, stream: TextIO, environ: Mapping[str, str]) -> logging.Formatter:

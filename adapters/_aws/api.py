@@ -65,8 +65,13 @@ class Cloud:
         """
         if config.region or config.regions:
             return (config.region,) if config.region else config.regions
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="aws-region") as executor:
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aws-region")
+        try:
             region = await asyncio.get_running_loop().run_in_executor(executor, self._clients.region)
+        except FAILURES as error:
+            raise AwsError(f"cannot find out the region ({error}); set region", Kind.REJECTED) from error
+        finally:
+            executor.shutdown(wait=False)
         if region is None:
             raise AwsError(
                 "nothing names a region: not the configuration, AWS_REGION or the machine's metadata; set region",

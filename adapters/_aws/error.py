@@ -12,6 +12,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
+    ProfileNotFound,
     SSOError,
     TokenRetrievalError,
 )
@@ -84,7 +85,7 @@ _THROTTLED = frozenset(
 _SKEW = ("Signature", "RequestExpired", "AuthFailure")
 """Codes with which AWS also answers a request from a clock that is minutes off."""
 
-_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, SSOError, LoginError)
+_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError, LoginError)
 
 _NEXT: Mapping[Kind, str] = MappingProxyType(
     {

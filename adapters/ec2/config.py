@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from adapters._aws import AwsConfig
 from bridge.adapter import Duration
@@ -18,13 +18,19 @@ class AddressKind(StrEnum):
     IPV6 = "ipv6"
 
 
+def _filters(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    if "tag-key" in value:
+        raise ValueError("tag-key is the bridge's own filter; select by the value of a tag instead, such as tag:env")
+    return value
+
+
 FilterValues = Annotated[tuple[str, ...], Field(min_length=1, max_length=200)]
 
 
 class Config(AwsConfig):
     """The tagged instances of some accounts and regions."""
 
-    filters: dict[str, FilterValues] = Field(default_factory=dict)
+    filters: Annotated[dict[str, FilterValues], AfterValidator(_filters)] = Field(default_factory=dict)
     """Only instances that match all of these filters of `DescribeInstances`, such as `tag:env: [prod]`.
 
     A filter on the state of instances is none to set: one that hides ending instances delays their removal.

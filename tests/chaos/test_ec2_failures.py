@@ -3,11 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from adapters._aws import AwsError, Cloud, Kind
+from adapters.ec2 import Config, Ec2Adapter
+from bridge.scheduler import Scheduler
 from support.aws import REGION, CannedAws, Request, broken, canned_aws, document, error, hang, use_credentials
+from support.clock import steppable_clock
+from support.context import running
 from support.ec2 import CannedFleet, Shown, asked_ids, failures, passes, reading
 from support.fault_proxy import Response
 from support.recording import RecordingContext
@@ -334,3 +339,23 @@ async def test_without_a_region_the_source_says_what_to_set(
         await eventually(lambda: source.sink.addresses("web") == WEB)
 
         assert list(source.sink.state) == ["self/ap-south-1"]
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=-1), timedelta(hours=1)], ids=["back", "forward"])
+async def test_a_clock_that_is_set_does_not_stop_polling(
+    step: timedelta, aws: CannedAws, fleet: CannedFleet, cloud: Cloud
+) -> None:
+    keys = {"region": REGION, "endpoint_url": aws.url, "interval": "100ms", "api_budget": 100}
+    adapter = Ec2Adapter(Config.model_validate(keys))
+
+    with steppable_clock() as set_clock, Scheduler() as scheduler:
+        async with running(adapter, scheduler.ticks) as source:
+            await eventually(lambda: source.synced)
+            set_clock(step)
+            fleet.show(Shown("i-4", private="10.0.0.4"))
+            await eventually(lambda: ("10.0.0.4", 80) in source.addresses()["web"])
+            fleet.show(Shown("i-5", private="10.0.0.5"))
+            await eventually(lambda: ("10.0.0.5", 80) in source.addresses()["web"])
+
+            assert source.failing == ()
+    await asyncio.sleep(0)

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 import boto3
 import pytest
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 
 from adapters._aws import Cloud

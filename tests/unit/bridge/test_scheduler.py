@@ -1,34 +1,18 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import datetime, timedelta, tzinfo
-from typing import ClassVar
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 
-import apscheduler.schedulers.base
 import pytest
 
 from bridge.scheduler import Scheduler
+from support.clock import Step, Stepped, steppable_clock
 from support.waiting import eventually
 
 
-class Stepped(datetime):
-    """The wall clock, set wrong by `step`; APScheduler reads nothing else."""
-
-    step: ClassVar[timedelta] = timedelta()
-
-    @classmethod
-    def now(cls, tz: tzinfo | None = None) -> "Stepped":
-        return super().now(tz) + cls.step
-
-
 @pytest.fixture
-def step_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[timedelta], None]]:
-    monkeypatch.setattr(apscheduler.schedulers.base, "datetime", Stepped)
-
-    def step(by: timedelta) -> None:
-        Stepped.step = by
-
-    yield step
-    Stepped.step = timedelta()
+def step_clock() -> Iterator[Step]:
+    with steppable_clock() as step:
+        yield step
 
 
 @pytest.fixture
@@ -103,7 +87,7 @@ async def test_several_readers_tick_independently(scheduler: Scheduler) -> None:
     "step", [timedelta(hours=-1), timedelta(seconds=-60), timedelta(hours=1), timedelta(days=365 * 50)]
 )
 async def test_ticks_go_on_after_the_wall_clock_was_set(
-    scheduler: Scheduler, step_clock: Callable[[timedelta], None], step: timedelta
+    scheduler: Scheduler, step_clock: Step, step: timedelta
 ) -> None:
     reader = Reader(scheduler, 0.1)
     await eventually(lambda: len(reader.times) >= 2)
@@ -119,7 +103,7 @@ async def test_ticks_go_on_after_the_wall_clock_was_set(
 
 
 async def test_the_job_is_planned_anew_after_the_wall_clock_was_set_back(
-    scheduler: Scheduler, step_clock: Callable[[timedelta], None]
+    scheduler: Scheduler, step_clock: Step
 ) -> None:
     reader = Reader(scheduler, 0.1)
     await eventually(lambda: len(reader.times) >= 2)

@@ -1,0 +1,116 @@
+"""Region and credentials from the machine's metadata (IMDS), with version 2 of it only."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from adapters._aws import AwsError, Cloud
+from support.aws import CannedAws, canned_aws, document, use_credentials
+from support.ec2 import CannedFleet, Shown, failures, reading
+from support.waiting import eventually
+
+ROLE = "latest/meta-data/iam/security-credentials/"
+KEYS = {
+    "Code": "Success",
+    "AccessKeyId": "ASIAINSTANCE",
+    "SecretAccessKey": "secret",
+    "Token": "token",
+    "Expiration": "2126-01-01T00:00:00Z",
+}
+
+
+@dataclass
+class Metadata:
+    """The metadata service of an instance in a Local Zone."""
+
+    tokens: bool = True
+    port: int = 0
+    asked: list[tuple[str, str, bool]] = field(default_factory=list)
+    """Method, path, and whether a token came along."""
+
+    def answer(self, method: str, path: str) -> tuple[int, str]:
+        if method == "PUT":
+            return (200, "the-token") if self.tokens else (403, "")
+        pages = {
+            "latest/meta-data/placement/availability-zone/": "us-west-2-lax-1a",
+            ROLE: "bridge",
+            f"{ROLE}bridge": json.dumps(KEYS),
+        }
+        return (200, pages[path]) if path in pages else (404, "")
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        method, path = head.split(" ")[:2]
+        self.asked.append((method, path.lstrip("/"), "x-aws-ec2-metadata-token:" in head.lower()))
+        status, body = self.answer(method, path.lstrip("/"))
+        writer.write(f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
+        writer.close()
+
+
+@pytest.fixture
+async def metadata(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Metadata]:
+    use_credentials(monkeypatch)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
+        monkeypatch.delenv(name)
+    metadata = Metadata()
+    server = await asyncio.start_server(metadata.serve, "127.0.0.1", 0)
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    yield metadata
+    server.close()
+
+
+@pytest.fixture
+async def aws() -> AsyncIterator[CannedAws]:
+    async with canned_aws() as aws:
+        yield aws
+
+
+async def test_an_instance_needs_neither_a_region_nor_credentials_in_its_configuration(
+    metadata: Metadata, aws: CannedAws
+) -> None:
+    fleet = CannedFleet()
+    fleet.show(Shown("i-1"))
+    fleet.serve(aws)
+
+    async with reading(aws, Cloud(attempts=1), region=None) as source:
+        await eventually(lambda: source.spoken)
+
+        assert set(source.sink.state) == {"self/us-west-2"}
+        assert "ASIAINSTANCE" in aws.requests[0].headers["authorization"]
+        assert all(token for method, _, token in metadata.asked if method == "GET")
+
+
+async def test_a_refused_token_is_no_reason_to_ask_version_1(metadata: Metadata, aws: CannedAws) -> None:
+    metadata.tokens = False
+    aws.on("DescribeInstances", document("DescribeInstances", "<reservationSet/>"))
+
+    async with reading(aws, Cloud(attempts=1), region="eu-west-1") as source:
+        await failures(source, 1)
+
+        assert {method for method, _, _ in metadata.asked} == {"PUT"}
+        assert aws.requests == []
+        ((error,),) = ([*errors][:1] for errors in source.failures.values())
+        assert isinstance(error, AwsError)
+
+
+async def test_a_source_that_looks_for_its_region_can_be_cancelled(
+    aws: CannedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_credentials(monkeypatch)
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+    asked = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+
+    async with reading(aws, Cloud(attempts=1), region=None):  # must end within a second of being cancelled
+        await asked.wait()
+
+    server.close()
