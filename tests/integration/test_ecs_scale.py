@@ -9,9 +9,10 @@ from adapters._aws import Cloud
 from adapters.ecs import EcsAdapter
 from support.aws import canned_aws, use_credentials
 from support.ecs import definition_arn, definition_json, task_json
-from support.ecs_reading import adapter, on_host, passes
+from support.ecs_reading import adapter, on_host
 from support.ecs_server import EcsServer
 from support.recording import RecordingContext, running
+from support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ async def read_once(source: EcsAdapter, server: EcsServer, cloud: Cloud) -> tupl
     """One pass, the next one being an hour away; returns what it found and what it asked."""
     server.aws.requests.clear()
     async with running(source, RecordingContext(process={"aws": cloud})) as context:
-        await passes(context, 1)
+        await eventually(lambda: context.spoken, timeout=120)
     assert context.failures == {}
     return context, server.counts()
 
