@@ -129,6 +129,8 @@ class ClusterReader:
             now: monotonic time in seconds.
             complete: whether everything was read.
         """
+        if not self._arn:
+            return  # it has never been found, so there is nothing to tell of it
         tasks = self._book.tasks
         for start in range(0, len(tasks), _SLICE):
             self._book.translate(tasks[start : start + _SLICE], self._lookup.surround, now)

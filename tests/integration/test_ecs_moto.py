@@ -10,6 +10,8 @@ from support.aws import REGION, moto_server, use_credentials
 from support.ecs import Json, container
 from support.ecs_moto import MotoEcs
 from support.ecs_reading import failures, passes, reading
+from support.recording import RecordingContext
+from support.waiting import eventually
 
 OTHER_ACCOUNT = "222222222222"
 ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/xds-bridge"
@@ -43,6 +45,12 @@ def labelled(name: str = "app", service: str = "web:8080", **more: object) -> di
     return {"name": name, "dockerLabels": {"xds-service": service}, "portMappings": ports, **more}
 
 
+def health(source: RecordingContext) -> Health:
+    """The health of the only endpoint of `web`."""
+    (endpoint,) = source.sink.services["web"].values()
+    return endpoint.health
+
+
 async def test_fargate_task_with_a_health_check(url: str, ecs: MotoEcs, cloud: Cloud) -> None:
     definition = ecs.define("web", labelled(healthCheck={"command": ["CMD-SHELL", "true"]}))
     task = ecs.run(definition, container(address="10.0.0.1"), group="service:web")
@@ -59,11 +67,11 @@ async def test_fargate_task_with_a_health_check(url: str, ecs: MotoEcs, cloud: C
 
         ecs.tell(task, [container(address="10.0.0.1", healthStatus="HEALTHY")])
         await passes(source)
-        assert source.sink.services["web"]["10.0.0.1:8080"].health is Health.HEALTHY
+        assert health(source) is Health.HEALTHY
 
         ecs.tell(task, last_status="DEACTIVATING", desired_status="STOPPED")
         await passes(source)
-        assert source.sink.services["web"]["10.0.0.1:8080"].health is Health.DRAINING
+        assert health(source) is Health.DRAINING
 
         ecs.tell(task, last_status="STOPPED")
         await passes(source)
@@ -155,7 +163,7 @@ async def test_regions_and_accounts_are_read_apart(url: str, ecs: MotoEcs, cloud
         }
         assert len(source.sink.state) == 2
     async with reading(url, cloud, clusters=None, accounts=[{"assume_role": ROLE}]) as source:
-        await passes(source)
+        await eventually(lambda: source.spoken)
 
         assert source.sink.services == {}, "another account has clusters of its own"
 

@@ -47,19 +47,19 @@ def container(name: str = "app", *, address: str = "", bindings: Sequence[Json] 
     }
 
 
-def task_json(name: str = "t1", definition: str = "web:1", *, address: str = "10.0.0.1", **more: object) -> Json:
+def task_json(name: str = "t1", definition: object = "web:1", *, address: object = "10.0.0.1", **more: object) -> Json:
     """A running Fargate task with one container `app`; `more` replaces and adds fields."""
     return {
         "taskArn": task_arn(name),
         "clusterArn": CLUSTER,
-        "taskDefinitionArn": definition_arn(definition),
+        "taskDefinitionArn": definition_arn(str(definition)),
         "lastStatus": "RUNNING",
         "desiredStatus": "RUNNING",
         "healthStatus": "UNKNOWN",
         "launchType": "FARGATE",
         "availabilityZone": ZONE,
-        "group": f"service:{definition.partition(':')[0]}",
-        "containers": [container(address=address)],
+        "group": f"service:{str(definition).partition(':')[0]}",
+        "containers": [container(address=str(address))],
         "attachments": [],
         "tags": [],
         **more,
@@ -88,12 +88,13 @@ def definition_json(
         "taskDefinitionArn": definition_arn(name),
         "family": family,
         "revision": int(revision),
-        "containerDefinitions": list(containers) or [container_definition(**(labels or {"xds_service": family}))],
+        "containerDefinitions": list(containers)
+        or [container_definition(ports=[8080], **(labels or {"xds_service": family}))],
     }
     return described if mode is None else {**described, "networkMode": mode}
 
 
-def task(name: str = "t1", definition: str = "web:1", *, address: str = "10.0.0.1", **more: object) -> Task:
+def task(name: str = "t1", definition: object = "web:1", *, address: object = "10.0.0.1", **more: object) -> Task:
     """The same as `task_json`, parsed."""
     return TASK.validate_python(task_json(name, definition, address=address, **more))
 

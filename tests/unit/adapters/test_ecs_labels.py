@@ -106,10 +106,12 @@ def test_docker_label_goes_before_the_tag_key_by_key() -> None:
     described = sidecar(xds_service="web", xds_weight="3")
     tagged = task(tags=tags(xds_service="other:9901", xds_weight="5", xds_zone="z"))
 
-    found = {claim.service: claim.labels for claim in claims(tagged, described, "xds-") if isinstance(claim, Claim)}
+    found = {
+        str(claim.service): claim.labels for claim in claims(tagged, described, "xds-") if isinstance(claim, Claim)
+    }
 
     assert (found["web"].weight, found["web"].zone) == (3, "z")
-    assert (found["other"].weight, found["other"].zone) == (5, "z")  # type: ignore[index]  # a name like any other
+    assert (found["other"].weight, found["other"].zone) == (5, "z")
 
 
 def test_service_that_a_label_names_is_not_looked_for_again_because_of_a_tag() -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import cast
 
 import pytest
@@ -39,7 +40,7 @@ def reason(mapped: Task, surroundings: Surroundings | None = None, service: str 
     return entry.reason
 
 
-def on_host(mode: str = "bridge", bindings: list[Json] | None = None, **more: object) -> Task:
+def on_host(mode: str = "bridge", bindings: Sequence[Json] | None = None, **more: object) -> Task:
     bound = [{"bindIP": "0.0.0.0", "containerPort": 8080, "hostPort": 32768, "protocol": "tcp"}]
     containers = [container(bindings=bound if bindings is None else bindings)]
     fields = {"launchType": "EC2", "containerInstanceArn": "ci1", "containers": containers, "availabilityZone": ""}
