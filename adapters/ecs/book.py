@@ -26,6 +26,8 @@ Surround = Callable[[Task], Surroundings | str | None]
 @dataclass(slots=True)
 class _Known:
     task: Task
+    read: Task
+    """As it was described last, which is the same most of the time."""
     draining_since: float | None = None
     over: bool = False
     """It drains for longer than anybody waits."""
@@ -138,15 +140,18 @@ class Book:
 
     def _take(self, read: Task, now: float) -> None:
         known = self._known.get(read.task_arn)
+        if known is not None and known.read == read:
+            return
         task = merged(known.task, read) if known else read
         if phase(task) is Phase.ENDED:
             self._ended[read.task_arn] = now
             self._forget(read.task_arn)
             return
         if known is None:
-            known = self._known[read.task_arn] = _Known(task)
+            known = self._known[read.task_arn] = _Known(task, read)
         elif known.task != task:
             known.task = task  # the same object for as long as it says the same
+        known.read = read
         if known.draining_since is None and phase(task) is Phase.DRAINING:
             known.draining_since = now
 

@@ -118,12 +118,13 @@ class Lookup:
 
     def _reached_by_host(self, task: Task) -> bool:
         definition = self._memory.definitions.get(task.task_definition_arn)
-        if definition is None or not names_service(task, definition, self._config.label_prefix):
+        if definition is None:
             return False
         try:
-            return mode(definition) in (Mode.MAPPED, Mode.HOST)
+            hosted = mode(definition) in (Mode.MAPPED, Mode.HOST)
         except ValueError:
             return False
+        return hosted and names_service(task, definition, self._config.label_prefix)
 
     async def _zones(self, client: Reads, now: float) -> Iterable[AwsError]:
         if not self._config.zone_ids or now - self._memory.zones_at < ZONES_FOR:

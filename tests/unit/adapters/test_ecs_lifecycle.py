@@ -24,7 +24,7 @@ def judged(
 
 
 def with_health(state: str, **more: object) -> Task:
-    return task(containers=[container(healthStatus=state)], **more)
+    return task("t1", "web:1", containers=[container(healthStatus=state)], **more)
 
 
 @pytest.mark.parametrize(

@@ -292,6 +292,7 @@ def test_whatever_a_task_says_costs_its_neighbour_nothing(
     odd = {"name": "odd", "portMappings": [{"containerPort": port}], "dockerLabels": labels}
     both = definition("web:1", odd, container_definition("app", xds_service="neighbour:8080"), mode=mode)
     running = task(
+        "t1",
         containers=[container("odd", address=address), container("app", address="10.0.0.1")],
         tags=tags(**{key.replace("-", "_"): value for key, value in tagged.items()}),
         **cast("dict[str, object]", fields),
