@@ -48,6 +48,7 @@ class Metadata:
         status, body = self.answer(method, path.lstrip("/"))
         writer.write(f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
         writer.close()
+        await writer.wait_closed()
 
 
 @pytest.fixture
@@ -101,11 +102,14 @@ async def test_a_source_that_looks_for_its_region_can_be_cancelled(
 ) -> None:
     use_credentials(monkeypatch)
     monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
-    asked = asyncio.Event()
+    asked, over, closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.set()
-        await reader.read()
+        await over.wait()
+        writer.close()
+        await writer.wait_closed()
+        closed.set()
 
     server = await asyncio.start_server(hang, "127.0.0.1", 0)
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
@@ -113,4 +117,6 @@ async def test_a_source_that_looks_for_its_region_can_be_cancelled(
     async with reading(aws, Cloud(attempts=1), region=None):  # must end within a second of being cancelled
         await asked.wait()
 
+    over.set()
     server.close()
+    await closed.wait()
