@@ -11,6 +11,7 @@ from typing import Protocol
 
 from support.consul import ConsulAgent
 from support.ec2 import ec2_world
+from support.ecs_moto import ecs_world
 
 
 class World(Protocol):
@@ -162,5 +163,6 @@ def worlds() -> Mapping[str, Mapping[str, Callable[[Path], AbstractAsyncContextM
     return {
         "consul": {mode: consul_world(mode) for mode in ("per_service", "aggregate")},
         "ec2": {"moto": ec2_world},
+        "ecs": {"moto": ecs_world},
         "file": {"renamed": file_world},
     }

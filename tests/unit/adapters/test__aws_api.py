@@ -78,6 +78,16 @@ async def test_an_answer_is_returned_and_counted(api: Api, aws: CannedAws, count
     assert api.calls == 1
 
 
+async def test_a_branch_counts_its_own_calls_against_the_same_budget(api: Api, aws: CannedAws) -> None:
+    aws.on("DescribeInstances", EMPTY)
+    branch = api.branch()
+
+    await describe(branch)
+
+    assert (branch.calls, api.calls) == (1, 0)
+    assert branch.budget is api.budget
+
+
 @pytest.mark.parametrize("name", broken())
 async def test_a_200_that_is_no_answer_is_a_failure(name: str, api: Api, aws: CannedAws, counted: Counted) -> None:
     aws.on("DescribeInstances", broken()[name])

@@ -1,0 +1,145 @@
+"""The adapter: finds the clusters of each place, and keeps a reader on each for as long as it runs."""
+
+import asyncio
+from functools import partial
+
+from adapters._aws import Api, AwsError, Kind, Pace, Place, connected
+from adapters.ecs.arn import account, last_part, region
+from adapters.ecs.client import Client
+from adapters.ecs.cluster import ClusterGoneError, ClusterReader
+from adapters.ecs.config import Config as EcsConfig
+from bridge.adapter import AdapterContext
+from bridge.errors import SourceError
+
+CLUSTERS_EVERY = 600.0
+"""Seconds between two looks at which clusters there are, where all are read."""
+
+_Key = tuple[Place, str]
+"""A place, and the name or ARN of a cluster in it."""
+
+
+class EcsAdapter:
+    """The tasks of clusters of Amazon ECS as a source; each cluster is a scope."""
+
+    Config = EcsConfig
+
+    def __init__(self, config: EcsConfig) -> None:
+        self._config = config
+        self._readers: dict[_Key, ClusterReader] = {}
+
+    async def run(self, context: AdapterContext) -> None:
+        """Report every cluster, then every change, until cancelled.
+
+        Raises:
+            SourceError: nothing says which region to read, or a cluster is in none that is read.
+        """
+        async with connected(self._config, context) as apis, asyncio.TaskGroup() as tasks:
+            _Follower(self._config, self._readers, context, tasks).start(apis)
+
+
+class _Follower:
+    """One run: every cluster is read by a task of its own, since each can fail alone."""
+
+    def __init__(
+        self,
+        config: EcsConfig,
+        readers: dict[_Key, ClusterReader],
+        context: AdapterContext,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._config = config
+        self._readers = readers
+        self._context = context
+        self._tasks = tasks
+        self._following: set[_Key] = set()
+        self._unlisted: set[Place] = set()
+
+    def start(self, apis: tuple[Api, ...]) -> None:
+        """Follow the clusters of the configuration in every place, or find out which there are."""
+        if self._config.clusters is None:
+            self._unlisted = {api.place for api in apis}
+            for api in apis:
+                label = f"clusters of {api.place}"
+                self._tasks.create_task(self._context.supervise(label, partial(self._list, api, label)))
+            return
+        for cluster in self._config.clusters:
+            found = [api for api in apis if _may_hold(api.place, cluster)]
+            if not found:
+                raise SourceError(f"{cluster} is in no account and region that is read; add its region or its account")
+            for api in found:
+                self._follow(api, cluster)
+
+    async def _list(self, api: Api, label: str) -> None:
+        client = Client(api)
+        async for _ in self._context.ticks(CLUSTERS_EVERY):
+            for arn in sorted(await client.cluster_arns()):
+                self._follow(api, arn)
+            self._unlisted.discard(api.place)
+            self._succeeded(label)
+
+    def _follow(self, api: Api, cluster: str) -> None:
+        key = (api.place, cluster)
+        if key in self._following:
+            return
+        self._following.add(key)
+        reader = self._readers.setdefault(key, ClusterReader(self._config, cluster))
+        reader.resume()
+        api = api.branch()
+        pace = Pace(self._context, self._config.interval, api)
+        label = f'cluster "{last_part(cluster)}" in {api.place}'
+        work = partial(self._read, key, Client(api), pace, label)
+        self._tasks.create_task(self._context.supervise(label, work))
+
+    async def _read(self, key: _Key, client: Client, pace: Pace, label: str) -> None:
+        reader = self._readers[key]
+        async for _ in pace.ticks():
+            try:
+                await self._pass(reader, client, pace)
+            except ClusterGoneError:
+                if self._config.clusters is None:
+                    self._following.discard(key)
+                    del self._readers[key]
+                    self._succeeded(label)
+                    return
+                self._succeeded()
+                raise
+            self._succeeded(label)
+
+    async def _pass(self, reader: ClusterReader, client: Client, pace: Pace) -> None:
+        """Read what can be read and report it.
+
+        Raises:
+            AwsError: something could not be read; it stays as it was.
+            ClusterGoneError: there is no such cluster.
+        """
+        now = asyncio.get_running_loop().time()
+        errors: tuple[AwsError, ...] = ()
+        try:
+            async with pace.turn():
+                errors = await reader.describe(client, self._context, now)
+                for error in errors:
+                    if error.kind is Kind.THROTTLED:
+                        raise error  # for the turn to know
+        except AwsError as error:
+            errors = (error, *errors)
+        # Not within the turn: what is new may be a lot, as at the start, and is asked for once.
+        lacking = await reader.resolve(client, now)
+        await reader.report(self._context.sink, now, complete=not errors and not lacking)
+        for lack in lacking:
+            lack.retry_after = pace.interval  # the tasks themselves could be read, so they are as often as ever
+        for failure in (*errors, *lacking):
+            raise failure
+
+    def _succeeded(self, label: str = "") -> None:
+        """Say that a part was read; and, once all were, that the source has spoken."""
+        if label:
+            self._context.succeeded(label)
+        if not self._unlisted and all(self._readers[key].spoken for key in self._following):
+            self._context.succeeded()
+
+
+def _may_hold(place: Place, cluster: str) -> bool:
+    """Whether a cluster, if it is named by its ARN, may be in a place."""
+    if not region(cluster):
+        return True
+    return region(cluster) == place.region and place.account in (account(cluster), "self")

@@ -1,0 +1,209 @@
+"""One cluster, read over and over: what is asked in which order, and what becomes of a part that cannot be had."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from adapters._aws import AwsError, Kind
+from adapters.ecs.batch import chunks, each
+from adapters.ecs.book import Book
+from adapters.ecs.client import CHUNK, Description
+from adapters.ecs.config import Config
+from adapters.ecs.lifecycle import unknown_values
+from adapters.ecs.lookup import Lookup
+from adapters.ecs.lookup import Reads as LookupReads
+from adapters.ecs.mapping import Mapper
+from adapters.ecs.payload import Cluster, Task
+from bridge.adapter import Sink
+from bridge.errors import SourceError
+from bridge.model import Scope
+
+CONFIRM_AFTER = 60.0
+"""Seconds that must lie between two answers that there is no such cluster before that is believed."""
+
+NO_CLUSTER = "ClusterNotFoundException"
+
+INCOMPLETE = "IncompleteAnswer"
+
+_GONE = frozenset({"INACTIVE"})
+
+_SLICE = 50
+"""Services that are put together, or tasks that are translated, before others get their turn: some milliseconds."""
+
+_TOLD = 5
+"""Of what is new in one answer, the most that is told of."""
+
+
+class Reads(LookupReads, Protocol):
+    """What is asked for; see `Client`."""
+
+    async def cluster(self, name: str) -> Description[Cluster]:
+        """One cluster."""
+
+    def task_arns(self, cluster: str) -> AsyncIterator[tuple[str, ...]]:
+        """The tasks that are to run, page by page."""
+
+    async def tasks(self, cluster: str, arns: Sequence[str]) -> Description[Task]:
+        """Tasks."""
+
+
+class Context(Protocol):
+    """What is needed of the adapter's context."""
+
+    @property
+    def sink(self) -> Sink:
+        """Where reports go."""
+
+    def noticed(self, event: str, **fields: object) -> None:
+        """Tell the operator."""
+
+
+class ClusterGoneError(SourceError):
+    """The cluster does not exist, which has been confirmed; what it had is removed."""
+
+
+class ClusterReader:
+    """Knows one cluster, from one pass to the next and from one run of the adapter to the next."""
+
+    def __init__(self, config: Config, name: str) -> None:
+        """Know nothing.
+
+        Args:
+            config: of the source.
+            name: of the cluster, or its ARN.
+        """
+        self.name = name
+        self.spoken = False
+        """Whether a pass was complete, or the cluster does not exist."""
+        self._arn = name if ":" in name else ""
+        self._book = Book(Mapper(config))
+        self._lookup = Lookup(config)
+        self._missing_since: float | None = None
+        self._told: set[tuple[str, str]] = set()
+        self._partial = False
+
+    def resume(self) -> None:
+        """Report everything at the next complete pass, whether it is new or not."""
+        self._partial = True
+
+    async def describe(self, client: Reads, context: Context, now: float) -> tuple[AwsError, ...]:
+        """Read the tasks; returns what could not be had.
+
+        Args:
+            client: whom to ask.
+            context: told of what cannot be read.
+            now: monotonic time in seconds.
+
+        Raises:
+            ClusterGoneError: there is no such cluster.
+        """
+        try:
+            if not self._arn:
+                await self._require(client, context, now)
+            listed, errors = await self._list(client)
+            if errors and errors[0].code == NO_CLUSTER:
+                await self._require(client, context, now)
+        except AwsError as error:
+            return (error,)
+        if not errors:
+            self._missing_since = None
+
+        async def describe(arns: Sequence[str]) -> None:
+            described = await client.tasks(self._arn, arns)
+            self._book.take(described.found, described.missing, now)
+            self._tell(described, context)
+            self._require_all(described, arns)
+            await asyncio.sleep(0)
+
+        return errors + await each(chunks(self._book.to_describe(listed), CHUNK), describe)
+
+    async def resolve(self, client: Reads, now: float) -> tuple[AwsError, ...]:
+        """Ask for what surrounds the tasks and is not known; returns what could not be had."""
+        return await self._lookup.resolve(client, self._arn, self._book.tasks, now)
+
+    async def report(self, sink: Sink, now: float, *, complete: bool) -> None:
+        """Tell what is to be served, if it is anything new.
+
+        Args:
+            sink: is told.
+            now: monotonic time in seconds.
+            complete: whether everything was read.
+        """
+        if not self._arn:
+            return  # it has never been found, so there is nothing to tell of it
+        tasks = self._book.tasks
+        for start in range(0, len(tasks), _SLICE):
+            self._book.translate(tasks[start : start + _SLICE], self._lookup.surround, now)
+            await asyncio.sleep(0)
+        for step, _ in enumerate(self._book.settle()):
+            if step % _SLICE == 0:
+                await asyncio.sleep(0)
+        anew = complete and (self._partial or not self.spoken)
+        report = self._book.report(anew=anew)
+        if report is not None:
+            sink.replace(Scope(self._arn), report.services, complete=complete, removed=report.ended)
+        self._partial = (self._partial or report is not None) and not complete
+        self.spoken |= complete
+
+    async def _list(self, client: Reads) -> tuple[frozenset[str], tuple[AwsError, ...]]:
+        """The tasks that are to run; with the reason why there may be more."""
+        listed: set[str] = set()
+        try:
+            async for page in client.task_arns(self._arn):
+                listed.update(page)
+        except AwsError as error:
+            return frozenset(listed), (error,)
+        return frozenset(listed), ()
+
+    async def _require(self, client: Reads, context: Context, now: float) -> None:
+        """Find the cluster.
+
+        Raises:
+            AwsError: it cannot be looked for, or seems not to exist.
+            ClusterGoneError: it does not exist, as was found twice, some time apart.
+        """
+        described = await client.cluster(self._arn or self.name)
+        there = [one for one in described.found if one.status not in _GONE]
+        if there:
+            self._arn = there[0].cluster_arn
+            return
+        if not described.missing and not described.found:
+            raise AwsError(f"cluster {self.name!r} is neither described nor missing", Kind.PARTIAL, INCOMPLETE)
+        advice = "create it, or take it out of `clusters`"
+        if self._missing_since is None or now - self._missing_since < CONFIRM_AFTER:
+            self._missing_since = now if self._missing_since is None else self._missing_since
+            message = f"cluster {self.name!r} is not to be found; {advice}. Nothing is removed before that is confirmed"
+            raise AwsError(message, Kind.REJECTED, NO_CLUSTER, retry_after=CONFIRM_AFTER)
+        self._end(context.sink)
+        raise ClusterGoneError(f"cluster {self.name!r} does not exist; {advice}", retry_after=CONFIRM_AFTER)
+
+    def _end(self, sink: Sink) -> None:
+        self._book.end()
+        report = self._book.report(anew=not self.spoken)
+        if report is not None and self._arn:
+            sink.replace(Scope(self._arn), {}, removed=report.ended)
+        self._partial = False
+        self.spoken = True
+
+    def _require_all(self, described: Description[Task], arns: Sequence[str]) -> None:
+        """Make sure that each task was described or is missing.
+
+        Raises:
+            AwsError: some are neither; they stay as they are.
+        """
+        odd = [f"{failure.arn}: {failure.reason}" for failure in described.failures if failure.reason != "MISSING"]
+        answered = {task.task_arn for task in described.found} | described.missing | described.unreadable.keys()
+        odd += [f"{arn}: neither described nor missing" for arn in arns if arn not in answered]
+        if odd:
+            message = f"{len(odd)} of {len(arns)} tasks were not described ({odd[0][:300]}); they stay as they are"
+            raise AwsError(message, Kind.PARTIAL, INCOMPLETE)
+
+    def _tell(self, described: Description[Task], context: Context) -> None:
+        """Tell once of each thing that this version does not understand."""
+        unreadable = described.unreadable.items()
+        found = {("ecs.task_unreadable", f"{arn}: {reason}") for arn, reason in unreadable}
+        for task in described.found:
+            found |= {("ecs.value_unknown", f"{name} {value[:60]!r}") for name, value in unknown_values(task)}
+        for event, what in sorted(found - self._told)[:_TOLD]:
+            context.noticed(event, cluster=self.name, what=what)
+            self._told.add((event, what))

@@ -1,0 +1,273 @@
+"""What ECS can do to a source, row by row of what can be seen: nothing that is known is ever lost by it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+
+from adapters._aws import AwsError, Cloud, Kind
+from bridge.model import Health
+from support.aws import JSON, Request, canned_aws, hang, json_error, use_credentials
+from support.ecs import (
+    CLUSTER,
+    arn,
+    task_arn,
+    task_json,
+)
+from support.ecs_reading import failures, passes, reading
+from support.ecs_server import EcsServer, asking_for, few_times, reply
+from support.fault_proxy import Response
+from support.recording import RecordingContext
+from support.waiting import eventually
+
+WEB = {"10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"}
+THROTTLED = json_error(400, "ThrottlingException", "Rate exceeded")
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Cloud:
+    """One try for each call: what the SDK does beyond that is the SDK's business."""
+    return Cloud(attempts=1)
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_credentials(monkeypatch)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[EcsServer]:
+    async with canned_aws() as aws:
+        server = EcsServer(aws)
+        server.serve("t1", "t2", "t3")
+        yield server
+
+
+def kinds(context: RecordingContext) -> set[Kind]:
+    return {each.kind for errors in context.failures.values() for each in errors if isinstance(each, AwsError)}
+
+
+async def survives(server: EcsServer, cloud: Cloud, operation: str, fault: Response, kind: Kind) -> str:
+    """Break one operation, see that all stays, heal, see that it is followed again; returns what was said."""
+    async with reading(server, cloud) as source:
+        await passes(source)
+        server.faults[operation] = lambda _: fault
+        await failures(source)
+        assert source.sink.addresses("web") == WEB
+
+        server.faults.clear()
+        server.tasks[task_arn("t3")]["desiredStatus"] = "STOPPED"
+        await eventually(lambda: source.sink.services["web"]["10.0.0.3:8080"].health is Health.DRAINING)
+
+        assert source.sink.addresses("web") == WEB
+        assert source.sink.lost == []
+        assert kinds(source) == {kind}
+        return source.messages
+
+
+READS = ["ListTasks", "DescribeTasks"]
+
+
+@pytest.mark.parametrize("operation", READS)
+async def test_throttling_takes_nothing_away_and_makes_polls_rarer(
+    operation: str, server: EcsServer, cloud: Cloud
+) -> None:
+    async with reading(server, cloud) as source:
+        await passes(source)
+        server.faults[operation] = lambda _: THROTTLED
+        await failures(source, 4)
+
+        assert source.sink.addresses("web") == WEB
+        assert kinds(source) == {Kind.THROTTLED}
+        intervals = [fields["interval"] for event, fields in source.notices if event == "aws.throttled"]
+        assert intervals[:3] == [0.2, 0.4, 0.8]
+
+
+@pytest.mark.parametrize("operation", READS)
+@pytest.mark.parametrize("code", ["AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException"])
+async def test_lost_rights_take_nothing_away(operation: str, code: str, server: EcsServer, cloud: Cloud) -> None:
+    said = await survives(server, cloud, operation, json_error(400, code), Kind.DENIED)
+
+    assert f"allow ecs:{operation} to the role" in said
+    assert ("is the clock of this machine right?" in said) is (code == "InvalidSignatureException")
+
+
+@pytest.mark.parametrize("operation", READS)
+async def test_expired_credentials_take_nothing_away(operation: str, server: EcsServer, cloud: Cloud) -> None:
+    await survives(server, cloud, operation, json_error(400, "ExpiredTokenException"), Kind.EXPIRED)
+
+
+async def test_expired_token_is_renewed_once_and_nobody_notices(server: EcsServer, cloud: Cloud) -> None:
+    async with reading(server, cloud) as source:
+        await passes(source)
+        server.faults["ListTasks"] = few_times(1, json_error(400, "ExpiredTokenException"))
+        await passes(source, 3)
+
+        assert source.failures == {}
+
+
+@pytest.mark.parametrize("operation", READS)
+@pytest.mark.parametrize(
+    "fault", [json_error(500, "ServerException"), Response(503, (), b"<html>")], ids=["500", "503"]
+)
+async def test_an_outage_of_ecs_takes_nothing_away(
+    operation: str, fault: Response, server: EcsServer, cloud: Cloud
+) -> None:
+    await survives(server, cloud, operation, fault, Kind.UNAVAILABLE)
+
+
+@pytest.mark.parametrize("operation", READS)
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b'{"taskArns": [', b"<html>Log in</html>"])
+async def test_a_200_that_is_no_answer_takes_nothing_away(
+    operation: str, body: bytes, server: EcsServer, cloud: Cloud
+) -> None:
+    """The SDK makes of a page of HTML, or of nothing, an answer without tasks."""
+    await survives(server, cloud, operation, Response(200, JSON, body), Kind.PARTIAL)
+
+
+async def test_an_answer_without_failures_is_none(server: EcsServer, cloud: Cloud) -> None:
+    await survives(server, cloud, "DescribeTasks", reply(tasks=[]), Kind.PARTIAL)
+
+
+async def test_an_answer_that_never_comes_takes_nothing_away(server: EcsServer, cloud: Cloud) -> None:
+    async with reading(server, cloud, timeout="100ms") as source:
+        await passes(source)
+        server.aws.on("DescribeTasks", hang)
+        await failures(source)
+
+        assert source.sink.addresses("web") == WEB
+        assert kinds(source) == {Kind.UNREACHABLE}
+
+
+async def test_a_source_that_hangs_can_be_cancelled(server: EcsServer, cloud: Cloud) -> None:
+    arrived = asyncio.Event()
+
+    async def arrive(request: Request) -> Response:
+        arrived.set()
+        return await hang(request)
+
+    server.aws.on("ListTasks", arrive)
+    async with reading(server, cloud, timeout="5s"):  # must end within a second of being cancelled
+        await arrived.wait()
+
+
+async def test_a_failed_page_of_the_list_draws_no_conclusions_and_known_tasks_are_still_described(
+    server: EcsServer, cloud: Cloud
+) -> None:
+    server.serve(*(f"n{number:03}" for number in range(150)))
+    async with reading(server, cloud) as source:
+        await passes(source)
+        everything = source.sink.addresses("web")
+        assert len(everything) == 153
+        server.faults["ListTasks"] = lambda request: THROTTLED if b"nextToken" in request.body else None
+        server.tasks[task_arn("t1")].update(lastStatus="STOPPED", desiredStatus="STOPPED")
+        await failures(source)
+
+        assert source.sink.addresses("web") == everything - {"10.0.0.1:8080"}
+        assert source.sink.lost == ["10.0.0.1:8080"]
+
+
+async def test_a_failed_chunk_keeps_its_tasks_and_the_others_are_updated(server: EcsServer, cloud: Cloud) -> None:
+    """Prometheus loses the cluster by this, Traefik the tasks of the chunk."""
+    server.serve(*(f"n{number:03}" for number in range(150)))  # t1 to t3 are in the second chunk with n097 and so on
+    async with reading(server, cloud) as source:
+        await passes(source)
+        server.faults["DescribeTasks"] = asking_for(task_arn("n000"), json_error(500, "ServerException"))
+        for name in ("n000", "t1"):
+            server.tasks[task_arn(name)].update(lastStatus="STOPPED", desiredStatus="STOPPED")
+        await failures(source)
+
+        assert source.sink.lost == ["10.0.0.1:8080"]
+        server.faults.clear()
+        await eventually(lambda: len(source.sink.lost) == 2)
+
+
+async def test_a_missing_task_is_removed(server: EcsServer, cloud: Cloud) -> None:
+    async with reading(server, cloud) as source:
+        await passes(source)
+        del server.tasks[task_arn("t2")]
+        await passes(source)
+
+        assert source.sink.lost == ["10.0.0.2:8080"]
+        assert source.failures == {}
+
+
+async def test_a_task_that_lists_leave_out_is_kept(server: EcsServer, cloud: Cloud) -> None:
+    async with reading(server, cloud) as source:
+        await passes(source)
+        server.unlisted |= {task_arn("t1"), task_arn("t2")}
+        await passes(source, 3)
+
+        assert source.sink.addresses("web") == WEB
+        assert source.sink.lost == []
+
+
+async def test_a_task_that_an_answer_passes_over_is_kept_and_the_answer_is_no_success(
+    server: EcsServer, cloud: Cloud
+) -> None:
+    async with reading(server, cloud) as source:
+        await passes(source)
+        server.faults["DescribeTasks"] = lambda _: reply(tasks=[], failures=[])
+        await failures(source)
+
+        assert source.sink.addresses("web") == WEB
+        assert "3 of 3 tasks were not described" in source.messages
+
+
+async def test_a_failure_for_another_reason_keeps_the_task(server: EcsServer, cloud: Cloud) -> None:
+    async with reading(server, cloud) as source:
+        await passes(source)
+        refusal = [{"arn": task_arn(name), "reason": "ACCESS_DENIED"} for name in ("t1", "t2", "t3")]
+        server.faults["DescribeTasks"] = lambda _: reply(tasks=[], failures=refusal)
+        await failures(source)
+
+        assert source.sink.addresses("web") == WEB
+        assert "ACCESS_DENIED" in source.messages
+
+
+async def test_a_cluster_that_is_not_found_once_keeps_its_endpoints(server: EcsServer, cloud: Cloud) -> None:
+    async with reading(server, cloud) as source:
+        await passes(source)
+        server.faults["ListTasks"] = lambda _: json_error(400, "ClusterNotFoundException", "Cluster not found.")
+        await failures(source)
+        server.clusters.clear()
+        await failures(source)
+
+        assert source.sink.addresses("web") == WEB
+        assert "Nothing is removed before that is confirmed" in source.messages
+
+
+async def test_a_denied_cluster_leaves_another_alone(server: EcsServer, cloud: Cloud) -> None:
+    other = arn("cluster", "other")
+    server.clusters[other] = "ACTIVE"
+    server.run(replace_cluster(task_json("o1", address="10.7.0.1"), other))
+
+    def denied(request: Request) -> Response | None:
+        return json_error(400, "AccessDeniedException") if CLUSTER.encode() in request.body else None
+
+    async with reading(server, cloud, clusters=[CLUSTER, other]) as source:
+        await eventually(lambda: len(source.sink.addresses("web")) == 4)
+        server.faults["ListTasks"] = denied
+        await failures(source)
+        server.tasks[task_arn("o1", "other")].update(lastStatus="STOPPED")
+        await eventually(lambda: source.sink.lost == ["10.7.0.1:8080"])
+
+        assert source.sink.addresses("web") == WEB
+
+
+async def test_a_broken_start_says_nothing_before_everything_was_read(server: EcsServer, cloud: Cloud) -> None:
+    server.faults["DescribeTasks"] = lambda _: json_error(500, "ServerException")
+
+    async with reading(server, cloud) as source:
+        await failures(source)
+        assert not source.spoken
+        server.faults.clear()
+        await eventually(lambda: source.spoken)
+
+        assert source.sink.addresses("web") == WEB
+
+
+def replace_cluster(task: Mapping[str, object], cluster: str) -> dict[str, object]:
+    """The same task in another cluster."""
+    name = cluster.rpartition("/")[2]
+    return {**task, "clusterArn": cluster, "taskArn": str(task["taskArn"]).replace("task/prod/", f"task/{name}/")}

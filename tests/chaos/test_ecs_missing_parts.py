@@ -1,0 +1,185 @@
+"""Definitions, hosts, addresses and tags that cannot be had or understood: one endpoint waits, its neighbours go on."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from adapters._aws import Cloud
+from support.aws import canned_aws, error, json_error, use_credentials
+from support.ecs import (
+    CLUSTER,
+    definition_json,
+    tags,
+    task_arn,
+    task_json,
+)
+from support.ecs_reading import failures, on_host, passes, reading
+from support.ecs_server import EcsServer
+from support.waiting import eventually
+
+WEB = {"10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"}
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Cloud:
+    """One try for each call: what the SDK does beyond that is the SDK's business."""
+    return Cloud(attempts=1)
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_credentials(monkeypatch)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[EcsServer]:
+    async with canned_aws() as aws:
+        server = EcsServer(aws)
+        server.serve("t1", "t2", "t3")
+        yield server
+
+
+async def test_a_task_definition_that_cannot_be_had_now_lets_its_new_tasks_wait(
+    server: EcsServer, cloud: Cloud
+) -> None:
+    async with reading(server, cloud) as source:
+        await passes(source)
+        server.faults["DescribeTaskDefinition"] = lambda _: json_error(500, "ServerException")
+        server.define(definition_json("api:1"))
+        server.run(task_json("a1", "api:1", address="10.9.0.1"))
+        server.tasks[task_arn("t1")].update(lastStatus="STOPPED")
+        await failures(source)
+
+        assert source.sink.lost == ["10.0.0.1:8080"], "the others are followed all the while"
+        assert source.sink.addresses("api") == set()
+        server.faults.clear()
+        await eventually(lambda: source.sink.addresses("api") == {"10.9.0.1:8080"})
+
+
+async def test_a_task_definition_that_does_not_exist_sets_its_tasks_aside_alone(
+    server: EcsServer, cloud: Cloud
+) -> None:
+    server.run(task_json("g1", "ghost:1", address="10.9.0.1", group="service:ghost"))
+
+    async with reading(server, cloud) as source:
+        await passes(source)
+
+        assert source.failures == {}
+        assert source.sink.addresses("web") == WEB
+        (entry,) = source.sink.set_aside["ghost"]
+        assert "Unable to describe task definition" in entry.reason
+
+
+async def test_a_container_instance_that_is_missing_later_costs_no_running_task(
+    server: EcsServer, cloud: Cloud
+) -> None:
+    on_host(server)
+    server.hosts["i-1"] = {"privateIpAddress": "10.1.0.1"}
+
+    async with reading(server, cloud) as source:
+        await passes(source)
+        assert source.sink.addresses("db") == {"10.1.0.1:32768"}
+        server.instances.clear()
+        server.hosts.clear()
+        await passes(source, 3)
+
+        assert source.sink.addresses("db") == {"10.1.0.1:32768"}
+
+
+@pytest.mark.parametrize("unknown", ["instance", "host"])
+async def test_a_task_on_an_unknown_host_waits_with_the_reason(unknown: str, server: EcsServer, cloud: Cloud) -> None:
+    on_host(server)
+    if unknown == "instance":
+        server.instances.clear()
+
+    async with reading(server, cloud) as source:
+        await passes(source)
+
+        assert source.failures == {}
+        assert source.sink.addresses("web") == WEB
+        (entry,) = source.sink.set_aside["db"]
+        assert (
+            "container instance cannot be looked up" if unknown == "instance" else "i-1 is not known"
+        ) in entry.reason
+
+        on_host(server)
+        server.hosts["i-1"] = {"privateIpAddress": "10.1.0.1"}
+        await eventually(lambda: source.sink.addresses("db") == {"10.1.0.1:32768"})
+
+
+async def test_lost_rights_on_ec2_keep_the_hosts_that_are_known_and_hold_up_no_other_task(
+    server: EcsServer, cloud: Cloud
+) -> None:
+    on_host(server)
+    server.hosts |= {"i-1": {"privateIpAddress": "10.1.0.1"}, "i-2": {"privateIpAddress": "10.1.0.2"}}
+
+    async with reading(server, cloud) as source:
+        await passes(source)
+        server.faults["DescribeInstances"] = lambda _: error(403, "UnauthorizedOperation")
+        on_host(server, "b2", "i-2")
+        server.tasks[task_arn("t1")].update(lastStatus="STOPPED")
+        await failures(source)
+
+        assert source.sink.addresses("db") == {"10.1.0.1:32768"}
+        assert source.sink.lost == ["10.0.0.1:8080"]
+        assert "allow ec2:DescribeInstances to the role" in source.messages
+
+
+async def test_an_external_machine_is_asked_of_systems_manager_and_not_of_ec2(server: EcsServer, cloud: Cloud) -> None:
+    """One `mi-` among the ids would fail the whole question to EC2."""
+    on_host(server, "b1", "i-1")
+    on_host(server, "b2", "mi-0abc")
+    server.hosts["i-1"] = {"privateIpAddress": "10.1.0.1"}
+    server.machines["mi-0abc"] = "192.168.7.7"
+
+    async with reading(server, cloud) as source:
+        await passes(source)
+
+        assert source.sink.addresses("db") == {"10.1.0.1:32768", "192.168.7.7:32768"}
+        assert [request.values("Filter.1.Value") for request in server.aws.asked("DescribeInstances")] == [["i-1"]]
+
+
+async def test_an_attachment_without_an_address_waits_without_an_error(server: EcsServer, cloud: Cloud) -> None:
+    server.run(task_json("t4", address="", attachments=[{"type": "ElasticNetworkInterface", "status": "ATTACHING"}]))
+
+    async with reading(server, cloud) as source:
+        await passes(source)
+
+        assert source.failures == {}
+        assert source.sink.addresses("web") == WEB
+        assert "has no private address" in source.sink.set_aside["web"][0].reason
+
+
+async def test_an_unknown_state_leaves_the_one_before_and_is_told_once(server: EcsServer, cloud: Cloud) -> None:
+    async with reading(server, cloud) as source:
+        await passes(source)
+        server.tasks[task_arn("t1")].update(lastStatus="CONTEMPLATING", launchType="QUANTUM")
+        await passes(source, 3)
+
+        assert source.sink.addresses("web") == WEB
+        assert source.notices == [("ecs.value_unknown", {"cluster": CLUSTER, "what": "lastStatus 'CONTEMPLATING'"})]
+
+
+async def test_a_task_that_cannot_be_read_keeps_its_state_and_costs_its_neighbours_nothing(
+    server: EcsServer, cloud: Cloud
+) -> None:
+    async with reading(server, cloud) as source:
+        await passes(source)
+        server.tasks[task_arn("t1")]["containers"] = [{"healthStatus": "HEALTHY"}]
+        server.tasks[task_arn("t2")].update(lastStatus="STOPPED")
+        await passes(source, 3)
+
+        assert source.sink.lost == ["10.0.0.2:8080"]
+        ((event, fields),) = source.notices
+        assert event == "ecs.task_unreadable"
+        assert "containers.0.name: Field required" in str(fields["what"])
+
+
+async def test_malformed_tags_set_one_task_aside(server: EcsServer, cloud: Cloud) -> None:
+    server.tasks[task_arn("t1")]["tags"] = tags(xds_weight="heavy")
+
+    async with reading(server, cloud) as source:
+        await passes(source)
+
+        assert source.sink.addresses("web") == WEB - {"10.0.0.1:8080"}
+        assert "'heavy' must be a whole number" in source.sink.set_aside["web"][0].reason
