@@ -10,12 +10,13 @@ from bridge.adapter import Duration
 from bridge.config.address import Address
 from bridge.config.section import ListenAddress, Section
 from bridge.config.size import Size
+from xds import possible_pattern
 
 
 def _allowed_name(value: str) -> str:
     if "*" in value[:-1]:
         raise ValueError(f"{value!r} has a '*' before its end; it can only stand for the rest of a name")
-    return value
+    return possible_pattern(value)
 
 
 def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import grpc.aio
 from xds.name import AllowedNames
 from xds.observer import StreamObserver
 from xds.refusal import Reason, Refused
-from xds.server.connection import Context, certificate_names, refuse
+from xds.server.connection import Context, refuse, verified_names
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -57,7 +57,7 @@ class Gate(grpc.aio.ServerInterceptor):
         return gated
 
     async def _admit(self, context: Context) -> None:
-        names = certificate_names(context)
+        names = verified_names(context)
         if context.peer().startswith("unix:") or self._allowed.admit(names):
             return
         await refuse(context, Refused(Reason.NAME_NOT_ALLOWED, _message(names)), self._observer)
