@@ -82,9 +82,9 @@ class LimitsConfig(Section):
     """The most bytes of large responses that are being written at once, and as many again to Envoys that are slow."""
     write_timeout: Annotated[Duration, Field(ge=1)] = 30.0
     """An Envoy that has not taken a response after this time is hung up on."""
-    keepalive_interval: Annotated[Duration, Field(ge=1)] = 7.0
+    keepalive_interval: Annotated[Duration, Field(ge=1, le=3600)] = 7.0
     """How often an idle connection is probed."""
-    keepalive_timeout: Annotated[Duration, Field(ge=1)] = 4.0
+    keepalive_timeout: Annotated[Duration, Field(ge=1, le=3600)] = 4.0
     """How long the answer to a probe may take before the connection is closed."""
 
 
