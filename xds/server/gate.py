@@ -65,7 +65,9 @@ class Gate(grpc.aio.ServerInterceptor):
 
 def _message(names: tuple[str, ...]) -> str:
     if not names:
-        return "your certificate has no DNS, URI or IP name (SAN), so none of the names allowed here (allowed_sans)"
+        return (
+            "your certificate has no DNS, URI or IP name (SAN) that counts, so none that is allowed here (allowed_sans)"
+        )
     more = f" and {len(names) - _QUOTED} more" if len(names) > _QUOTED else ""
     quoted = ", ".join(name[:200] for name in names[:_QUOTED])
     return f"none of the names in your certificate is allowed here (allowed_sans); it has {quoted}{more}"
