@@ -10,7 +10,7 @@ from xds.fetch import Unchanged, fetch
 from xds.identity import Identity, IdentityError, Part, TlsFiles, read_identity, server_context
 from xds.limit import Limits
 from xds.message import InvalidRequest, Request, Response
-from xds.name import AllowedNames
+from xds.name import AllowedNames, any_matches, certificate_names, possible_pattern
 from xds.node import Client, Locality, Node
 from xds.observer import ObservedStream, Observers, StreamObserver, StreamStatus, TypeStatus
 from xds.refusal import Reason, Refused
@@ -52,8 +52,11 @@ __all__ = [
     "Unchanged",
     "Views",
     "XdsServer",
+    "any_matches",
+    "certificate_names",
     "content_version",
     "fetch",
+    "possible_pattern",
     "read_identity",
     "server_context",
 ]

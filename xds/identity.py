@@ -103,8 +103,15 @@ def read_identity(files: TlsFiles) -> Identity:
 
 
 def server_context(identity: Identity) -> ssl.SSLContext:
-    """What a server that is not gRPC's shakes hands with, to the same effect."""
+    """What a server that is not gRPC's shakes hands with, to the same effect.
+
+    It gives out no tickets: whoever comes back with one is not asked for a certificate again, and each use renews it. A
+    client of TLS 1.2 may take up a session that this context remembers, for two hours; `ssl` cannot forbid it.
+    """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # as gRPC does: what is in `client_ca` need not be a root
     with _in_memory(identity.certificate) as chain, _in_memory(identity.private_key) as key:
         context.load_cert_chain(chain, key)
     if identity.client_ca is not None:

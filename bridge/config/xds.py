@@ -10,12 +10,13 @@ from bridge.adapter import Duration
 from bridge.config.address import Address
 from bridge.config.section import ListenAddress, Section
 from bridge.config.size import Size
+from xds import possible_pattern
 
 
 def _allowed_name(value: str) -> str:
     if "*" in value[:-1]:
         raise ValueError(f"{value!r} has a '*' before its end; it can only stand for the rest of a name")
-    return value
+    return possible_pattern(value)
 
 
 def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -81,9 +82,9 @@ class LimitsConfig(Section):
     """The most bytes of large responses that are being written at once, and as many again to Envoys that are slow."""
     write_timeout: Annotated[Duration, Field(ge=1)] = 30.0
     """An Envoy that has not taken a response after this time is hung up on."""
-    keepalive_interval: Annotated[Duration, Field(ge=1)] = 7.0
+    keepalive_interval: Annotated[Duration, Field(ge=1, le=3600)] = 7.0
     """How often an idle connection is probed."""
-    keepalive_timeout: Annotated[Duration, Field(ge=1)] = 4.0
+    keepalive_timeout: Annotated[Duration, Field(ge=1, le=3600)] = 4.0
     """How long the answer to a probe may take before the connection is closed."""
 
 

@@ -23,6 +23,7 @@ from xds import (
     StreamObserver,
     Unchanged,
     Views,
+    certificate_names,
     fetch,
 )
 
@@ -42,10 +43,6 @@ STATUS: Mapping[Reason, HTTPStatus] = MappingProxyType(
         Reason.ACCEPT_RATE: HTTPStatus.TOO_MANY_REQUESTS,
     }
 )
-
-
-_NAMES = {"DNS", "URI", "IP Address"}
-"""The kinds of names that count, as on the other port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,4 +151,8 @@ def _names(request: web.Request) -> tuple[str, ...]:
     """The DNS names, URIs and IP addresses of the client's certificate, which TLS has verified; none without TLS."""
     certificate: object = request.transport.get_extra_info("peercert") if request.transport else None
     listed: object = certificate.get("subjectAltName", ()) if isinstance(certificate, dict) else ()
-    return tuple(str(name) for kind, name in listed if kind in _NAMES) if isinstance(listed, tuple) else ()
+    pairs = listed if isinstance(listed, tuple) else ()
+    dns, uris, addresses = (
+        [str(name) for found, name in pairs if found == kind] for kind in ("DNS", "URI", "IP Address")
+    )
+    return certificate_names(dns, uris, addresses)

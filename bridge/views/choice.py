@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from bridge.config import ViewMatch, ViewRule
-from xds import Client
+from xds import Client, any_matches
 
 _SHOWN = 200
 """Characters of what a client says that it is told back; the status of a stream has to fit into a header."""
@@ -22,7 +22,7 @@ def matches(match: ViewMatch, client: Client) -> bool:
         _fits(match.id, [client.node.id])
         and _fits(match.cluster, [client.node.cluster])
         and all(key in metadata and fnmatchcase(metadata[key], glob) for key, glob in match.metadata.items())
-        and _fits(match.san, client.names)
+        and (match.san is None or any_matches(match.san, client.names))
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment
 from hypothesis import given
@@ -48,6 +49,7 @@ TEMPLATE = {
     },
 }
 BUILDER = ResourceBuilder(TEMPLATE, [("plain", {})])
+NAMES = ["web", "payments é"]
 
 localities = st.builds(Locality, st.sampled_from(["", "eu"]), st.sampled_from(["", "eu-1"]), st.sampled_from(["", "r"]))
 endpoints = st.builds(
@@ -63,16 +65,20 @@ endpoints = st.builds(
 )
 
 
-@given(
-    st.sampled_from(["web", "payments é"]),
-    st.lists(endpoints, max_size=5, unique_by=lambda each: each.key),
-    st.sampled_from([None, *UpstreamProtocol]),
-)
-def test_json_holds_what_the_bytes_hold(name: str, content: list[Endpoint], protocol: UpstreamProtocol | None) -> None:
-    snapshot = BUILDER.apply(Snapshot(), appeared(service(name, content, protocol=protocol)))
-    cluster, assignment = snapshot.resources(CLUSTER.url)[name], snapshot.resources(ENDPOINT.url)[name]
+@pytest.mark.parametrize("protocol", [None, *UpstreamProtocol])
+@pytest.mark.parametrize("name", NAMES)
+def test_json_of_a_cluster_holds_what_the_bytes_hold(name: str, protocol: UpstreamProtocol | None) -> None:
+    snapshot = BUILDER.apply(Snapshot(), appeared(service(name, [], protocol=protocol)))
+    cluster = snapshot.resources(CLUSTER.url)[name]
 
     assert _again(CLUSTER.url, cluster, Cluster) == encode(Cluster.parse(cluster.body))
+
+
+@given(st.sampled_from(NAMES), st.lists(endpoints, max_size=5, unique_by=lambda each: each.key))
+def test_json_of_an_assignment_holds_what_the_bytes_hold(name: str, content: list[Endpoint]) -> None:
+    snapshot = BUILDER.apply(Snapshot(), appeared(service(name, content)))
+    assignment = snapshot.resources(ENDPOINT.url)[name]
+
     assert _again(ENDPOINT.url, assignment, ClusterLoadAssignment) == encode(
         ClusterLoadAssignment.parse(assignment.body)
     )

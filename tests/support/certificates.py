@@ -43,7 +43,7 @@ class Authority:
 
     def issue(
         self,
-        *names: str,
+        *names: str | x509.GeneralName,
         begins: timedelta = -DAY,
         ends: timedelta = DAY,
         key: Key | None = None,
@@ -52,7 +52,7 @@ class Authority:
         """A new certificate and its key.
 
         Args:
-            names: what it is for; none are allowed, too.
+            names: what it is for, of a kind that is not what the text looks like where one is given; none are allowed.
             begins: from when it is valid, counted from now.
             ends: until when.
             key: P-256 when left out.
@@ -69,7 +69,9 @@ class Authority:
             .not_valid_after(now + ends)
         )
         if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), False)
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName([_name(name) if isinstance(name, str) else name for name in names]), False
+            )
         if usage:
             builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), False)
         certificate = builder.sign(self._key, hashes.SHA256())

@@ -7,6 +7,7 @@ from typing import NoReturn
 import grpc
 import grpc.aio
 
+from xds.name import certificate_names
 from xds.observer import StreamObserver
 from xds.refusal import Reason, Refused
 from xds.session import Connection, Disconnected
@@ -48,7 +49,7 @@ class GrpcConnection:
     @property
     def names(self) -> tuple[str, ...]:
         """Subject alternative names of the client's certificate, which gRPC has verified; none without TLS."""
-        return certificate_names(self._context)
+        return verified_names(self._context)
 
     async def read(self) -> bytes | None:
         """The next message; None when the client has said its last."""
@@ -78,14 +79,17 @@ def client_of(connection: Connection) -> str:
     return kind if kind.startswith("unix") else address.rpartition(":")[0]
 
 
-def certificate_names(context: Context) -> tuple[str, ...]:
+def verified_names(context: Context) -> tuple[str, ...]:
     """The DNS names, URIs and IP addresses that a client's certificate is for; none without a verified certificate.
 
     E-mail addresses are left out: authorities do not always check them, and any text could stand there.
     """
     properties = context.auth_context()
-    found = (name for kind in ("peer_dns", "peer_uri", "peer_ip") for name in properties.get(kind, ()))
-    return tuple(name.decode(errors="replace") for name in found)
+    dns, uris, addresses = (
+        [name.decode(errors="replace") for name in properties.get(kind, ())]
+        for kind in ("peer_dns", "peer_uri", "peer_ip")
+    )
+    return certificate_names(dns, uris, addresses)
 
 
 async def refuse(context: Context, refusal: Refused, observer: StreamObserver) -> NoReturn:

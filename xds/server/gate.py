@@ -9,7 +9,7 @@ import grpc.aio
 from xds.name import AllowedNames
 from xds.observer import StreamObserver
 from xds.refusal import Reason, Refused
-from xds.server.connection import Context, certificate_names, refuse
+from xds.server.connection import Context, refuse, verified_names
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -57,7 +57,7 @@ class Gate(grpc.aio.ServerInterceptor):
         return gated
 
     async def _admit(self, context: Context) -> None:
-        names = certificate_names(context)
+        names = verified_names(context)
         if context.peer().startswith("unix:") or self._allowed.admit(names):
             return
         await refuse(context, Refused(Reason.NAME_NOT_ALLOWED, _message(names)), self._observer)
@@ -65,7 +65,9 @@ class Gate(grpc.aio.ServerInterceptor):
 
 def _message(names: tuple[str, ...]) -> str:
     if not names:
-        return "your certificate has no DNS, URI or IP name (SAN), so none of the names allowed here (allowed_sans)"
+        return (
+            "your certificate has no DNS, URI or IP name (SAN) that counts, so none that is allowed here (allowed_sans)"
+        )
     more = f" and {len(names) - _QUOTED} more" if len(names) > _QUOTED else ""
     quoted = ", ".join(name[:200] for name in names[:_QUOTED])
     return f"none of the names in your certificate is allowed here (allowed_sans); it has {quoted}{more}"

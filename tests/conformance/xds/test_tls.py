@@ -159,6 +159,16 @@ async def test_dns_names_uris_and_addresses_are_what_a_client_is_known_by(tmp_pa
         assert set(server.views.clients[0].names) == set(names)
 
 
+async def test_the_text_of_one_kind_of_name_is_not_another(tmp_path: Path) -> None:
+    forged = [x509.UniformResourceIdentifier("edge.example.com"), x509.DNSName(ENVOY), x509.DNSName("10.0.0.7")]
+    async with secured(tmp_path, allowed=("edge.example.com", ENVOY, "10.0.0.7", "10.0.*")) as server:
+        pair = server.authority.issue(*forged, x509.DNSName("10.0.evil.example.com"))
+        code, details = await server.status(server.authority.credentials(pair))
+
+    assert code is grpc.StatusCode.PERMISSION_DENIED
+    assert details.endswith("it has 10.0.evil.example.com")
+
+
 async def test_without_a_certificate_nobody_gets_in(tmp_path: Path) -> None:
     async with secured(tmp_path) as server:
         code, _ = await server.status(server.authority.credentials())
@@ -289,6 +299,39 @@ async def test_another_authority_of_clients_holds_for_new_connections(tmp_path: 
         async with server.served(server.authority.credentials(other.issue(ENVOY))):
             server.views._cache.set(snapshot({"b": ""}))
             assert (await old.accept(CLUSTER)).names == {"b"}
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=str)
+async def test_a_session_of_before_is_worth_nothing_when_the_authority_is_another(
+    tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    async with secured(tmp_path / "server") as server:
+        client = CertificateFiles(tmp_path / "client", server.authority.issue(ENVOY), server.authority.certificate)
+        context = ssl.create_default_context(cafile=str(client.ca))
+        context.load_cert_chain(client.certificate, client.private_key)
+        context.set_alpn_protocols(["h2"])
+        context.maximum_version = version
+        session = await asyncio.to_thread(_greeted, server.port, context)
+        await asyncio.to_thread(_greeted, server.port, context, session)
+
+        server.files.write_ca(Authority().certificate)
+        await eventually(lambda: len(server.identity.identities) == 2)
+
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await asyncio.to_thread(_greeted, server.port, context, session)
+
+
+def _greeted(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> ssl.SSLSession:
+    """Be let in as far as HTTP/2's first frame, and return what to come back with."""
+    with (
+        socket.create_connection(("127.0.0.1", port)) as connection,
+        context.wrap_socket(connection, server_hostname="localhost", session=session) as secured,
+    ):
+        secured.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))
+        if not secured.recv(1):
+            raise ConnectionError("closed")
+        assert secured.session
+        return secured.session
 
 
 @pytest.mark.parametrize(

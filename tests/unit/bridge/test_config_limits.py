@@ -37,6 +37,8 @@ def test_every_limit_can_be_set() -> None:
         ("streams", 0, "streams: 0 should be greater than or equal to 1"),
         ("accept_rate", 0, "accept_rate: 0 should be greater than or equal to 1"),
         ("keepalive_timeout", "10ms", "keepalive_timeout: '10ms' should be greater than or equal to 1"),
+        ("keepalive_interval", "600h", "keepalive_interval: '600h' should be less than or equal to 3600"),
+        ("keepalive_timeout", "600h", "keepalive_timeout: '600h' should be less than or equal to 3600"),
         ("steams", 1, "steams: unknown key; did you mean 'streams'?"),
     ],
 )

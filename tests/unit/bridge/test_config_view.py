@@ -48,6 +48,11 @@ views:
     assert config.views_required is True
 
 
+def test_a_glob_for_names_that_can_match_none_is_refused(read: Read) -> None:
+    with pytest.raises(ConfigError, match="a URI is written with its scheme"):
+        read('views: [{match: {san: "*/payments/*"}}]\n')
+
+
 def test_a_rule_has_defaults_that_go_with_our_bootstrap(read: Read) -> None:
     (rule,) = read("views: [{eds: {}}]\n").views
 

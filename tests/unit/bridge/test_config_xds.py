@@ -61,6 +61,10 @@ def test_beyond_loopback_tls_will_do_and_is_open_to_strangers_without_an_authori
         ({"tls": {**VERIFIED, "allowed_sans": []}}, "tls.allowed_sans: "),
         ({"tls": {**VERIFIED, "allowed_sans": [""]}}, "tls.allowed_sans[0]: "),
         ({"tls": {**VERIFIED, "allowed_sans": ["*.example.com"]}}, "tls.allowed_sans[0]: '*.example.com' has a '*'"),
+        (
+            {"tls": {**VERIFIED, "allowed_sans": ["spiffe:*"]}},
+            "tls.allowed_sans[0]: 'spiffe:*' is no DNS name and no IP",
+        ),
         ({"tls": {**VERIFIED, "allowed_sans": "a"}}, "tls.allowed_sans: expected a list"),
         ({"tls": VERIFIED, "insecure": True}, "with tls nothing is plain text; take `insecure: true` away"),
     ],

@@ -51,6 +51,12 @@ def test_a_client_that_proves_nothing_has_no_name_to_match() -> None:
     assert matches(ViewMatch(id="*"), STRANGER)
 
 
+def test_a_name_matches_no_glob_for_another_kind() -> None:
+    forged = Client(EDGE, "ipv4:10.0.0.3:4000", ("10.0.evil.example.com", "https://evil/edge.prod"))
+
+    assert not any(matches(ViewMatch(san=glob), forged) for glob in ("10.0.*", "*edge.prod", "2001:db8::*"))
+
+
 def test_the_first_rule_that_matches_is_chosen() -> None:
     rules = [ViewRule(match=ViewMatch(cluster="web")), ViewRule(match=ViewMatch(id="edge-*")), ViewRule()]
 

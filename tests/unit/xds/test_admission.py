@@ -89,10 +89,16 @@ async def test_whoever_hangs_up_while_waiting_leaves_nothing_behind() -> None:
         assert subject._turns.wait(0.0) is None
 
 
-async def test_a_turn_that_does_not_come_is_a_refusal() -> None:
-    now = asyncio.get_running_loop().time()
-    subject = Admission(Limits(accept_rate=1), lambda: now)  # time stands still: nobody's turn comes
-    async with inside(subject, "a", "a"), asyncio.timeout(module.PATIENCE * 4):
-        assert await refusal(subject, "b") is Reason.ACCEPT_RATE
+async def test_a_turn_that_does_not_come_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    begun, passing = loop.time(), loop.time
+    subject = Admission(Limits(accept_rate=1), lambda: begun)  # its time stands still: nobody's turn comes
+    async with inside(subject, "a", "a"), asyncio.TaskGroup() as tasks:
+        refused = tasks.create_task(refusal(subject, "b"))
+        await eventually(lambda: subject.taken == 3)
+        assert not refused.done()
+        monkeypatch.setattr(loop, "time", lambda: passing() + module.PATIENCE)
+
+    assert refused.result() is Reason.ACCEPT_RATE
 
     assert subject.taken == 0
