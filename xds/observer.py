@@ -177,7 +177,7 @@ class TypeStatus:
     version_acked: str
     """Empty before the first ACK."""
     rejection: str | None
-    """Message of the last NACK; None since the client accepted something, or if it never rejected anything."""
+    """Why it has not got something that it rejected; None if there is no such, or that is no longer to be had."""
     since: float | None
     """Seconds since the last response; None before the first."""
 

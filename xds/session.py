@@ -184,7 +184,7 @@ class Session(Generic[RequestT]):
             transport=self.transport,
             aggregated=self.aggregated,
             age=now - self._opened,
-            types=self._stream.status(now),
+            types=self._stream.status(self._cache, now),
             view=self._cache.name if self._cache else "",
         )
 
