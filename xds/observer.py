@@ -56,7 +56,9 @@ class StreamObserver:
         """The client rejected a response and keeps what it has; `message` is the client's, shortened."""
 
     def settled(self, generation: int, latency: float) -> None:
-        """Every stream concerned by the content of a generation has answered it.
+        """Every stream concerned by the content of a generation has accepted it, or rejected it, or was given up.
+
+        At least one has accepted it.
 
         Args:
             generation: number of the generation (`SnapshotCache.generation`).

@@ -294,6 +294,7 @@ class Session(Generic[RequestT]):
             self._shared.observer.acked(self, verdict.type_url, verdict.version, verdict.latency)
         else:
             self._shared.observer.nacked(self, verdict.type_url, verdict.version, verdict.error)
+            self._report_settled(self._shared.propagation.rejected(verdict.generation, self.id, self._shared.clock()))
 
     def _report_settled(self, settled: list[tuple[int, float]]) -> None:
         for generation, latency in settled:

@@ -172,7 +172,7 @@ class Stream(Generic[RequestT]):
             self._variant.accept(channel, sent)
         else:
             self._variant.reject(channel, answered, request, Rejection(error, sent.version))
-        return Acknowledgement(channel.type.url, sent.version, now - sent.at, error)
+        return Acknowledgement(channel.type.url, sent.version, now - sent.at, error, sent.generation)
 
     def _arrived(self, nonce: str) -> None:
         """Whoever answers under the wrong type says nothing about the content, but has got it: let go on."""

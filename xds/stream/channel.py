@@ -43,6 +43,8 @@ class Acknowledgement:
     latency: float
     """Seconds since the response was handed out for writing."""
     error: str | None
+    generation: int
+    """Number of what was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Sent:
 
     response: Response
     at: float
+    generation: int
+    """Its number."""
 
     @property
     def version(self) -> str:
@@ -246,7 +250,7 @@ class Channel:
     def record(self, response: Response, now: float) -> None:
         """Remember a response that is about to be written."""
         self.sent_at, self.version_sent = now, response.version
-        self.pending[response.nonce] = Sent(response, now)
+        self.pending[response.nonce] = Sent(response, now, generation=self._numbered[0])
         self._awaited = response.nonce
         while len(self.pending) > _MAX_PENDING or (
             len(self.pending) > 1 and self._pending_names() > _MAX_PENDING_NAMES

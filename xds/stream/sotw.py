@@ -123,7 +123,12 @@ def _partial(channel: Channel, snapshot: Snapshot, due: frozenset[str]) -> Plan 
 
 
 def _holds_everything(channel: Channel, snapshot: Snapshot) -> bool:
-    """Whether the client proved by a version, which is a hash of all there is, that it has all there is."""
+    """Whether the client proved by a version, which is a hash of all there is, that it has all there is.
+
+    An answer to a question for names has the same version. So a client that asked for names on an earlier stream, and
+    asks for everything on this one, must not name what it accepted there. None is known that would: an Envoy asks for
+    all clusters from the start.
+    """
     wants = channel.wants
     return (
         channel.whole and wants.wildcard and not wants.names and channel.claimed == snapshot.version(channel.type.url)

@@ -79,8 +79,8 @@ def test_what_is_given_up_is_not_owed() -> None:
 def test_a_response_of_several_is_taken_apart_and_one_alone_is_held() -> None:
     client, content = channel("a", "b"), snapshot({"a": "", "b": ""})
 
-    hold_or_suspect(client, Sent(response("1", "b", "a", content=content), 0.0), NO)
-    hold_or_suspect(client, Sent(response("2", "a", content=content), 0.0), NO)
+    hold_or_suspect(client, Sent(response("1", "b", "a", content=content), 0.0, 1), NO)
+    hold_or_suspect(client, Sent(response("2", "a", content=content), 0.0, 1), NO)
 
     assert drained(client.suspects) == groups("a", "b")
     assert client.held == {"a": Held(content.resources(ENDPOINT.url)["a"].version, NO)}
@@ -113,7 +113,7 @@ def test_what_was_given_up_before_it_was_rejected_alone_is_not_held() -> None:
     client, content = channel("a", "b"), snapshot({"a": "", "b": ""})
 
     client.resubscribe(Subscription(frozenset("b")), frozenset())
-    hold_or_suspect(client, Sent(response("1", "a", content=content), 0.0), NO)
+    hold_or_suspect(client, Sent(response("1", "a", content=content), 0.0, 1), NO)
 
     assert client.held == {}
     assert client.rejection(content) is None
@@ -121,14 +121,14 @@ def test_what_was_given_up_before_it_was_rejected_alone_is_not_held() -> None:
 
 def test_a_rejection_counts_until_the_last_suspect_is_accepted_or_given_up() -> None:
     client, content = channel("a", "b"), snapshot({"a": "", "b": ""})
-    hold_or_suspect(client, Sent(response("1", "a", "b", content=content), 0.0), NO)
+    hold_or_suspect(client, Sent(response("1", "a", "b", content=content), 0.0, 1), NO)
 
     for name in "ab":
         client.suspects.next()
         assert client.rejection(content) == NO
-        client.accept(Sent(response(name, name, content=content), 0.0))
+        client.accept(Sent(response(name, name, content=content), 0.0, 1))
     accepted = client.rejection(content)
-    hold_or_suspect(client, Sent(response("2", "a", "b", content=content), 0.0), NO)
+    hold_or_suspect(client, Sent(response("2", "a", "b", content=content), 0.0, 1), NO)
     client.resubscribe(Subscription(), frozenset())
 
     assert accepted is None
@@ -149,7 +149,7 @@ def test_what_was_given_up_before_it_was_rejected_is_no_suspect() -> None:
     client, content = channel("a", "b", "c"), snapshot({"a": "", "b": "", "c": ""})
 
     client.resubscribe(Subscription(frozenset("c")), frozenset())
-    hold_or_suspect(client, Sent(response("1", "a", "b", "c", content=content), 0.0), NO)
+    hold_or_suspect(client, Sent(response("1", "a", "b", "c", content=content), 0.0, 1), NO)
 
     assert drained(client.suspects) == groups("c")
 
@@ -173,7 +173,7 @@ def test_a_rejection_is_forgotten_when_the_content_has_changed() -> None:
 
 def test_a_name_without_a_resource_can_be_held_too() -> None:
     client = channel("a")
-    hold_or_suspect(client, Sent(response("1", "a"), 0.0), NO)
+    hold_or_suspect(client, Sent(response("1", "a"), 0.0, 1), NO)
 
     assert client.without_held(frozenset({"a"}), snapshot({})) == set()
     assert client.without_held(frozenset({"a"}), snapshot({"a": ""})) == {"a"}

@@ -47,7 +47,7 @@ def test_the_next_response_waits_for_the_answer_to_the_last(stream: Stream[Reque
     assert stream.next(cache, 0.0) is None
     verdict = stream.receive(endpoints("a", nonce=first.nonce), 0.5)
 
-    assert verdict == Acknowledgement(ENDPOINT.url, first.version, 0.5, None)
+    assert verdict == Acknowledgement(ENDPOINT.url, first.version, 0.5, None, generation=1)
     assert stream.due(cache)
     assert required(stream.next(cache, 0.5)).names == {"a"}
 
