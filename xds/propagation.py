@@ -42,7 +42,7 @@ class Propagation:
         return self._settled(now)
 
     def answered(self, stream: int, now: float) -> list[tuple[int, float]]:
-        """A stream has answered all that it is expected to. Returns the generations settled by this, with their seconds."""
+        """A stream has answered all that is expected of it. Returns what that settles: generations and seconds."""
         concerned = [wave for wave in self._waves.values() if stream in wave.waiting]
         for wave in concerned:
             wave.waiting.discard(stream)
