@@ -283,14 +283,18 @@ class Channel:
     def hold(self, names: frozenset[str], content: Snapshot, rejection: Rejection) -> None:
         """Send these resources no more in the versions that they have in `content`, for this reason."""
         rejected, has = content.resources(self.type.url), self.accepted or {}
+        reason = rejection if len(self.held) < _WHOLE_MESSAGES else rejection.shortened
         for name in names:
             self.held.pop(name, None)  # the last that was rejected is the last one here
-            reason = rejection if len(self.held) < _WHOLE_MESSAGES else rejection.shortened
             self.held[name] = Held(version_of(rejected.get(name)), reason, has.get(name))
 
     def accept(self, sent: Sent) -> None:
         """The client took what was sent. If nothing waits to be tried, that makes up for what could not be told."""
         self.version_acked = sent.version
+        accepted = sent.response.snapshot.resources(self.type.url)
+        for name in sent.response.names & self.held.keys():
+            if self.held[name].version == version_of(accepted.get(name)):  # and no fallback
+                del self.held[name]
         if not self.suspects:
             self.unexplained = None
 

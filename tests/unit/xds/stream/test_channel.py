@@ -1,5 +1,5 @@
 from support.suspicion import drained, groups
-from support.xds_content import snapshot
+from support.xds_content import assignment, snapshot
 from xds import ENDPOINT, Snapshot
 from xds.cache import Generation
 from xds.message import Response
@@ -97,6 +97,16 @@ def test_the_reason_is_that_of_the_last_rejected_content_that_is_still_served() 
     assert client.rejection(content) == Rejection("c", "1")
     assert client.rejection(mended) == Rejection("b", "1")
     assert client.rejection(snapshot({})) is None
+
+
+def test_what_is_accepted_after_all_is_not_held_but_what_replaces_it_may_be() -> None:
+    client, content = channel("a", "b"), snapshot({"a": "", "b": ""})
+    client.hold(frozenset("ab"), content, NO)
+    fallback = content.replace(ENDPOINT.url, [assignment("b", "old")])
+
+    client.accept(Sent(response("1", "a", "b", content=fallback), 0.0, 1))
+
+    assert client.held.keys() == {"b"}
 
 
 def test_the_messages_of_many_rejections_are_shortened() -> None:
