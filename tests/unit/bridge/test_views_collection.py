@@ -13,7 +13,6 @@ from bridge.resources import ResourceBuilder
 from bridge.views import ClientViews, collection
 from support.builders import appeared, changed, endpoint, gone, service
 from support.waiting import eventually
-from support.work import instructions
 from xds import CLUSTER, ENDPOINT, Client, Node, Reason, Refused, SnapshotCache
 from xds import Locality as NodeLocality
 
@@ -227,39 +226,6 @@ async def test_a_large_change_is_staged_in_parts() -> None:
 
     assert turns >= 10
     assert names(views.view(client())) == {each.name for each in many}
-
-
-async def test_publishing_costs_by_views_not_by_services_or_changes(start: Start) -> None:
-    costs = []
-    for count in (10, 1000):
-        views = collected(EDGE, NEAR)
-        start(views)
-        many = [f"api-{number}" for number in range(count)]
-        await publish(views, appeared(*map(service, many)))
-        caches = [views.view(client(cluster)) for cluster in ("edge", "near", "")]
-        await eventually(lambda caches=caches: all(cache.snapshot for cache in caches))  # type: ignore[misc]  # lambda
-
-        await views.stage(changed(*(service(name, [endpoint()]) for name in many[: count // 2])))
-        costs.append(instructions(views.publish))
-
-        assert [len(cache.snapshot.names(CLUSTER.url)) for cache in caches if cache.snapshot] == [count] * 3
-    assert costs[0] == costs[1]
-
-
-async def test_a_change_taken_back_before_it_is_published_is_none(start: Start) -> None:
-    views = collected(EDGE)
-    start(views)
-    await publish(views, appeared(service("web"), service("db")))
-    edge = views.view(client("edge"))
-    await eventually(lambda: edge.snapshot is not None)
-
-    await views.stage(changed(service("web", [endpoint()]), service("db", [endpoint()])))
-    await views.stage(changed(service("web")))
-
-    assert views.publish() == 3
-    assert edge.generation is not None
-    assert edge.generation.number == 2, "of db this view shows nothing"
-    assert await publish(views, changed(service("db"))) == 4
 
 
 async def test_a_filled_view_waits_for_the_publication_under_way(start: Start) -> None:
