@@ -49,7 +49,7 @@ class Incremental:
         missing = NOTHING if due <= existing else due - existing
         present = due - missing if missing else due
         if isinstance(claimed := channel.claimed, Mapping):
-            missing |= claimed.keys() - existing
+            missing |= channel.wants.select(frozenset(claimed.keys() - existing))
             if not channel.type.awaited:
                 present = present & channel.owed | _news(snapshot.resources(channel.type.url), present, claimed)
         if present or missing or channel.whole:

@@ -68,6 +68,16 @@ def test_each_response_has_its_own_answer(stream: Stream[DeltaRequest], cache: S
     assert standing.progress is Progress.REJECTED
 
 
+def test_what_a_client_had_and_asks_for_no_more_is_not_told_to_be_gone(
+    stream: Stream[DeltaRequest], cache: SnapshotCache
+) -> None:
+    star = frozenset({"*"})
+    stream.receive(DeltaRequest(type_url=CLUSTER.url, subscribe=star, initial_versions={"gone": "1"}), 0.0)
+    stream.receive(DeltaRequest(type_url=CLUSTER.url, unsubscribe=star), 0.0)
+
+    assert said(required(stream.next(cache, 0.0))) == (set(), set())
+
+
 def test_what_was_rejected_and_is_gone_is_forgotten(stream: Stream[DeltaRequest], cache: SnapshotCache) -> None:
     stream.receive(DeltaRequest(type_url=CLUSTER.url), 0.0)
     stream.receive(DeltaRequest(type_url=CLUSTER.url, nonce=required(stream.next(cache, 0.0)).nonce), 0.0)
