@@ -90,6 +90,7 @@ class Channel:
     """The state of one type on one stream; the rules that differ between the variants are in `sotw` and `delta`."""
 
     __slots__ = (
+        "_acked",
         "_awaited",
         "_numbered",
         "_owed",
@@ -138,6 +139,8 @@ class Channel:
         self._owed: frozenset[str] = NOTHING
         self._owed_lately: set[str] = set()
         self._awaited: str | None = None
+        self._acked = 0
+        """Number of the newest generation of which something was accepted."""
         self._numbered = (0, 0)
 
     @property
@@ -290,7 +293,8 @@ class Channel:
 
     def accept(self, sent: Sent) -> None:
         """The client took what was sent. If nothing waits to be tried, that makes up for what could not be told."""
-        self.version_acked = sent.version
+        if sent.generation >= self._acked:
+            self._acked, self.version_acked = sent.generation, sent.version
         accepted = sent.response.snapshot.resources(self.type.url)
         for name in sent.response.names & self.held.keys():
             if self.held[name].version == version_of(accepted.get(name)):  # and no fallback

@@ -109,6 +109,15 @@ def test_what_is_accepted_after_all_is_not_held_but_what_replaces_it_may_be() ->
     assert client.held.keys() == {"b"}
 
 
+def test_the_version_that_is_accepted_late_does_not_hide_the_newest() -> None:
+    client, older, newer = channel("a"), snapshot({"a": ""}), snapshot({"a": ""}, {"a": "new"})
+
+    client.accept(Sent(response("2", "a", content=newer), 0.0, 2))
+    client.accept(Sent(response("1", "a", content=older), 0.0, 1))
+
+    assert client.version_acked == newer.version(ENDPOINT.url)
+
+
 def test_the_messages_of_many_rejections_are_shortened() -> None:
     content = snapshot(dict.fromkeys(map(str, range(1000)), ""))
     client = channel(*content.names(ENDPOINT.url))
