@@ -37,6 +37,14 @@ class Admission:
             Bucket(limits.accept_rate, max(1.0, _BURST * limits.accept_rate), clock())
         )
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """Refuse everybody from now on, those who wait for their turn first of all."""
+        self._closed = True
+        for ticket in self._turns.dismiss():
+            if not ticket.done():
+                ticket.set_result(None)  # and are told like those whose turn has just come
 
     @property
     def taken(self) -> int:
@@ -51,19 +59,26 @@ class Admission:
             client: whoever counts as one and the same.
 
         Raises:
-            Refused: there are too many; told at once, but for a turn that does not come within `PATIENCE`.
+            Refused: there are too many; told at once, but for a turn that does not come within `PATIENCE`. Or this is
+                closed, or is while one waits.
         """
+        self._require_open()
         self._check(client)
         self._taken += 1
         self._places[client] += 1
         try:
             await self._turn(client)
+            self._require_open()
             yield
         finally:
             self._taken -= 1
             self._places[client] -= 1
             if not self._places[client]:
                 del self._places[client]
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise Refused(Reason.STOPPING, "the server is stopping")
 
     def _check(self, client: str) -> None:
         limits = self._limits

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from xds.message import DeltaRequest, Request
@@ -11,7 +11,7 @@ from xds.session import Session, Surroundings
 from xds.standing import Presence
 
 _SLICE = 500
-"""Streams woken at a time; between two slices everybody else has a turn on the event loop."""
+"""Streams woken or looked after at a time; between two slices everybody else has a turn on the event loop."""
 
 _CHECK_INTERVAL = 1.0
 
@@ -84,16 +84,24 @@ class Audience:
             await self._rouse(self._generation)
 
     async def _rouse(self, generation: int) -> None:
-        for count, session in enumerate(list(self._sessions.values()), 1):
+        async for session in self._by_turns():
             session.rouse(generation)
-            if count % _SLICE == 0:
-                await asyncio.sleep(0)
         for number, latency in self._shared.propagation.told_all(generation, self._shared.clock()):
             self._shared.observer.settled(number, latency)
 
     async def _check_regularly(self) -> None:
         while True:
             await asyncio.sleep(_CHECK_INTERVAL)
-            now = self._shared.clock()
-            for session in list(self._sessions.values()):
-                session.check(now, self._patience)
+            await self._check()
+
+    async def _check(self) -> None:
+        async for session in self._by_turns():
+            session.check(self._shared.clock(), self._patience)
+
+    async def _by_turns(self) -> AsyncIterator[AnySession]:
+        """The sessions that are there when it is their turn."""
+        for count, session in enumerate(list(self._sessions.values()), 1):
+            if session.id in self._sessions:
+                yield session
+            if count % _SLICE == 0:
+                await asyncio.sleep(0)

@@ -1,7 +1,7 @@
 """What is served now, what changed since, and the encoded responses that streams share."""
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from xds.codec import Envelope, encode_delta_response, encode_response
@@ -18,6 +18,10 @@ _NAME_BYTES = 64
 """What a name in the key of a shared response takes, about: a response that says "gone" is shorter than its key."""
 
 
+Changes = Mapping[str, Collection[str]]
+"""By type, the names whose resources differ."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Generation:
     """A snapshot that was served at some time, numbered in order."""
@@ -31,8 +35,8 @@ class _Step:
     """What a generation changed. Without its snapshot: history would keep hundreds of these alive."""
 
     number: int
-    changed: Mapping[str, frozenset[str]]
-    """By type, the names that differ from the generation before."""
+    changed: Changes
+    """From the generation before."""
 
 
 def placeholder(kind: ResourceType, name: str) -> Resource:
@@ -77,19 +81,22 @@ class SnapshotCache:
         """The current snapshot with its number; None before the first `set`."""
         return self._current
 
-    def set(self, snapshot: Snapshot, number: int | None = None) -> bool:
+    def set(self, snapshot: Snapshot, number: int | None = None, changed: Changes | None = None) -> bool:
         """Serve `snapshot` from now on. Equal content makes no new generation and wakes nobody.
 
         Args:
             snapshot: everything there is to serve.
             number: of the new generation, greater than that of any before; the next one when left out.
+            changed: by type, exactly the names that differ from what is served now, if the caller knows: otherwise each
+                name is compared. It is kept, and must not be changed any more.
 
         Returns:
             Whether there is a new generation.
         """
         before = self._current
-        changed = _changed(before.snapshot if before else Snapshot(), snapshot)
-        if before and not changed:
+        if changed is None:  # of the first snapshot nobody has anything to compare it with
+            changed = _changed(before.snapshot, snapshot) if before else {}
+        if before and not any(changed.values()):
             return False
         self._current = Generation(number or (before.number + 1 if before else 1), snapshot)
         self._history.append(_Step(self._current.number, changed))
@@ -193,7 +200,6 @@ def _size(key: _Key, body: bytes) -> int:
     return len(body) + _NAME_BYTES * (len(names) + len(removed))
 
 
-def _changed(old: Snapshot, new: Snapshot) -> Mapping[str, frozenset[str]]:
+def _changed(old: Snapshot, new: Snapshot) -> Changes:
     types: Iterable[str] = old.types() | new.types()
-    compared = {url: differences(old.resources(url), new.resources(url)) for url in types}
-    return {url: names for url, names in compared.items() if names}
+    return {url: differences(old.resources(url), new.resources(url)) for url in types}

@@ -56,7 +56,9 @@ class StreamObserver:
         """The client rejected a response and keeps what it has; `message` is the client's, shortened."""
 
     def settled(self, generation: int, latency: float) -> None:
-        """Every stream concerned by the content of a generation has answered it.
+        """Every stream concerned by the content of a generation has accepted it, or rejected it, or was given up.
+
+        At least one has accepted it.
 
         Args:
             generation: number of the generation (`SnapshotCache.generation`).
@@ -177,7 +179,7 @@ class TypeStatus:
     version_acked: str
     """Empty before the first ACK."""
     rejection: str | None
-    """Message of the last NACK; None since the client accepted something, or if it never rejected anything."""
+    """Why it has not got something that it rejected; None if there is no such, or that is no longer to be had."""
     since: float | None
     """Seconds since the last response; None before the first."""
 

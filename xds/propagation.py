@@ -1,4 +1,4 @@
-"""How long a change takes until the last client concerned has answered it."""
+"""How long a change takes until the last client concerned has accepted it, of those that do."""
 
 from dataclasses import dataclass, field
 
@@ -42,12 +42,22 @@ class Propagation:
         return self._settled(now)
 
     def answered(self, stream: int, now: float) -> list[tuple[int, float]]:
-        """A stream has answered everything. Returns the generations settled by this, with the seconds each took."""
+        """A stream has answered all that is expected of it. Returns what that settles: generations and seconds."""
         concerned = [wave for wave in self._waves.values() if stream in wave.waiting]
         for wave in concerned:
             wave.waiting.discard(stream)
             wave.answered = True
         return self._settled(now) if any(wave.settled for wave in concerned) else []
+
+    def rejected(self, generation: int, stream: int, now: float) -> list[tuple[int, float]]:
+        """A stream did not take what it was sent of a generation: with that one, and those before it, it is given up.
+
+        Returns what `answered` does.
+        """
+        for number, wave in self._waves.items():
+            if number <= generation:
+                wave.waiting.discard(stream)
+        return self._settled(now)
 
     def gone(self, stream: int, now: float) -> list[tuple[int, float]]:
         """A stream ended, or its answer is overdue: nobody waits for it any more. Returns what `answered` does."""
@@ -59,5 +69,5 @@ class Propagation:
         settled = {number: wave for number, wave in self._waves.items() if wave.settled}
         for number in settled:
             del self._waves[number]
-        # A change that concerned nobody, or whose audience all left, says nothing about how long changes take.
+        # A change that concerned nobody, or that nobody took, says nothing about how long changes take.
         return [(number, now - wave.since) for number, wave in settled.items() if wave.answered]

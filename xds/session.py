@@ -184,7 +184,7 @@ class Session(Generic[RequestT]):
             transport=self.transport,
             aggregated=self.aggregated,
             age=now - self._opened,
-            types=self._stream.status(now),
+            types=self._stream.status(self._cache, now),
             view=self._cache.name if self._cache else "",
         )
 
@@ -294,6 +294,7 @@ class Session(Generic[RequestT]):
             self._shared.observer.acked(self, verdict.type_url, verdict.version, verdict.latency)
         else:
             self._shared.observer.nacked(self, verdict.type_url, verdict.version, verdict.error)
+            self._report_settled(self._shared.propagation.rejected(verdict.generation, self.id, self._shared.clock()))
 
     def _report_settled(self, settled: list[tuple[int, float]]) -> None:
         for generation, latency in settled:

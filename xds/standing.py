@@ -18,7 +18,7 @@ class Progress(IntEnum):
     BEHIND = 3
     """Something newer is on its way, not answered yet, or still to be sent."""
     REJECTED = 4
-    """It rejected the last response that it answered, and works with what it accepted before."""
+    """It rejected something that is still to be had, and works with what it accepted before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

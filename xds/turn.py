@@ -37,6 +37,12 @@ class Turns(Generic[TicketT]):
         if not tickets:
             self._waiting.pop(client, None)
 
+    def dismiss(self) -> list[TicketT]:
+        """Let nobody wait any longer; returns the tickets of all who did."""
+        dismissed = [ticket for tickets in self._waiting.values() for ticket in tickets]
+        self._waiting.clear()
+        return dismissed
+
     def wait(self, now: float) -> float | None:
         """Seconds until `due` has somebody; None while nobody waits."""
         return self._bucket.wait(now) if self._waiting else None

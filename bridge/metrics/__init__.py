@@ -207,7 +207,7 @@ class StreamMetrics(StreamObserver):
         self._propagation = _histogram(
             registry,
             "propagation_seconds",
-            "From a change reported by a source to the last answer of the clients concerned.",
+            "From a change reported by a source to the last answer of those concerned, if one accepted it.",
             _DURATIONS,
         )
         for reason in Reason:

@@ -84,7 +84,7 @@ def _stream_families(streams: Sequence[StreamStatus]) -> Iterator[Metric]:
     yield GaugeMetricFamily("xds_bridge_xds_clients", "Clients with an open stream, by node id.", value=clients)
     yield _family(
         "xds_rejecting_clients",
-        "Clients whose last answer was a NACK.",
+        "Clients that rejected something that is still to be had.",
         ["type"],
         _clients(streams, lambda status: status.rejection is not None),
     )

@@ -43,7 +43,9 @@ class ResourceBuilder:
     def apply(self, snapshot: Snapshot, diff: Diff[ServiceName, Service], flavour: Flavour = PLAIN) -> Snapshot:
         """The snapshot with the changes of `diff`; the same object when no byte differs.
 
-        A service without endpoints keeps its cluster and has an empty assignment. A removed service takes both with it.
+        Each resource has the name of its service. A service without endpoints keeps its cluster and has an empty
+        assignment. A removed service takes both with it.
+
         Applied to several snapshots, a change is encoded once for all of the same flavour, and of what does not depend
         on the flavour once for all.
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -14,7 +14,7 @@ from bridge.merge import Service
 from bridge.model import ServiceName
 from bridge.resources import PLAIN, EdsServer, Flavour, ResourceBuilder
 from bridge.views.choice import chosen, introduction, selected
-from xds import Client, Reason, Refused, Snapshot, SnapshotCache
+from xds import TYPES, Client, Reason, Refused, Snapshot, SnapshotCache
 
 CHUNK = 50
 """Services made for one view before other work on the event loop gets its turn: a few milliseconds."""
@@ -46,6 +46,31 @@ class _View:
     complete: bool = False
     """Whether every service went through it since it was opened; before that it is shown to nobody."""
     staged: Snapshot = Snapshot()  # noqa: RUF009 (immutable)
+    shown: Snapshot | None = None
+    """What was staged when it was shown last; None before the first time."""
+    changed: dict[str, set[str]] = field(default_factory=dict)
+    """By type, the names of which something else is staged than is shown. Found out while it is staged, so that showing
+    it, which is done for all views in one go, costs nothing by name."""
+
+    def note(self, diff: Diff[ServiceName, Service]) -> None:
+        """Keep `changed` after a change was staged, of which each resource has the name of its service."""
+        if self.shown is None:
+            return
+        for kind in TYPES:
+            differing = self.changed.setdefault(kind.url, set())
+            shown, staged = self.shown.resources(kind.url), self.staged.resources(kind.url)
+            for name in (*diff.added, *diff.changed, *diff.removed):
+                if shown.get(name) == staged.get(name):
+                    differing.discard(name)
+                else:
+                    differing.add(name)
+
+    def show(self, cache: SnapshotCache, number: int) -> bool:
+        """Have what is staged served; whether that is a new generation."""
+        changed, self.changed = self.changed, {}
+        new = cache.set(self.staged, number, changed)
+        self.shown = self.staged
+        return new
 
     def selected(self, diff: Diff[ServiceName, Service]) -> Diff[ServiceName, Service]:
         """What of a change is to be seen; of what is gone, the builder knows what was there."""
@@ -190,12 +215,13 @@ class ClientViews:
         """Stage a change in one view, what is gone first of all."""
         for part in _parts(diff):
             view.staged = self._builder.apply(view.staged, view.selected(part), view.flavour)
+            view.note(part)
             await asyncio.sleep(0)
 
     def _show(self) -> int | None:
         number = self._number + 1
-        complete = [(cache, view.staged) for cache, view in self._views.items() if view.complete]
-        made = [cache.set(staged, number) for cache, staged in complete]
+        complete = [(cache, view) for cache, view in self._views.items() if view.complete]
+        made = [view.show(cache, number) for cache, view in complete]
         if not any(made):
             return None
         self._number = number

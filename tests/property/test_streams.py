@@ -103,6 +103,7 @@ class Conversation(RuleBasedStateMachine):
         for client in self.clients:
             held = client.held[kind.url]
             assert client.wanted(kind) == wanted
+            assert client.lacks_what_it_rejected(kind) == bool(bad)
             assert existing(held, without=bad) == existing(wanted, without=bad)
             if client.delta or not kind.full_state:
                 assert {name for name in client.wishes[kind.url].names if not wanted[name]} <= held.keys()

@@ -81,7 +81,7 @@ class FuzzedStream(Generic[RequestT]):
                 self._check_channel(channel)
         assert len(self._stream._unsupported) <= 16
         assert all(len(url) <= 200 for url in self._stream._unsupported)
-        assert len(self._stream.status(self.now)) <= len(TYPES)
+        assert len(self._stream.status(self.cache, self.now)) <= len(TYPES)
 
     def pass_time(self, seconds: float) -> None:
         """Let answers become overdue."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from support.witness import MISSING, Witness, content
 from xds import CLUSTER, ENDPOINT, TYPES, ResourceType, SnapshotCache
 from xds.message import DeltaRequest, Request, Response
+from xds.standing import Progress
 from xds.stream import Acceptances, Incremental, StateOfTheWorld, Stream
 from xds.subscription import NameSets
 
@@ -155,6 +156,18 @@ class ModelEnvoy:
         assert snapshot is not None
         existing = {name: resource.version for name, resource in snapshot.resources(kind.url).items()}
         return dict.fromkeys(wish.names, MISSING) | wish.keep(existing)
+
+    def lacks_what_it_rejected(self, kind: ResourceType) -> bool:
+        """Whether the server says so, in each of the two places in which it does."""
+        standings = {each.type_url: each for each in self._stream.standings(self.cache, self.now)}
+        statuses = {each.type_url: each for each in self._stream.status(self.cache, self.now)}
+        if kind.url not in standings:
+            return False
+        standing, status = standings[kind.url], statuses[kind.url]
+        rejects = standing.progress is Progress.REJECTED
+        assert (standing.rejection, bool(standing.version_rejected)) == ("bad content" if rejects else "", rejects)
+        assert status.rejection == (standing.rejection if rejects else None)
+        return rejects
 
     @property
     def _stream(self) -> Stream[Request] | Stream[DeltaRequest]:

@@ -9,7 +9,7 @@ import grpc
 from xds.admission import Admission
 from xds.audience import AnySession, Audience
 from xds.codec import DeltaRequestDecoder, RequestDecoder
-from xds.refusal import Reason, Refused
+from xds.refusal import Refused
 from xds.resource import ResourceType
 from xds.server.connection import Context, GrpcConnection, client_of, refuse
 from xds.server.line import Lines
@@ -71,8 +71,9 @@ class Discovery:
         }
 
     def close(self) -> None:
-        """Refuse every further stream."""
+        """Refuse every further stream, and those that wait for their turn."""
         self._closed = True
+        self._admission.close()
         self._lines.close()
 
     def _methods(self, stream: str, delta: str, offer: _Offer) -> Methods:
@@ -98,8 +99,6 @@ class Discovery:
         return Session(self._audience.next_number(), stream, DeltaRequestDecoder(self._sets), connection, self._shared)
 
     async def _serve(self, session: AnySession, connection: GrpcConnection) -> None:
-        if self._closed:
-            raise Refused(Reason.STOPPING, "the server is stopping")
         async with self._admission.place(client_of(connection)):
             with self._audience.holding(session):
                 await session.run()

@@ -14,7 +14,7 @@ from xds.observer import TypeStatus
 from xds.resource import ResourceType
 from xds.standing import Progress, Standing
 from xds.stream.acceptance import Acceptances
-from xds.stream.channel import WINDOW_TIMEOUT, Acknowledgement, Channel
+from xds.stream.channel import WINDOW_TIMEOUT, Acknowledgement, Channel, Rejection
 from xds.stream.delta import Incremental
 from xds.stream.plan import Plan, RequestT, Variant
 from xds.stream.sotw import StateOfTheWorld
@@ -133,18 +133,13 @@ class Stream(Generic[RequestT]):
         """Stop waiting for answers that are overdue (`WINDOW_TIMEOUT`); the types concerned."""
         return [channel.type.url for channel in self._channels if channel and channel.expire(now)]
 
-    def status(self, now: float) -> tuple[TypeStatus, ...]:
+    def status(self, cache: SnapshotCache | None, now: float) -> tuple[TypeStatus, ...]:
         """What the client asked for and has, by type."""
-        return tuple(_status(channel, now) for channel in self._channels if channel)
+        return tuple(_status(channel, cache, now) for channel in self._channels if channel)
 
     def standings(self, cache: SnapshotCache | None, now: float) -> tuple[Standing, ...]:
         """How far the client is with each type that it asked for."""
-        generation = cache.generation if cache else None
-        return tuple(
-            _standing(channel, now, behind=bool(cache and generation and _lacks(channel, cache, generation)))
-            for channel in self._channels
-            if channel
-        )
+        return tuple(_standing(channel, cache, now) for channel in self._channels if channel)
 
     def _position(self, type_url: str) -> int | None:
         if not type_url:
@@ -166,18 +161,18 @@ class Stream(Generic[RequestT]):
         return Unsupported(type_url)
 
     def _judge(self, channel: Channel, request: RequestT, now: float) -> Acknowledgement | None:
-        answered = channel.answered(request.nonce)
+        answered = channel.answered(request.nonce, skips=self._variant.skips)
         if not answered:
             self._arrived(request.nonce)
             return None
         sent = answered[-1]
-        if request.error is None:
-            channel.rejection, channel.version_acked = None, sent.version
+        error = None if request.error is None else request.error[:_LONGEST_MESSAGE]
+        if error is None:
+            channel.accept(sent)
             self._variant.accept(channel, sent)
         else:
-            channel.rejection, channel.version_rejected = request.error[:_LONGEST_MESSAGE], sent.version
-            self._variant.reject(channel, answered, request)
-        return Acknowledgement(channel.type.url, sent.version, now - sent.at, channel.rejection)
+            self._variant.reject(channel, answered, request, Rejection(error, sent.version))
+        return Acknowledgement(channel.type.url, sent.version, now - sent.at, error, sent.generation)
 
     def _arrived(self, nonce: str) -> None:
         """Whoever answers under the wrong type says nothing about the content, but has got it: let go on."""
@@ -247,31 +242,36 @@ def _lacks(channel: Channel, cache: SnapshotCache, generation: Generation) -> bo
     return bool(channel.wants.select(cache.changes(synced, channel.type.url)))
 
 
-def _status(channel: Channel, now: float) -> TypeStatus:
+def _status(channel: Channel, cache: SnapshotCache | None, now: float) -> TypeStatus:
+    rejection = _rejection(channel, cache)
     return TypeStatus(
         type_url=channel.type.url,
         names=None if channel.wants.wildcard else channel.wants.count,
         version_sent=channel.version_sent,
         version_acked=channel.version_acked,
-        rejection=channel.rejection,
+        rejection=rejection.message if rejection else None,
         since=now - channel.sent_at if channel.sent_at is not None else None,
     )
 
 
-def _standing(channel: Channel, now: float, *, behind: bool) -> Standing:
+def _standing(channel: Channel, cache: SnapshotCache | None, now: float) -> Standing:
+    rejection = _rejection(channel, cache)
     return Standing(
         type_url=channel.type.url,
-        progress=_progress(channel, behind=behind),
+        progress=Progress.REJECTED if rejection else _progress(channel, cache),
         version=channel.version_acked,
-        version_rejected=channel.version_rejected if channel.rejection is not None else "",
-        rejection=channel.rejection or "",
+        version_rejected=rejection.version if rejection else "",
+        rejection=rejection.message if rejection else "",
         since=now - channel.sent_at if channel.sent_at is not None else None,
     )
 
 
-def _progress(channel: Channel, *, behind: bool) -> Progress:
-    if channel.rejection is not None:
-        return Progress.REJECTED
+def _rejection(channel: Channel, cache: SnapshotCache | None) -> Rejection | None:
+    return channel.rejection(cache.snapshot) if cache and cache.snapshot else None
+
+
+def _progress(channel: Channel, cache: SnapshotCache | None) -> Progress:
     if channel.sent_at is None:
         return Progress.NOT_SENT
-    return Progress.BEHIND if behind or channel.pending else Progress.SYNCED
+    behind = channel.pending or (cache and cache.generation and _lacks(channel, cache, cache.generation))
+    return Progress.BEHIND if behind else Progress.SYNCED

@@ -8,7 +8,7 @@ streams, and beside it only what deviates: names owed whatever their version, an
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xds.cache import Generation
 from xds.message import Response
@@ -25,6 +25,11 @@ _MAX_PENDING = 32
 _MAX_PENDING_NAMES = 2 * MAX_NAMES
 """Names in them, as far as more than one response is concerned: a client can have ever other names sent to it."""
 
+_WHOLE_MESSAGES = 32
+"""Held names whose messages are kept whole; a client can reject thousands, each in a message of its own."""
+_SHORT_MESSAGE = 120
+"""Characters kept of a message beyond that."""
+
 _OWED_LATELY = 64
 """Names owed in addition that wait to be put to the others, at least: to do so for each one would copy thousands."""
 
@@ -38,6 +43,8 @@ class Acknowledgement:
     latency: float
     """Seconds since the response was handed out for writing."""
     error: str | None
+    generation: int
+    """Number of what was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,8 @@ class Sent:
 
     response: Response
     at: float
+    generation: int
+    """Its number."""
 
     @property
     def version(self) -> str:
@@ -54,10 +63,25 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejection:
+    """What a client said about content that it did not take."""
+
+    message: str
+    version: str
+    """Version of the type in the response that it rejected."""
+
+    @property
+    def shortened(self) -> "Rejection":
+        """With as much of the message as may be kept for each of many resources."""
+        return replace(self, message=self.message[:_SHORT_MESSAGE])
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """Content that the client rejected: not sent again while the resource has this version."""
 
     version: str
+    rejection: Rejection
     fallback: Resource | None = None
     """What the client has instead, for types whose responses must be complete."""
 
@@ -66,6 +90,7 @@ class Channel:
     """The state of one type on one stream; the rules that differ between the variants are in `sotw` and `delta`."""
 
     __slots__ = (
+        "_acked",
         "_awaited",
         "_numbered",
         "_owed",
@@ -74,15 +99,14 @@ class Channel:
         "claimed",
         "held",
         "pending",
-        "rejection",
         "sent_at",
         "subscription",
         "suspects",
         "synced",
         "tries",
         "type",
+        "unexplained",
         "version_acked",
-        "version_rejected",
         "version_sent",
         "whole",
     )
@@ -110,12 +134,13 @@ class Channel:
         """When the last response was handed out; the response itself is not kept, it would keep its snapshot."""
         self.version_sent = ""
         self.version_acked = ""
-        self.version_rejected = ""
-        """Of the last response that was rejected."""
-        self.rejection: str | None = None
+        self.unexplained: Rejection | None = None
+        """A rejection for which nothing is held, as it is not known (yet) what was bad; None once it is made up for."""
         self._owed: frozenset[str] = NOTHING
         self._owed_lately: set[str] = set()
         self._awaited: str | None = None
+        self._acked = 0
+        """Number of the newest generation of which something was accepted."""
         self._numbered = (0, 0)
 
     @property
@@ -135,6 +160,17 @@ class Channel:
     def owes(self) -> bool:
         """Whether there may be such names. Cheap: asked after each request, of which many may precede a response."""
         return bool(self._owed or self._owed_lately)
+
+    def rejection(self, snapshot: Snapshot) -> Rejection | None:
+        """Why the client has not got some of what it is to have of this snapshot; None if it rejected nothing of that.
+
+        Of several, the last. What was rejected in a version that is no longer served says nothing any more.
+        """
+        known = snapshot.resources(self.type.url)
+        for name, held in reversed(self.held.items()):
+            if held.version == version_of(known.get(name)):
+                return held.rejection
+        return self.unexplained
 
     @property
     def open(self) -> bool:
@@ -179,6 +215,8 @@ class Channel:
         self.suspects.discard(gone)
         for name in gone & self.held.keys():
             del self.held[name]
+        if self.open and not (self.held or self.suspects):
+            self.unexplained = None  # what it was about is not asked for any more, and nothing is being tried
 
     def owe(self, names: frozenset[str]) -> None:
         """Send these names again, as far as they are asked for, whatever the client has."""
@@ -215,7 +253,7 @@ class Channel:
     def record(self, response: Response, now: float) -> None:
         """Remember a response that is about to be written."""
         self.sent_at, self.version_sent = now, response.version
-        self.pending[response.nonce] = Sent(response, now)
+        self.pending[response.nonce] = Sent(response, now, generation=self._numbered[0])
         self._awaited = response.nonce
         while len(self.pending) > _MAX_PENDING or (
             len(self.pending) > 1 and self._pending_names() > _MAX_PENDING_NAMES
@@ -226,21 +264,43 @@ class Channel:
         responses = (sent.response for sent in self.pending.values())
         return sum(len(response.names) + len(response.removed) for response in responses)
 
-    def answered(self, nonce: str) -> list[Sent]:
+    def answered(self, nonce: str, *, skips: bool) -> list[Sent]:
         """The responses that a request answers, oldest first; none if its nonce is stale, unknown or answered before.
 
-        The answer to one response, which is the last of them, answers all before it: State-of-the-World clients skip
-        some.
+        Args:
+            nonce: of the response that it is about, which is the last of them.
+            skips: whether that answers all responses before it too (`Variant.skips`).
         """
         if nonce not in self.pending:
             return []
         self.arrived(nonce)
+        if not skips:
+            return [self.pending.pop(nonce)]
         answered = []
         for number in list(self.pending):
             answered.append(self.pending.pop(number))
             if number == nonce:
                 break
         return answered
+
+    def hold(self, names: frozenset[str], content: Snapshot, rejection: Rejection) -> None:
+        """Send these resources no more in the versions that they have in `content`, for this reason."""
+        rejected, has = content.resources(self.type.url), self.accepted or {}
+        reason = rejection if len(self.held) < _WHOLE_MESSAGES else rejection.shortened
+        for name in names:
+            self.held.pop(name, None)  # the last that was rejected is the last one here
+            self.held[name] = Held(version_of(rejected.get(name)), reason, has.get(name))
+
+    def accept(self, sent: Sent) -> None:
+        """The client took what was sent. If nothing waits to be tried, that makes up for what could not be told."""
+        if sent.generation >= self._acked:
+            self._acked, self.version_acked = sent.generation, sent.version
+        accepted = sent.response.snapshot.resources(self.type.url)
+        for name in sent.response.names & self.held.keys():
+            if self.held[name].version == version_of(accepted.get(name)):  # and no fallback
+                del self.held[name]
+        if not self.suspects:
+            self.unexplained = None
 
     def restart(self) -> None:
         """Owe everything, held content included: the client asked for all there is."""
@@ -258,14 +318,15 @@ class Channel:
         return names.difference(self.held)
 
 
-def hold_or_suspect(channel: Channel, sent: Sent) -> None:
+def hold_or_suspect(channel: Channel, sent: Sent, rejection: Rejection) -> None:
     """Hold what was rejected alone. A response of several took the good with the bad: find out which are which."""
-    response = sent.response
-    known = response.snapshot.resources(channel.type.url)
-    if len(response.names) > 1:
-        channel.suspects.halve(channel.wants.select(response.names))
+    names, content = sent.response.names, sent.response.snapshot
+    wanted = channel.wants.select(names)
+    if len(names) > 1:
+        channel.suspects.halve(wanted)
     else:
-        channel.held |= {name: Held(version_of(known.get(name))) for name in response.names}
+        channel.hold(wanted, content, rejection)
+    channel.unexplained = rejection if channel.suspects or not names else None
 
 
 def version_of(resource: Resource | None) -> str:

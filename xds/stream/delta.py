@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from xds.cache import Generation
 from xds.message import DeltaRequest
 from xds.resource import Resource
-from xds.stream.channel import Channel, Sent, hold_or_suspect
+from xds.stream.channel import Channel, Rejection, Sent, hold_or_suspect
 from xds.stream.plan import Plan
 from xds.subscription import NOTHING, WILDCARD, NameSets, Subscription, amended
 
@@ -22,6 +22,7 @@ class Incremental:
 
     transport = "delta"
     incremental = True
+    skips = False
 
     def __init__(self, sets: NameSets) -> None:
         self._sets = sets
@@ -48,7 +49,7 @@ class Incremental:
         missing = NOTHING if due <= existing else due - existing
         present = due - missing if missing else due
         if isinstance(claimed := channel.claimed, Mapping):
-            missing |= claimed.keys() - existing
+            missing |= channel.wants.select(frozenset(claimed.keys() - existing))
             if not channel.type.awaited:
                 present = present & channel.owed | _news(snapshot.resources(channel.type.url), present, claimed)
         if present or missing or channel.whole:
@@ -58,10 +59,10 @@ class Incremental:
     def accept(self, channel: Channel, sent: Sent) -> None:
         """Nothing follows: what was sent counts as held by the client until it is rejected."""
 
-    def reject(self, channel: Channel, answered: Sequence[Sent], request: DeltaRequest) -> None:
+    def reject(self, channel: Channel, answered: Sequence[Sent], request: DeltaRequest, rejection: Rejection) -> None:
         """Hold what was rejected; a rejected response took its removals with it."""
         sent = answered[-1]
-        hold_or_suspect(channel, sent)
+        hold_or_suspect(channel, sent, rejection)
         if sent.response.names:
             channel.owe(sent.response.removed)
 

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from xds.cache import Generation
 from xds.message import DeltaRequest, Request
 from xds.snapshot import Snapshot
-from xds.stream.channel import Channel, Sent
+from xds.stream.channel import Channel, Rejection, Sent
 from xds.subscription import NOTHING
 
 RequestT = TypeVar("RequestT", Request, DeltaRequest)
@@ -36,6 +36,10 @@ class Variant(Protocol[RequestT_contra]):
     def incremental(self) -> bool:
         """Which of the two encodings responses have."""
 
+    @property
+    def skips(self) -> bool:
+        """Whether clients leave responses unanswered when they answer a later one, which then stands for all."""
+
     def subscribe(self, channel: Channel, request: RequestT_contra) -> None:
         """Apply what a request wants, whatever its nonce."""
 
@@ -45,7 +49,9 @@ class Variant(Protocol[RequestT_contra]):
     def accept(self, channel: Channel, sent: Sent) -> None:
         """Draw the consequences of an ACK."""
 
-    def reject(self, channel: Channel, answered: Sequence[Sent], request: RequestT_contra) -> None:
+    def reject(
+        self, channel: Channel, answered: Sequence[Sent], request: RequestT_contra, rejection: Rejection
+    ) -> None:
         """Draw the consequences of a NACK, of the last of the responses that it answers."""
 
     def isolate(self, channel: Channel, generation: Generation, suspects: frozenset[str]) -> Plan | None:

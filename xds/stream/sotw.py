@@ -10,7 +10,7 @@ from xds.message import Request, Response
 from xds.resource import Resource
 from xds.snapshot import Snapshot, differences
 from xds.stream.acceptance import Acceptances
-from xds.stream.channel import Channel, Held, Sent, hold_or_suspect, version_of
+from xds.stream.channel import Channel, Rejection, Sent, hold_or_suspect, version_of
 from xds.stream.plan import Plan
 from xds.subscription import Subscription, restated
 
@@ -27,6 +27,7 @@ class StateOfTheWorld:
 
     transport = "sotw"
     incremental = False
+    skips = True
 
     def __init__(self, acceptances: Acceptances | None = None) -> None:
         self._acceptances = acceptances or Acceptances()
@@ -71,18 +72,18 @@ class StateOfTheWorld:
             if channel.wants.wildcard:  # or the version stands for more than this client has
                 self._acceptances.add(channel.type.url, sent.version, contents)
 
-    def reject(self, channel: Channel, answered: Sequence[Sent], request: Request) -> None:
+    def reject(self, channel: Channel, answered: Sequence[Sent], request: Request, rejection: Rejection) -> None:
         """Hold what was rejected, as far as it can be told from the rest."""
         *skipped, sent = answered
         for older in skipped:
             if older.version == request.version:  # an Envoy that warms clusters does not say that it accepted them
                 self.accept(channel, older)
         if not channel.type.full_state:
-            hold_or_suspect(channel, sent)
+            hold_or_suspect(channel, sent, rejection)
             return
         if channel.accepted is None and channel.wants.wildcard:
             channel.accepted = self._proven(channel, request.version, sent.response.snapshot)
-        _reject_complete(channel, sent)
+        _reject_complete(channel, sent, rejection)
 
     def isolate(self, channel: Channel, generation: Generation, suspects: frozenset[str]) -> Plan | None:
         """What to send to find out whether there is a bad one among `suspects`; None if that is not to be tried."""
@@ -101,10 +102,11 @@ class StateOfTheWorld:
         that another server, or the one before a restart, has left out for this client.
         """
         url = channel.type.url
-        if contents := self._acceptances.find(url, version):
+        contents = self._acceptances.find(url, version)
+        if contents is not None:  # it may be empty
             return contents
         left_out = rejected.lacks(url, version)
-        return rejected.replace(url, removed=[left_out]).resources(url) if left_out else None
+        return None if left_out is None else rejected.replace(url, removed=[left_out]).resources(url)
 
 
 def _selected(accepted: Mapping[str, Resource], wants: Subscription) -> Mapping[str, Resource]:
@@ -121,7 +123,12 @@ def _partial(channel: Channel, snapshot: Snapshot, due: frozenset[str]) -> Plan 
 
 
 def _holds_everything(channel: Channel, snapshot: Snapshot) -> bool:
-    """Whether the client proved by a version, which is a hash of all there is, that it has all there is."""
+    """Whether the client proved by a version, which is a hash of all there is, that it has all there is.
+
+    An answer to a question for names has the same version. So a client that asked for names on an earlier stream, and
+    asks for everything on this one, must not name what it accepted there. None is known that would: an Envoy asks for
+    all clusters from the start.
+    """
     wants = channel.wants
     return (
         channel.whole and wants.wildcard and not wants.names and channel.claimed == snapshot.version(channel.type.url)
@@ -146,7 +153,7 @@ def _with_fallbacks(channel: Channel, snapshot: Snapshot) -> Snapshot:
     return snapshot.replace(url, changed=fallbacks, removed=held)
 
 
-def _reject_complete(channel: Channel, sent: Sent) -> None:
+def _reject_complete(channel: Channel, sent: Sent, rejection: Rejection) -> None:
     """Hold what the client does not have yet, and try it by halves; all else goes on being sent.
 
     What a client has that comes from an earlier stream may be unknown. Then any response that leaves something out
@@ -154,13 +161,16 @@ def _reject_complete(channel: Channel, sent: Sent) -> None:
     """
     accepted, tried = channel.accepted, sent.response.snapshot.resources(channel.type.url)
     if accepted is None:
+        channel.unexplained = rejection
         return
     suspects = differences(accepted, tried) & sent.response.names
-    channel.held |= {name: Held(version_of(tried.get(name)), accepted.get(name)) for name in suspects}
+    wanted = channel.wants.select(suspects)
+    channel.hold(wanted, sent.response.snapshot, rejection)
     if len(suspects) > 1:
-        channel.suspects.halve(channel.wants.select(suspects))
+        channel.suspects.halve(wanted)
     elif accepted.keys() - tried.keys():
         channel.owe(suspects)  # the removals in the rejected response are still to be told
+    channel.unexplained = rejection if channel.suspects or not suspects else None
 
 
 def _contents(response: Response) -> Mapping[str, Resource]:

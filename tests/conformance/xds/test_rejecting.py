@@ -166,6 +166,27 @@ async def test_a_rejection_is_reported_and_shown(
     assert stream.types[0].rejection == "x" * 1024
 
 
+@pytest.mark.item(81, 84)
+@pytest.mark.parametrize("kind", [CLUSTER, ENDPOINT], ids=["clusters", "endpoints"])
+async def test_a_rejection_is_shown_until_it_is_mended_whatever_else_is_accepted(
+    client: XdsClient, cache: SnapshotCache, server: XdsServer, recorder: StreamRecorder, kind: ResourceType
+) -> None:
+    cache.set(snapshot({"bad": "", "good": ""}))
+    await client.subscribe(kind, ["bad", "good"])
+    updates = [await answer_as_envoy(client, kind, {"bad"}) for _ in range(3)]
+    await eventually(lambda: len(recorder.of("acked") + recorder.of("nacked")) == 3)
+    (rejecting,) = server.streams()
+
+    cache.set(snapshot({"bad": "mended", "good": ""}, {"bad": "mended", "good": ""}))
+    await client.accept(kind)
+    await eventually(lambda: len(recorder.of("acked")) == 2)
+    (mended,) = server.streams()
+
+    assert [update.names >= {"bad"} for update in updates] == [True, True, False]
+    assert rejecting.types[0].rejection == "bad: ['bad']"
+    assert mended.types[0].rejection is None
+
+
 @pytest.mark.item(78)
 async def test_a_rejected_type_does_not_delay_the_other(client: XdsClient, cache: SnapshotCache) -> None:
     cache.set(snapshot({"a": ""}))

@@ -42,6 +42,7 @@ async def test_named_clusters_come_together_and_others_in_silence(client: XdsCli
     first = await client.accept(CLUSTER)
 
     cache.set(snapshot({"a": "", "b": "", "other": "new"}))
+    await client.expect_silence()
     cache.set(snapshot({"a": "new", "b": "", "other": "new"}))
     update = await client.accept(CLUSTER)
 

@@ -5,10 +5,16 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 
 import pytest
 
+from support.stream_recorder import StreamRecorder
 from support.waiting import eventually
-from support.xds_client import XdsClient
+from support.xds_client import XdsClient, connected
 from support.xds_content import snapshot
 from xds import CLUSTER, ENDPOINT, SnapshotCache, XdsServer
+
+
+def subscribed(server: XdsServer) -> list[str]:
+    """What the open streams asked for, type by type."""
+    return sorted(status.type_url for stream in server.streams() for status in stream.types)
 
 
 @pytest.mark.item(39, 55, 63, 94)
@@ -35,14 +41,23 @@ async def test_an_empty_view_is_answered(client: XdsClient, cache: SnapshotCache
 
 
 @pytest.mark.item(87)
-async def test_nothing_is_answered_before_the_first_snapshot(client: XdsClient, cache: SnapshotCache) -> None:
+async def test_nothing_is_answered_before_the_first_snapshot(
+    client: XdsClient, cache: SnapshotCache, server: XdsServer, recorder: StreamRecorder, port: int
+) -> None:
     await client.subscribe(CLUSTER)
     await client.subscribe(ENDPOINT, ["a"])
+    await eventually(lambda: subscribed(server) == [CLUSTER.url, ENDPOINT.url])
+    async with connected(port, client.transport) as fence:
+        await fence.subscribe(CLUSTER)
+        await eventually(lambda: subscribed(server) == [CLUSTER.url, CLUSTER.url, ENDPOINT.url])
+    unanswered = recorder.of("sent")
+
     cache.set(snapshot({"a": "first"}))
     first = await client.accept(CLUSTER)
 
     assignments = await client.accept(ENDPOINT)
 
+    assert unanswered == []
     assert first.names == {"a"}
     assert assignments.names == {"a"}
 
@@ -54,6 +69,7 @@ async def test_only_the_changed_assignment_is_sent(client: XdsClient, cache: Sna
     assert (await client.accept(ENDPOINT)).names == {"a", "b"}
 
     cache.set(snapshot({"a": "", "b": "", "c": ""}, {"a": "", "b": "", "c": "new"}))
+    await client.expect_silence()
     cache.set(snapshot({"a": "", "b": "", "c": ""}, {"a": "", "b": "new", "c": "new"}))
     update = await client.accept(ENDPOINT)
 

@@ -53,6 +53,22 @@ async def test_a_client_with_too_many_streams_leaves_room_for_others() -> None:
             assert subject.taken == 3
 
 
+async def test_who_waits_for_a_turn_or_has_just_got_it_is_refused_when_the_server_stops() -> None:
+    now = 0.0
+    subject = Admission(Limits(accept_rate=1), lambda: now)
+    async with inside(subject, "a", "b"), asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        waiting = [tasks.create_task(refusal(subject, client)) for client in "cd"]
+        await eventually(lambda: subject.taken == 4)
+
+        now = 1.0
+        subject._call_those_due()
+        subject.close()
+
+    assert [task.result() for task in waiting] == [Reason.STOPPING] * 2
+    assert await refusal(subject, "e") is Reason.STOPPING
+    assert subject.taken == 0
+
+
 async def test_those_who_come_too_fast_wait_for_their_turn() -> None:
     now = 0.0
     subject = Admission(Limits(accept_rate=50), lambda: now)

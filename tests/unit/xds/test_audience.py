@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 
 import pytest
 
@@ -29,14 +30,18 @@ class BrokenCache(SnapshotCache):
 
 
 class Hall:
-    """An audience of one."""
+    """An audience of one, at least."""
 
     def __init__(self, cache: SnapshotCache) -> None:
         self.cache, self.recorder, self.connection = cache, StreamRecorder(), MemoryConnection()
-        shared = Surroundings(cache, self.recorder, Propagation(), lambda: 0.0)
-        self.audience = Audience(shared, patience=30.0)
+        self._shared = Surroundings(cache, self.recorder, Propagation(), lambda: 0.0)
+        self.audience = Audience(self._shared, patience=30.0)
+        self.session = self.another()
+
+    def another(self) -> AnySession:
         stream = Stream(Incremental(NameSets()), TYPES, aggregated=False)
-        self.session: AnySession = Session(1, stream, DeltaRequestDecoder(NameSets()), self.connection, shared)
+        number, decoder = self.audience.next_number(), DeltaRequestDecoder(NameSets())
+        return Session(number, stream, decoder, self.connection, self._shared)
 
     async def attend(self) -> None:
         with self.audience.holding(self.session):
@@ -67,6 +72,19 @@ async def test_changes_reach_whoever_is_there_and_nobody_after_the_dismissal() -
 
     assert [type_url for type_url, _ in hall.recorder.of("sent")] == [CLUSTER.url] * 2
     assert hall.audience.streams() == []
+
+
+async def test_many_streams_are_looked_after_by_turns_and_those_that_end_meanwhile_no_more() -> None:
+    hall, checked = Hall(SnapshotCache()), list[int]()
+    with contextlib.ExitStack() as present:
+        for _ in range(1000):
+            present.enter_context(hall.audience.holding(hall.another()))
+        async for session in hall.audience._by_turns():
+            checked.append(session.id)
+            if len(checked) == 1:
+                asyncio.get_running_loop().call_soon(present.close)
+
+    assert 1 < len(checked) < 1000
 
 
 async def test_a_bug_in_telling_the_sessions_ends_the_audience() -> None:

@@ -71,6 +71,20 @@ def test_what_changed_is_known_across_gaps_in_the_numbers() -> None:
     assert cache.changes(old, CLUSTER.url) == {"a", "c"}
 
 
+def test_what_changed_is_taken_from_whoever_knows_it() -> None:
+    cache = SnapshotCache()
+    cache.set(snapshot({"a": "", "b": ""}))
+    since, told = generation(cache), list[int]()
+    cache.watch(told.append)
+
+    nothing = cache.set(snapshot({"a": "", "b": ""}), changed={CLUSTER.url: set()})
+    something = cache.set(snapshot({"a": "new", "b": ""}), changed={CLUSTER.url: {"a"}})
+
+    assert (nothing, something, told) == (False, True, [2])
+    assert cache.changes(since, CLUSTER.url) == {"a"}
+    assert cache.changes(since, ENDPOINT.url) == set()
+
+
 def test_changes_are_the_sum_of_all_that_happened_since() -> None:
     cache = SnapshotCache()
     cache.set(snapshot({"a": "", "b": "", "c": ""}))

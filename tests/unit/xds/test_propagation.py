@@ -60,6 +60,32 @@ def test_a_client_that_left_is_not_waited_for() -> None:
     assert propagation.gone(8, now=2.0) == [(1, 2.0)]
 
 
+def test_a_client_that_rejects_a_change_is_given_up_with_it_but_not_with_the_next() -> None:
+    propagation = Propagation()
+    for number in (1, 2, 3):
+        propagation.begin(number, now=0.0)
+        propagation.expect(number, 7)
+        propagation.expect(number, 8)
+        propagation.told_all(number, now=0.0)
+    propagation.answered(8, now=1.0)
+
+    rejected = propagation.rejected(2, 7, now=2.0)
+    answered = propagation.answered(7, now=3.0)
+
+    assert rejected == [(1, 2.0), (2, 2.0)]
+    assert answered == [(3, 3.0)]
+
+
+def test_a_change_that_everybody_rejects_is_not_reported() -> None:
+    propagation = Propagation()
+    propagation.begin(1, now=0.0)
+    propagation.expect(1, 7)
+    propagation.told_all(1, now=0.0)
+
+    assert propagation.rejected(1, 7, now=2.0) == []
+    assert propagation.answered(7, now=3.0) == []
+
+
 def test_what_is_never_answered_is_given_up() -> None:
     propagation = Propagation()
 

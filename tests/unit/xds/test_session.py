@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from envoy_data_plane.envoy.service.discovery.v3 import DeltaDiscoveryRequest
+from envoy_data_plane.google.rpc import Status
 
 from support.memory_connection import MemoryConnection
 from support.stream_recorder import StreamRecorder
@@ -39,6 +40,10 @@ class Bench:
 
     def ask_for_clusters(self) -> None:
         self.connection.incoming.put_nowait(bytes(DeltaDiscoveryRequest(type_url=CLUSTER.url)))
+
+    def answer(self, nonce: str, error: Status | None = None) -> None:
+        request = DeltaDiscoveryRequest(type_url=CLUSTER.url, response_nonce=nonce, error_detail=error)
+        self.connection.incoming.put_nowait(bytes(request))
 
 
 @pytest.fixture
@@ -117,6 +122,25 @@ async def test_an_overdue_answer_is_counted_and_not_waited_for(bench: Bench) -> 
         bench.session.end()
 
     assert bench.recorder.of("unanswered") == [(CLUSTER.url,)]
+
+
+async def test_a_rejected_change_is_none_that_arrived(bench: Bench) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(bench.run())
+        bench.ask_for_clusters()
+        await eventually(lambda: len(bench.connection.written) == 1)
+        bench.answer("1.0.0")
+        await eventually(lambda: len(bench.recorder.of("acked")) == 1)
+        bench.propagation.begin(2, now=0.0)
+        bench.cache.set(snapshot({"a": "bad"}))
+        bench.session.rouse(2)
+        bench.propagation.told_all(2, now=0.0)
+        await eventually(lambda: len(bench.connection.written) == 2)
+        bench.answer("2.0.0", Status(message="no"))
+        await eventually(lambda: len(bench.recorder.of("nacked")) == 1)
+        bench.session.end()
+
+    assert bench.recorder.of("settled") == []
 
 
 async def test_a_client_that_never_answers_does_not_hide_when_the_others_have(bench: Bench) -> None:

@@ -1,10 +1,12 @@
 from support.suspicion import drained, groups
-from support.xds_content import snapshot
+from support.xds_content import assignment, snapshot
 from xds import ENDPOINT, Snapshot
 from xds.cache import Generation
 from xds.message import Response
-from xds.stream.channel import Channel, Held, Sent, hold_or_suspect
+from xds.stream.channel import Channel, Held, Rejection, Sent, hold_or_suspect
 from xds.subscription import Subscription
+
+NO = Rejection("no", "1")
 
 
 def channel(*names: str) -> Channel:
@@ -28,19 +30,31 @@ def test_nonces_are_equal_for_equal_reasons_and_never_repeat() -> None:
     assert one.next_nonce(second, 0) not in issued
 
 
-def test_an_answer_answers_what_was_sent_before() -> None:
+def test_an_answer_answers_what_was_sent_before_if_clients_skip_responses() -> None:
     client = channel("a")
     for number in "123":
         client.record(response(number, "a"), 0.0)
 
-    answered = client.answered("2")
+    answered = client.answered("2", skips=True)
 
     assert [sent.response.nonce for sent in answered] == ["1", "2"]
     assert list(client.pending) == ["3"]
     assert not client.open
-    assert client.answered("1") == []
-    assert len(client.answered("3")) == 1
+    assert client.answered("1", skips=True) == []
+    assert len(client.answered("3", skips=True)) == 1
     assert client.open
+
+
+def test_an_answer_answers_nothing_else_if_clients_skip_no_response() -> None:
+    client = channel("a")
+    for number in "123":
+        client.record(response(number, "a"), 0.0)
+
+    answered = client.answered("2", skips=False)
+
+    assert [sent.response.nonce for sent in answered] == ["2"]
+    assert list(client.pending) == ["1", "3"]
+    assert not client.open
 
 
 def test_responses_that_nobody_answers_are_forgotten_in_the_end() -> None:
@@ -65,12 +79,79 @@ def test_what_is_given_up_is_not_owed() -> None:
 def test_a_response_of_several_is_taken_apart_and_one_alone_is_held() -> None:
     client, content = channel("a", "b"), snapshot({"a": "", "b": ""})
 
-    hold_or_suspect(client, Sent(response("1", "b", "a", content=content), 0.0))
-    hold_or_suspect(client, Sent(response("2", "a", content=content), 0.0))
+    hold_or_suspect(client, Sent(response("1", "b", "a", content=content), 0.0, 1), NO)
+    hold_or_suspect(client, Sent(response("2", "a", content=content), 0.0, 1), NO)
 
     assert drained(client.suspects) == groups("a", "b")
-    assert client.held == {"a": Held(content.resources(ENDPOINT.url)["a"].version)}
+    assert client.held == {"a": Held(content.resources(ENDPOINT.url)["a"].version, NO)}
     assert client.without_held(frozenset({"a", "b"}), content) == {"b"}
+
+
+def test_the_reason_is_that_of_the_last_rejected_content_that_is_still_served() -> None:
+    client, content = channel("a", "b", "c"), snapshot({"a": "", "b": "", "c": ""})
+    for name in "abc":
+        client.hold(frozenset(name), content, Rejection(name, "1"))
+
+    mended = content.replace(ENDPOINT.url, removed=["c"])
+
+    assert client.rejection(content) == Rejection("c", "1")
+    assert client.rejection(mended) == Rejection("b", "1")
+    assert client.rejection(snapshot({})) is None
+
+
+def test_what_is_accepted_after_all_is_not_held_but_what_replaces_it_may_be() -> None:
+    client, content = channel("a", "b"), snapshot({"a": "", "b": ""})
+    client.hold(frozenset("ab"), content, NO)
+    fallback = content.replace(ENDPOINT.url, [assignment("b", "old")])
+
+    client.accept(Sent(response("1", "a", "b", content=fallback), 0.0, 1))
+
+    assert client.held.keys() == {"b"}
+
+
+def test_the_version_that_is_accepted_late_does_not_hide_the_newest() -> None:
+    client, older, newer = channel("a"), snapshot({"a": ""}), snapshot({"a": ""}, {"a": "new"})
+
+    client.accept(Sent(response("2", "a", content=newer), 0.0, 2))
+    client.accept(Sent(response("1", "a", content=older), 0.0, 1))
+
+    assert client.version_acked == newer.version(ENDPOINT.url)
+
+
+def test_the_messages_of_many_rejections_are_shortened() -> None:
+    content = snapshot(dict.fromkeys(map(str, range(1000)), ""))
+    client = channel(*content.names(ENDPOINT.url))
+
+    for name in sorted(content.names(ENDPOINT.url)):
+        client.hold(frozenset({name}), content, Rejection("x" * 1024, "1"))
+
+    assert sum(len(held.rejection.message) for held in client.held.values()) < 200_000
+
+
+def test_what_was_given_up_before_it_was_rejected_alone_is_not_held() -> None:
+    client, content = channel("a", "b"), snapshot({"a": "", "b": ""})
+
+    client.resubscribe(Subscription(frozenset("b")), frozenset())
+    hold_or_suspect(client, Sent(response("1", "a", content=content), 0.0, 1), NO)
+
+    assert client.held == {}
+    assert client.rejection(content) is None
+
+
+def test_a_rejection_counts_until_the_last_suspect_is_accepted_or_given_up() -> None:
+    client, content = channel("a", "b"), snapshot({"a": "", "b": ""})
+    hold_or_suspect(client, Sent(response("1", "a", "b", content=content), 0.0, 1), NO)
+
+    for name in "ab":
+        client.suspects.next()
+        assert client.rejection(content) == NO
+        client.accept(Sent(response(name, name, content=content), 0.0, 1))
+    accepted = client.rejection(content)
+    hold_or_suspect(client, Sent(response("2", "a", "b", content=content), 0.0, 1), NO)
+    client.resubscribe(Subscription(), frozenset())
+
+    assert accepted is None
+    assert client.rejection(content) is None
 
 
 def test_what_is_given_up_or_sent_anyway_is_no_suspect() -> None:
@@ -87,23 +168,23 @@ def test_what_was_given_up_before_it_was_rejected_is_no_suspect() -> None:
     client, content = channel("a", "b", "c"), snapshot({"a": "", "b": "", "c": ""})
 
     client.resubscribe(Subscription(frozenset("c")), frozenset())
-    hold_or_suspect(client, Sent(response("1", "a", "b", "c", content=content), 0.0))
+    hold_or_suspect(client, Sent(response("1", "a", "b", "c", content=content), 0.0, 1), NO)
 
     assert drained(client.suspects) == groups("c")
 
 
 def test_what_is_given_up_is_not_held() -> None:
     client = channel("a", "b")
-    client.held = {"a": Held("1"), "b": Held("1")}
+    client.held = {"a": Held("1", NO), "b": Held("1", NO)}
 
     client.resubscribe(Subscription(frozenset("b")), frozenset())
 
-    assert client.held == {"b": Held("1")}
+    assert client.held == {"b": Held("1", NO)}
 
 
 def test_a_rejection_is_forgotten_when_the_content_has_changed() -> None:
     client = channel("a")
-    client.held = {"a": Held("old")}
+    client.held = {"a": Held("old", NO)}
 
     assert client.without_held(frozenset({"a"}), snapshot({"a": ""})) == {"a"}
     assert client.held == {}
@@ -111,7 +192,7 @@ def test_a_rejection_is_forgotten_when_the_content_has_changed() -> None:
 
 def test_a_name_without_a_resource_can_be_held_too() -> None:
     client = channel("a")
-    hold_or_suspect(client, Sent(response("1", "a"), 0.0))
+    hold_or_suspect(client, Sent(response("1", "a"), 0.0, 1), NO)
 
     assert client.without_held(frozenset({"a"}), snapshot({})) == set()
     assert client.without_held(frozenset({"a"}), snapshot({"a": ""})) == {"a"}

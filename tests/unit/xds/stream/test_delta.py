@@ -3,7 +3,8 @@ import pytest
 from support.xds_content import assignment, cluster, snapshot
 from xds import CLUSTER, ENDPOINT, TYPES, SnapshotCache
 from xds.message import DeltaRequest, Response
-from xds.stream import Incremental, Stream
+from xds.standing import Progress
+from xds.stream import Acknowledgement, Incremental, Stream
 from xds.subscription import NameSets
 
 
@@ -50,6 +51,31 @@ def test_a_rejected_removal_alone_is_not_repeated(stream: Stream[DeltaRequest], 
     stream.receive(DeltaRequest(type_url=ENDPOINT.url, nonce=first.nonce, error="no"), 0.0)
 
     assert stream.next(cache, 0.0) is None
+
+
+def test_each_response_has_its_own_answer(stream: Stream[DeltaRequest], cache: SnapshotCache) -> None:
+    stream.receive(DeltaRequest(type_url=ENDPOINT.url, subscribe=frozenset({"a"})), 0.0)
+    first = required(stream.next(cache, 0.0))
+    stream.receive(DeltaRequest(type_url=ENDPOINT.url, subscribe=frozenset({"b"})), 0.0)
+    second = required(stream.next(cache, 0.0))
+
+    stream.receive(DeltaRequest(type_url=ENDPOINT.url, nonce=second.nonce), 1.0)
+    late = stream.receive(DeltaRequest(type_url=ENDPOINT.url, nonce=first.nonce, error="no"), 2.0)
+
+    assert isinstance(late, Acknowledgement)
+    assert late.error == "no"
+    (standing,) = stream.standings(cache, 2.0)
+    assert standing.progress is Progress.REJECTED
+
+
+def test_what_a_client_had_and_asks_for_no_more_is_not_told_to_be_gone(
+    stream: Stream[DeltaRequest], cache: SnapshotCache
+) -> None:
+    star = frozenset({"*"})
+    stream.receive(DeltaRequest(type_url=CLUSTER.url, subscribe=star, initial_versions={"gone": "1"}), 0.0)
+    stream.receive(DeltaRequest(type_url=CLUSTER.url, unsubscribe=star), 0.0)
+
+    assert said(required(stream.next(cache, 0.0))) == (set(), set())
 
 
 def test_what_was_rejected_and_is_gone_is_forgotten(stream: Stream[DeltaRequest], cache: SnapshotCache) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from xds import CLUSTER, ENDPOINT, TYPES, Resource, Snapshot, SnapshotCache
 from xds.message import Request, Response
+from xds.standing import Progress
 from xds.stream import WINDOW_TIMEOUT, Acceptances, StateOfTheWorld, Stream, sotw
 
 KNOWN_ELSEWHERE = "what another server called what the client has"
@@ -87,8 +88,10 @@ def good(judged: list[dict[str, str]]) -> list[dict[str, str]]:
 def test_a_client_that_may_have_more_is_sent_no_part_of_a_rejected_response() -> None:
     client = Clusters({"a": "1", "b": "bad"}, version=KNOWN_ELSEWHERE)
     client.reject()
+    (rejecting,) = client.stream.standings(client.cache, 0.0)
 
     assert client.next() is None
+    assert rejecting.progress is Progress.REJECTED
     client.publish(a="1", b="2")
 
     assert client.accept() == {"a": "1", "b": "2"}
@@ -139,6 +142,16 @@ def test_a_client_that_lacks_nothing_but_the_bad_one_is_known_without_having_bee
     judged = client.judge()
 
     assert good(judged)[-1] == {"a": "2", "c": "1"}
+
+
+def test_a_client_that_comes_back_with_nothing_is_known_by_the_version_of_nothing() -> None:
+    acceptances = Acceptances()
+    Clusters({}, acceptances=acceptances).accept()
+    client = Clusters({"a": "1", "b": "bad"}, version=version(), acceptances=acceptances)
+
+    judged = client.judge()
+
+    assert good(judged)[-1] == {"a": "1"}
 
 
 def test_a_version_that_stands_for_more_than_was_asked_for_proves_nothing() -> None:

@@ -47,7 +47,7 @@ def test_the_next_response_waits_for_the_answer_to_the_last(stream: Stream[Reque
     assert stream.next(cache, 0.0) is None
     verdict = stream.receive(endpoints("a", nonce=first.nonce), 0.5)
 
-    assert verdict == Acknowledgement(ENDPOINT.url, first.version, 0.5, None)
+    assert verdict == Acknowledgement(ENDPOINT.url, first.version, 0.5, None, generation=1)
     assert stream.due(cache)
     assert required(stream.next(cache, 0.5)).names == {"a"}
 
@@ -210,7 +210,7 @@ def test_the_status_tells_what_was_asked_for_and_sent(stream: Stream[Request], c
     response = required(stream.next(cache, 1.0))
     stream.receive(endpoints("a", nonce=response.nonce, error="no"), 2.0)
 
-    (status,) = stream.status(5.0)
+    (status,) = stream.status(cache, 5.0)
 
     assert (status.names, status.since, status.rejection) == (1, 4.0, "no")
     assert (status.version_sent, status.version_acked) == (response.version, "")
