@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
 from xds.bucket import Bucket
 from xds.cache import SnapshotCache
+from xds.desk import Desk
 from xds.in_flight import SMALL, InFlight
 from xds.limit import Limits
 from xds.message import DeltaRequest, Request, Response
@@ -24,6 +25,10 @@ from xds.window import Window
 _BURST = 20.0
 """Seconds' worth of requests that may come at once: an Envoy with 1,000 clusters may ask for each of them by itself."""
 
+_FREE_FIELDS, _FIELDS, _BYTES = 1000, 100, 256 << 10
+"""A request counts as one more for each so many fields beyond the first, and for so many bytes: reading them takes as
+long. What Envoys with up to a thousand names send counts as one."""
+
 RequestT = TypeVar("RequestT", Request, DeltaRequest)
 RequestT_co = TypeVar("RequestT_co", Request, DeltaRequest, covariant=True)
 
@@ -38,6 +43,10 @@ class Connection(Protocol):
     @property
     def peer(self) -> str:
         """Network address of the client."""
+
+    @property
+    def client(self) -> str:
+        """Whom it counts for, where what one client may ask of us is counted."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,8 +66,12 @@ class Connection(Protocol):
 class Decoder(Protocol[RequestT_co]):
     """Reads the requests of one stream."""
 
-    def decode(self, data: bytes) -> RequestT_co:
-        """The request encoded in `data`.
+    @property
+    def fields(self) -> int:
+        """How many fields were read of the last request."""
+
+    def reading(self, data: bytes) -> Generator[None, None, RequestT_co]:
+        """Read the request encoded in `data`, with a pause wherever others may have a turn.
 
         Raises:
             InvalidRequest: there is none.
@@ -76,6 +89,7 @@ class Surroundings:
     limits: Limits = field(default_factory=Limits)
     in_flight: InFlight = field(default_factory=lambda: InFlight(Limits().in_flight, time.monotonic))
     window: Window = field(default_factory=lambda: Window(time.monotonic))
+    desk: Desk = field(default_factory=Desk)
 
 
 class Session(Generic[RequestT]):
@@ -197,9 +211,10 @@ class Session(Generic[RequestT]):
     async def _read(self) -> None:
         try:
             while (data := await self._connection.read()) is not None:
-                self._receive(data)
+                size = len(data)
+                await self._receive(data)
                 del data  # or an idle stream keeps its last request, with every name in it, and 61 KB of node
-                if delay := self._pace.take(self._shared.clock()):
+                if delay := self._pace.take(self._shared.clock(), _price(self._decoder.fields, size)):
                     await self._slow_down(delay)
         except Refused as refusal:
             self.refusal = refusal
@@ -214,11 +229,12 @@ class Session(Generic[RequestT]):
             self._shared.observer.slowed(self)
         await asyncio.sleep(delay)
 
-    def _receive(self, data: bytes) -> None:
+    async def _receive(self, data: bytes) -> None:
         if len(data) > (most := self._shared.limits.request_size):
             message = f"a request of {len(data)} bytes is larger than {most} bytes (limits.request_size)"
             raise Refused(Reason.REQUEST_SIZE, message)
-        request, now = self._decoder.decode(data), self._shared.clock()
+        request = await self._decode(data)
+        now = self._shared.clock()
         cache = self._cache or self._introduce(request.node or Node())
         match self._stream.receive(request, now):
             case Acknowledgement() as verdict:
@@ -229,6 +245,16 @@ class Session(Generic[RequestT]):
             self._wake.set()
         elif not self._stream.unanswered:
             self._report_settled(self._shared.propagation.answered(self.id, now))
+
+    async def _decode(self, data: bytes) -> RequestT:
+        """Read a request: at once, but for a long one."""
+        reading = self._decoder.reading(data)
+        try:
+            next(reading)
+        except StopIteration as end:
+            request: RequestT = end.value
+            return request
+        return await self._shared.desk.read(self._connection.client, reading)
 
     def _introduce(self, node: Node) -> SnapshotCache:
         """Choose what the client may see, once and for all, by what it said first about itself."""
@@ -298,3 +324,8 @@ class Session(Generic[RequestT]):
     def _report_settled(self, settled: list[tuple[int, float]]) -> None:
         for generation, latency in settled:
             self._shared.observer.settled(generation, latency)
+
+
+def _price(fields: int, size: int) -> int:
+    """How many requests one counts as that has so many fields and bytes."""
+    return 1 + max(0, fields - _FREE_FIELDS) // _FIELDS + size // _BYTES

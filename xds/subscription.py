@@ -3,7 +3,6 @@
 https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#how-the-client-specifies-what-resources-to-return
 """
 
-import sys
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from math import isqrt
@@ -86,10 +85,10 @@ class NameSets:
         self._sets: WeakValueDictionary[int, frozenset[str]] = WeakValueDictionary()
 
     def share(self, names: Collection[str]) -> frozenset[str]:
-        """The one object for this set of names."""
+        """The one object for this set of names. That each name is one object, too, is for whoever reads them."""
         if not names:
             return NOTHING
-        wanted = names if isinstance(names, frozenset) else frozenset(map(sys.intern, names))
+        wanted = frozenset(names)
         known = self._sets.setdefault(hash(wanted), wanted)
         return known if known is wanted or known == wanted else wanted
 

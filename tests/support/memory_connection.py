@@ -6,7 +6,8 @@ import asyncio
 class MemoryConnection:
     """Reads what is put into `incoming`, and keeps what is written."""
 
-    def __init__(self) -> None:
+    def __init__(self, sender: str = "memory") -> None:
+        self.sender = sender
         self.incoming: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.written: list[bytes] = []
         self.may_write = asyncio.Event()
@@ -16,6 +17,10 @@ class MemoryConnection:
     @property
     def peer(self) -> str:
         return "memory"
+
+    @property
+    def client(self) -> str:
+        return self.sender
 
     @property
     def names(self) -> tuple[str, ...]:

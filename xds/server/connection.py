@@ -9,7 +9,7 @@ import grpc.aio
 
 from xds.observer import StreamObserver
 from xds.refusal import Reason, Refused
-from xds.session import Connection, Disconnected
+from xds.session import Disconnected
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -46,6 +46,14 @@ class GrpcConnection:
         return self._context.peer()
 
     @property
+    def client(self) -> str:
+        """Whom it counts for: what the certificate says first, else the host; a unix socket is one client."""
+        if names := self.names:
+            return names[0]
+        kind, _, address = self.peer.partition(":")
+        return kind if kind.startswith("unix") else address.rpartition(":")[0]
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Subject alternative names of the client's certificate, which gRPC has verified; none without TLS."""
         return certificate_names(self._context)
@@ -68,14 +76,6 @@ class GrpcConnection:
             self.unsent = False
             raise Disconnected from error
         self.unsent = False
-
-
-def client_of(connection: Connection) -> str:
-    """Whom a connection counts for: what the certificate says first, else the host; a unix socket is one client."""
-    if connection.names:
-        return connection.names[0]
-    kind, _, address = connection.peer.partition(":")
-    return kind if kind.startswith("unix") else address.rpartition(":")[0]
 
 
 def certificate_names(context: Context) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from xds.audience import AnySession, Audience
 from xds.codec import DeltaRequestDecoder, RequestDecoder
 from xds.refusal import Reason, Refused
 from xds.resource import ResourceType
-from xds.server.connection import Context, GrpcConnection, client_of, refuse
+from xds.server.connection import Context, GrpcConnection, refuse
 from xds.server.line import Lines
 from xds.session import Connection, Session, Surroundings
 from xds.stream import Acceptances, Incremental, StateOfTheWorld, Stream
@@ -100,7 +100,7 @@ class Discovery:
     async def _serve(self, session: AnySession, connection: GrpcConnection) -> None:
         if self._closed:
             raise Refused(Reason.STOPPING, "the server is stopping")
-        async with self._admission.place(client_of(connection)):
+        async with self._admission.place(connection.client):
             with self._audience.holding(session):
                 await session.run()
             if connection.unsent and not self._closed:

@@ -10,7 +10,7 @@ from xds.fetch import Unchanged, fetch
 from xds.node import Client, Node
 from xds.refusal import Refused
 from xds.resource import ResourceType
-from xds.server.connection import Context, GrpcConnection, client_of, refuse
+from xds.server.connection import Context, GrpcConnection, refuse
 from xds.server.discovery import Methods
 from xds.session import Connection, Surroundings
 from xds.subscription import NameSets
@@ -39,7 +39,7 @@ class Fetch:
         async def handle(data: bytes, context: Context) -> bytes:
             connection = GrpcConnection(context)
             try:
-                async with self._admission.place(client_of(connection)):
+                async with self._admission.place(connection.client):
                     answer = self._answer(kind, data, connection)
             except Refused as refusal:
                 await refuse(context, refusal, self._shared.observer)

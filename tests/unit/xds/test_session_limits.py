@@ -8,6 +8,7 @@ import pytest
 from envoy_data_plane.envoy.service.discovery.v3 import DeltaDiscoveryRequest
 
 from support.memory_connection import MemoryConnection
+from support.protobuf_fields import encode, text
 from support.stream_recorder import StreamRecorder
 from support.waiting import eventually
 from support.xds_content import snapshot
@@ -90,6 +91,43 @@ async def test_twenty_seconds_of_requests_may_come_at_once() -> None:
         await eventually(crowd.incoming.empty)
 
     assert hall.recorder.of("slowed") == []
+
+
+def names(number: int) -> bytes:
+    """An incremental request with so many fields beside its type, which are all the same name."""
+    return ASK + bytes(DeltaDiscoveryRequest(resource_names_subscribe=["n"])) * number
+
+
+@pytest.mark.parametrize(("fields", "slowed"), [(900, []), (2000, [("delta",)])])
+async def test_a_long_request_counts_as_several(fields: int, slowed: list[tuple[str]]) -> None:
+    hall = Hall(Limits(request_rate=1), lambda: 0.0)
+    ten = connection(*[names(fields)] * 10)
+    async with hall.attended(ten):
+        await eventually(lambda: ten.incoming.empty() or bool(hall.recorder.of("slowed")))
+
+    assert hall.recorder.of("slowed") == slowed
+
+
+async def test_a_node_of_61_kb_in_every_request_counts_for_nothing() -> None:
+    hall = Hall(Limits(request_rate=1), lambda: 0.0)
+    crowd = connection(*[ASK + encode([text(1, encode([text(6, "envoy" * 12_000)]))])] * 20)
+    async with hall.attended(crowd):
+        await eventually(crowd.incoming.empty)
+
+    assert hall.recorder.of("slowed") == []
+
+
+async def test_others_are_answered_while_long_requests_are_read() -> None:
+    hall = Hall(Limits())
+    hall.cache.set(snapshot({"a": ""}))
+    hostile = [connection(names(90_000)) for _ in range(20)]
+    async with hall.attended(*hostile) as sessions:
+        await eventually(lambda: all(each.incoming.empty() for each in hostile))
+        other = connection(ASK)
+        async with hall.attended(other):
+            await eventually(lambda: len(other.written) == 1)
+
+            assert [session.node for session in sessions] == [None] * 20  # nothing has been read to its end yet
 
 
 async def test_what_is_being_written_when_the_client_has_said_its_last_is_written() -> None:
