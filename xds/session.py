@@ -11,12 +11,14 @@ from xds.bucket import Bucket
 from xds.cache import SnapshotCache
 from xds.desk import Desk
 from xds.in_flight import SMALL, InFlight
+from xds.ledger import Ledger
 from xds.limit import Limits
 from xds.message import DeltaRequest, Request, Response
 from xds.node import Client, Node
 from xds.observer import StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.refusal import Reason, Refused
+from xds.snapshot import Snapshot
 from xds.standing import Presence
 from xds.stream import Acknowledgement, Stream, Unsupported
 from xds.view import Views
@@ -90,6 +92,7 @@ class Surroundings:
     in_flight: InFlight = field(default_factory=lambda: InFlight(Limits().in_flight, time.monotonic))
     window: Window = field(default_factory=lambda: Window(time.monotonic))
     desk: Desk = field(default_factory=Desk)
+    ledger: Ledger = field(default_factory=lambda: Ledger(Limits()))
 
 
 class Session(Generic[RequestT]):
@@ -132,6 +135,11 @@ class Session(Generic[RequestT]):
         self._finished = False
         """Whether nothing more is read: the client has said its last, or what it said is refused."""
         self._writing_since: float | None = None
+        self._client = connection.client
+        self._accounted = 0
+        """The revision of the stream whose names the ledger has."""
+        self._claims = False
+        """Whether some of them are kept until the first answer only."""
 
     @property
     def transport(self) -> str:
@@ -151,6 +159,7 @@ class Session(Generic[RequestT]):
         if isinstance(error, Exception):
             self._shared.observer.failed(self, error)
         self._report_settled(self._shared.propagation.gone(self.id, self._shared.clock()))
+        self._shared.ledger.release(self.id, self._client)
         self._shared.observer.closed(self)
 
     async def run(self) -> None:
@@ -241,6 +250,8 @@ class Session(Generic[RequestT]):
                 self._report(verdict)
             case Unsupported(type_url):
                 self._shared.observer.unsupported(self, type_url)
+        if self._stream.revision != self._accounted:
+            self._account(cache)
         if self._stream.due(cache):
             self._wake.set()
         elif not self._stream.unanswered:
@@ -254,7 +265,14 @@ class Session(Generic[RequestT]):
         except StopIteration as end:
             request: RequestT = end.value
             return request
-        return await self._shared.desk.read(self._connection.client, reading)
+        return await self._shared.desk.read(self._client, reading)
+
+    def _account(self, cache: SnapshotCache) -> None:
+        """Have the names counted that are kept for the client."""
+        self._accounted, self._claims = self._stream.revision, self._stream.claims
+        snapshot = cache.snapshot or Snapshot()
+        names = ((names, snapshot.names(url)) for url, names in self._stream.names())
+        self._shared.ledger.hold(self.id, self._client, names)
 
     def _introduce(self, node: Node) -> SnapshotCache:
         """Choose what the client may see, once and for all, by what it said first about itself."""
@@ -287,6 +305,8 @@ class Session(Generic[RequestT]):
                 size = await self._send(cache, response)
                 resources = len(response.names) + len(response.removed)
                 shared.observer.sent(self, response.type.url, resources, size)
+                if self._claims:
+                    self._account(cache)
             return response is not None
         finally:
             shared.window.leave(self.id)

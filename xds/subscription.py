@@ -74,8 +74,14 @@ class Subscription:
         return existing if names <= existing else existing | names
 
 
+class Versions(dict[str, str]):
+    """Versions by name, which can be referred to weakly."""
+
+    __slots__ = ("__weakref__",)
+
+
 class NameSets:
-    """Lets equal sets of names be one object, for as long as somebody uses it.
+    """Lets equal sets of names, and equal versions by name, be one object for as long as somebody uses it.
 
     A thousand Envoys ask for the same thousand names; kept once per Envoy these would outweigh everything else.
     """
@@ -83,6 +89,7 @@ class NameSets:
     def __init__(self) -> None:
         # By hash, because a table by value would keep its own keys alive.
         self._sets: WeakValueDictionary[int, frozenset[str]] = WeakValueDictionary()
+        self._versions: WeakValueDictionary[int, Versions] = WeakValueDictionary()
 
     def share(self, names: Collection[str]) -> frozenset[str]:
         """The one object for this set of names. That each name is one object, too, is for whoever reads them."""
@@ -91,6 +98,11 @@ class NameSets:
         wanted = frozenset(names)
         known = self._sets.setdefault(hash(wanted), wanted)
         return known if known is wanted or known == wanted else wanted
+
+    def share_versions(self, versions: Versions) -> Versions:
+        """The one object for these versions; whoever has it must not change it."""
+        known = self._versions.setdefault(hash(frozenset(versions.items())), versions)
+        return known if known == versions else versions
 
     def share_all(self, subscription: Subscription) -> Subscription:
         """An equal subscription, whose sets of names are the one object for each."""

@@ -8,7 +8,7 @@ from xds.codec.node import decode_node
 from xds.codec.wire import field, fields, first_two, tag, text
 from xds.message import DeltaRequest, ExcessiveRequest, Request
 from xds.node import Node
-from xds.subscription import LONGEST_NAME, MAX_NAMES, NameSets
+from xds.subscription import LONGEST_NAME, MAX_NAMES, NameSets, Versions
 
 # DiscoveryRequest
 _VERSION, _NODE, _NAMES, _TYPE_URL, _NONCE, _ERROR, _LOCATORS = map(tag, (1, 2, 3, 4, 5, 6, 7))
@@ -128,7 +128,7 @@ class DeltaRequestDecoder:
         """Read the request encoded in `data`, with a pause after each portion of a long one; raises as `decode`."""
         found: dict[int, bytes] = {}
         lists: dict[int, set[str]] = {_SUBSCRIBE: set(), _UNSUBSCRIBE: set()}
-        versions: dict[str, str] = {}
+        versions = Versions()
         position = count = 0
         while position < len(data):
             number, start, end = field(data, position)
@@ -150,7 +150,7 @@ class DeltaRequestDecoder:
             type_url=text(found.get(_DELTA_TYPE_URL, b"")),
             subscribe=self._sets.share(_allowed(lists[_SUBSCRIBE])),
             unsubscribe=self._sets.share(_allowed(lists[_UNSUBSCRIBE])),
-            initial_versions=_allowed(versions),
+            initial_versions=self._sets.share_versions(_allowed(versions)) if versions else versions,
             nonce=text(found.get(_DELTA_NONCE, b"")),
             error=_error(found.get(_DELTA_ERROR)),
             node=self._introduction.read(found.get(_DELTA_NODE)),

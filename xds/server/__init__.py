@@ -11,6 +11,7 @@ import grpc.aio
 from xds.admission import Admission
 from xds.audience import Audience
 from xds.in_flight import InFlight
+from xds.ledger import Ledger
 from xds.observer import StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.resource import TYPES, ResourceType
@@ -51,7 +52,8 @@ class XdsServer:
         self._credentials = credentials
         self._gates = [Gate(options.allowed_sans, observer)] if options.allowed_sans else []
         limits, clock = options.limits, time.monotonic
-        shared = Surroundings(views, observer, Propagation(), clock, limits, InFlight(limits.in_flight, clock))
+        in_flight, ledger = InFlight(limits.in_flight, clock), Ledger(limits)
+        shared = Surroundings(views, observer, Propagation(), clock, limits, in_flight, ledger=ledger)
         self._audience = Audience(shared, limits.write_timeout)
         admission = Admission(limits, clock)
         self._discovery = Discovery(types, self._audience, shared, admission)
