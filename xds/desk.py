@@ -22,12 +22,20 @@ class Desk:
         """Those who wait, in their order, by client; the client whose turn is next comes first."""
 
     async def read(self, client: str, reading: Generator[None, None, ResultT]) -> ResultT:
-        """What `reading` comes to, when it is its turn.
+        """What `reading` comes to: at once where that is one portion, else when it is its turn.
 
         Args:
             client: whoever counts as one and the same.
             reading: pauses after each portion.
         """
+        try:
+            next(reading)
+        except StopIteration as end:
+            result: ResultT = end.value
+            return result
+        return await self._read_on(client, reading)
+
+    async def _read_on(self, client: str, reading: Generator[None, None, ResultT]) -> ResultT:
         async with self._place(client):
             try:
                 while True:

@@ -242,7 +242,7 @@ class Session(Generic[RequestT]):
         if len(data) > (most := self._shared.limits.request_size):
             message = f"a request of {len(data)} bytes is larger than {most} bytes (limits.request_size)"
             raise Refused(Reason.REQUEST_SIZE, message)
-        request = await self._decode(data)
+        request = await self._shared.desk.read(self._client, self._decoder.reading(data))
         now = self._shared.clock()
         cache = self._cache or self._introduce(request.node or Node())
         match self._stream.receive(request, now):
@@ -256,16 +256,6 @@ class Session(Generic[RequestT]):
             self._wake.set()
         elif not self._stream.unanswered:
             self._report_settled(self._shared.propagation.answered(self.id, now))
-
-    async def _decode(self, data: bytes) -> RequestT:
-        """Read a request: at once, but for a long one."""
-        reading = self._decoder.reading(data)
-        try:
-            next(reading)
-        except StopIteration as end:
-            request: RequestT = end.value
-            return request
-        return await self._shared.desk.read(self._client, reading)
 
     def _account(self, cache: SnapshotCache) -> None:
         """Have the names counted that are kept for the client."""

@@ -6,7 +6,10 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#how-the-client
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from math import isqrt
+from typing import TypeVar
 from weakref import WeakValueDictionary
+
+from xds.message import ExcessiveRequest
 
 WILDCARD = "*"
 NOTHING: frozenset[str] = frozenset()
@@ -19,6 +22,22 @@ LONGEST_NAME = 1024
 
 _COPIED = 512
 """A set of so many names is copied when one of them changes: that takes less time than receiving the request."""
+
+
+NamesT = TypeVar("NamesT", bound=Collection[str])
+
+
+def allowed(names: NamesT) -> NamesT:
+    """These names of one request, if a client may ask for them.
+
+    Raises:
+        ExcessiveRequest: they are too many, or one is too long.
+    """
+    if len(names) > MAX_NAMES:
+        raise ExcessiveRequest(f"the request holds more than {MAX_NAMES} names")
+    if names and max(map(len, names)) > LONGEST_NAME:
+        raise ExcessiveRequest(f"the request holds a name of more than {LONGEST_NAME} characters")
+    return names
 
 
 @dataclass(frozen=True, slots=True)

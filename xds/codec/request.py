@@ -1,6 +1,6 @@
 """Requests from bytes, for one stream each: some of what a request says is only worth reading once."""
 
-from collections.abc import Collection, Generator
+from collections.abc import Generator
 from sys import intern
 from typing import TypeVar
 
@@ -8,7 +8,7 @@ from xds.codec.node import decode_node
 from xds.codec.wire import field, fields, first_two, tag, text
 from xds.message import DeltaRequest, ExcessiveRequest, Request
 from xds.node import Node
-from xds.subscription import LONGEST_NAME, MAX_NAMES, NameSets, Versions
+from xds.subscription import MAX_NAMES, NameSets, Versions, allowed
 
 # DiscoveryRequest
 _VERSION, _NODE, _NAMES, _TYPE_URL, _NONCE, _ERROR, _LOCATORS = map(tag, (1, 2, 3, 4, 5, 6, 7))
@@ -52,7 +52,7 @@ class RequestDecoder:
             ExcessiveRequest: it holds more than a client may ask for.
             InvalidRequest: it is not the encoding of a `DiscoveryRequest`.
         """
-        return _run(self.reading(data))
+        return at_once(self.reading(data))
 
     def reading(self, data: bytes) -> Generator[None, None, Request]:
         """Read the request encoded in `data`, with a pause after each portion of a long one; raises as `decode`."""
@@ -84,7 +84,7 @@ class RequestDecoder:
         self.fields = count
         return Request(
             type_url=text(found.get(_TYPE_URL, b"")),
-            names=self._sets.share(names | _allowed(scattered)) if scattered else names,
+            names=self._sets.share(names | allowed(scattered)) if scattered else names,
             version=text(found.get(_VERSION, b"")),
             nonce=text(found.get(_NONCE, b"")),
             error=_error(found.get(_ERROR)),
@@ -101,7 +101,7 @@ class RequestDecoder:
             if not count % _PORTION:
                 yield
             number = data[position] if position < len(data) else -1
-        self._names, self._count = self._sets.share(_allowed(names)), count
+        self._names, self._count = self._sets.share(allowed(names)), count
         self._length, self._hash = position - start, hash(data[start:position])
         return position
 
@@ -122,7 +122,7 @@ class DeltaRequestDecoder:
             ExcessiveRequest: it holds more than a client may ask for.
             InvalidRequest: it is not the encoding of a `DeltaDiscoveryRequest`.
         """
-        return _run(self.reading(data))
+        return at_once(self.reading(data))
 
     def reading(self, data: bytes) -> Generator[None, None, DeltaRequest]:
         """Read the request encoded in `data`, with a pause after each portion of a long one; raises as `decode`."""
@@ -148,9 +148,9 @@ class DeltaRequestDecoder:
         self.fields = count
         return DeltaRequest(
             type_url=text(found.get(_DELTA_TYPE_URL, b"")),
-            subscribe=self._sets.share(_allowed(lists[_SUBSCRIBE])),
-            unsubscribe=self._sets.share(_allowed(lists[_UNSUBSCRIBE])),
-            initial_versions=self._sets.share_versions(_allowed(versions)) if versions else versions,
+            subscribe=self._sets.share(allowed(lists[_SUBSCRIBE])),
+            unsubscribe=self._sets.share(allowed(lists[_UNSUBSCRIBE])),
+            initial_versions=self._sets.share_versions(allowed(versions)) if versions else versions,
             nonce=text(found.get(_DELTA_NONCE, b"")),
             error=_error(found.get(_DELTA_ERROR)),
             node=self._introduction.read(found.get(_DELTA_NODE)),
@@ -160,7 +160,7 @@ class DeltaRequestDecoder:
 RequestT = TypeVar("RequestT", Request, DeltaRequest)
 
 
-def _run(reading: Generator[None, None, RequestT]) -> RequestT:
+def at_once(reading: Generator[None, None, RequestT]) -> RequestT:
     """Read on without pauses."""
     try:
         while True:
@@ -177,18 +177,6 @@ def _counted(fields_read: int) -> int:
             f"the request has more than {_MAX_FIELDS} fields; a client may ask for {MAX_NAMES} names"
         )
     return fields_read + 1
-
-
-NamesT = TypeVar("NamesT", bound=Collection[str])
-
-
-def _allowed(names: NamesT) -> NamesT:
-    """These names, if a client may ask for them."""
-    if len(names) > MAX_NAMES:
-        raise ExcessiveRequest(f"the request holds more than {MAX_NAMES} names")
-    if names and max(map(len, names)) > LONGEST_NAME:
-        raise ExcessiveRequest(f"the request holds a name of more than {LONGEST_NAME} characters")
-    return names
 
 
 def _error(status: bytes | None) -> str | None:

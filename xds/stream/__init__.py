@@ -136,8 +136,8 @@ class Stream(Generic[RequestT]):
 
     def names(self) -> Iterator[tuple[str, Collection[str]]]:
         """The names that are kept for the client, in sets that may be shared, each with its type's URL."""
-        for channel in self._channels:
-            for names in channel.kept() if channel else ():
+        for channel in filter(None, self._channels):
+            for names in channel.kept():
                 yield channel.type.url, names
 
     @property
