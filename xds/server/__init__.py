@@ -58,8 +58,9 @@ class XdsServer:
         admission = Admission(limits, clock)
         self._discovery = Discovery(types, self._audience, shared, admission)
         self._fetch = Fetch(types, shared, admission)
-        self._status = ClientStatus(self._audience, options.status_names, observer)
-        self._health = Health({*self._discovery.services(), *self._status.services()}, views, observer)
+        self._status = ClientStatus(self._audience, options.status_names, admission, observer)
+        services = {*self._discovery.services(), *self._status.services()}
+        self._health = Health(services, views, admission, observer)
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> int:
