@@ -54,6 +54,10 @@ class Connection(Protocol):
     def names(self) -> tuple[str, ...]:
         """Subject alternative names of the client's verified certificate; none without TLS."""
 
+    @property
+    def left(self) -> asyncio.Future[None] | None:
+        """Done when the transport lets go of a large message that it has not taken; None while there is none."""
+
     async def read(self) -> bytes | None:
         """The next message; None when the client has said its last."""
 
@@ -119,6 +123,8 @@ class Session(Generic[RequestT]):
         self.peer = connection.peer
         self.refusal: Refused | None = None
         """Why the stream was ended, where the client is to blame."""
+        self.heard = surroundings.clock()
+        """When the last request came, or the stream."""
         self._cache: SnapshotCache | None = None
         """What this client may see; known from its first request on."""
         self._stream: Stream[RequestT] = stream
@@ -145,6 +151,11 @@ class Session(Generic[RequestT]):
     def transport(self) -> str:
         """`sotw` or `delta`."""
         return self._stream.transport
+
+    @property
+    def stuck_since(self) -> float | None:
+        """When the response was handed out that the client has not taken; None where there is no such."""
+        return self._writing_since
 
     @property
     def aggregated(self) -> bool:
@@ -242,6 +253,7 @@ class Session(Generic[RequestT]):
         if len(data) > (most := self._shared.limits.request_size):
             message = f"a request of {len(data)} bytes is larger than {most} bytes (limits.request_size)"
             raise Refused(Reason.REQUEST_SIZE, message)
+        self.heard = self._shared.clock()
         request = await self._shared.desk.read(self._client, self._decoder.reading(data))
         now = self._shared.clock()
         cache = self._cache or self._introduce(request.node or Node())
@@ -279,6 +291,9 @@ class Session(Generic[RequestT]):
                 await self._write_all()
         except Disconnected:
             self.end()
+        except Refused as refusal:
+            self.refusal = refusal
+            self.end()
 
     async def _write_all(self) -> None:
         """Write until there is nothing left that may be sent."""
@@ -311,7 +326,13 @@ class Session(Generic[RequestT]):
             del message  # whoever waits for room holds no bytes: nobody would count them
             self._shared.window.leave(self.id)  # nor a turn, which small ones need: room keeps the large ones few
             async with self._shared.in_flight.room(self.id, size, self._give_up):
-                await self._put(cache.encode(response))
+                if self.peer.startswith("unix:"):  # nobody can be hung up on there
+                    self._shared.in_flight.require_read(self._client)
+                try:
+                    await self._put(cache.encode(response))
+                finally:
+                    if left := self._connection.left:
+                        self._shared.in_flight.leave(self._client, size, left)
         return size
 
     async def _put(self, message: bytes) -> None:

@@ -36,6 +36,7 @@ STATUS: Mapping[Reason, HTTPStatus] = MappingProxyType(
         Reason.NAME_NOT_ALLOWED: HTTPStatus.FORBIDDEN,
         Reason.NOT_READY: HTTPStatus.SERVICE_UNAVAILABLE,
         Reason.STOPPING: HTTPStatus.SERVICE_UNAVAILABLE,
+        Reason.UNREAD: HTTPStatus.TOO_MANY_REQUESTS,
         Reason.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
         Reason.STREAMS: HTTPStatus.TOO_MANY_REQUESTS,
         Reason.STREAMS_PER_CLIENT: HTTPStatus.TOO_MANY_REQUESTS,

@@ -13,6 +13,7 @@ class MemoryConnection:
         self.may_write = asyncio.Event()
         self.may_write.set()
         self.broken: Exception | None = None
+        self.left: asyncio.Future[None] | None = None
 
     @property
     def peer(self) -> str:

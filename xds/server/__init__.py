@@ -52,8 +52,8 @@ class XdsServer:
         self._credentials = credentials
         self._gates = [Gate(options.allowed_sans, observer)] if options.allowed_sans else []
         limits, clock = options.limits, time.monotonic
-        in_flight, ledger = InFlight(limits.in_flight, clock), Ledger(limits)
-        shared = Surroundings(views, observer, Propagation(), clock, limits, in_flight, ledger=ledger)
+        self.in_flight, self.ledger = InFlight(limits.in_flight, clock), Ledger(limits)
+        shared = Surroundings(views, observer, Propagation(), clock, limits, self.in_flight, ledger=self.ledger)
         self._audience = Audience(shared, limits.write_timeout)
         admission = Admission(limits, clock)
         self._discovery = Discovery(types, self._audience, shared, admission)

@@ -103,11 +103,21 @@ class Discovery:
         async with self._admission.place(connection.client):
             with self._audience.holding(session):
                 await session.run()
-            if connection.unsent and not self._closed:
+            if connection.unsent and not self._closed and not self._serves_others(session, connection):
                 await self._hang_up(session)
                 return
         if session.refusal is not None:
             raise session.refusal
+
+    def _serves_others(self, session: AnySession, connection: GrpcConnection) -> bool:
+        """Whether the connection is in use for other streams: then this one ends alone, and its message is counted."""
+        since = session.stuck_since
+        return (
+            since is not None
+            and connection.left is not None
+            and not self._shared.in_flight.overdrawn(connection.client)
+            and self._audience.heard_from(session.peer, since)
+        )
 
     async def _hang_up(self, session: AnySession) -> None:
         """Be rid of a client whose status would wait behind a message that it does not take."""
