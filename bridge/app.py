@@ -165,7 +165,6 @@ def _rest_options(config: XdsConfig, handshakes: Handshakes | None) -> RestOptio
         return None
     return RestOptions(
         listen=config.rest.listen,
-        largest_request=config.limits.request_size,
         handshakes=handshakes,
         allowed_sans=config.allowed_sans,
     )

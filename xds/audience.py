@@ -72,6 +72,10 @@ class Audience:
             if presence := session.presence(self._shared.clock()):
                 yield presence
 
+    def heard_from(self, peer: str, since: float) -> bool:
+        """Whether a request has come by a connection since then, on a stream that is open."""
+        return any(session.peer == peer and session.heard > since for session in self._sessions.values())
+
     def _notice(self, generation: int) -> None:
         self._generation = generation
         self._shared.propagation.begin(generation, self._shared.clock())

@@ -16,10 +16,10 @@ class Bucket:
         self._rate, self._burst = rate, burst
         self._tokens, self._since = burst, now
 
-    def take(self, now: float) -> float:
-        """Take a token, on credit where there is none; returns the seconds after which the debt is paid."""
+    def take(self, now: float, tokens: int = 1) -> float:
+        """Take tokens, on credit where there are none; returns the seconds after which the debt is paid."""
         self._fill(now)
-        self._tokens -= 1
+        self._tokens -= tokens
         return max(0.0, -self._tokens / self._rate)
 
     def wait(self, now: float) -> float:

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xds.cache import SnapshotCache, placeholder
-from xds.message import InvalidRequest, Request, Response
+from xds.message import ExcessiveRequest, InvalidRequest, Request, Response
 from xds.refusal import Reason, Refused
 from xds.resource import Resource, ResourceType
 from xds.snapshot import Snapshot
-from xds.subscription import Subscription, restated
+from xds.subscription import Subscription, allowed, restated
+
+_MOST_UNKNOWN = 1000
+"""Names without a resource that one question may have: each is answered with a placeholder, which is made for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ def fetch(cache: SnapshotCache, kind: ResourceType, request: Request) -> Respons
     such a version, because there the names change while what was sent before stays with the client.
 
     Raises:
+        ExcessiveRequest: it asks for more names, or longer ones, than a client may.
         InvalidRequest: it is a request for another type.
         Refused: there is nothing to serve yet.
     """
@@ -36,7 +40,7 @@ def fetch(cache: SnapshotCache, kind: ResourceType, request: Request) -> Respons
         raise InvalidRequest(f"this method serves {kind.url}, not {request.type_url[:200]!r}")
     if cache.snapshot is None:
         raise Refused(Reason.NOT_READY, "there is nothing to serve yet; ask again in a moment")
-    wants = restated(None, request.names, legacy_wildcard=kind.legacy_wildcard)
+    wants = restated(None, allowed(request.names), legacy_wildcard=kind.legacy_wildcard)
     selected = _selected(cache.snapshot, kind, wants)
     version = selected.version(kind.url)
     if version == request.version:
@@ -53,8 +57,10 @@ def _selected(snapshot: Snapshot, kind: ResourceType, wants: Subscription) -> Sn
 
 
 def _resources(snapshot: Snapshot, kind: ResourceType, wants: Subscription) -> Iterator[Resource]:
-    known = snapshot.resources(kind.url)
-    for name in wants.everything(snapshot.names(kind.url)):
+    known, existing = snapshot.resources(kind.url), snapshot.names(kind.url)
+    if kind.placeholder is not None and len(wants.names - existing) > _MOST_UNKNOWN:
+        raise ExcessiveRequest(f"the request names more than {_MOST_UNKNOWN} resources that do not exist")
+    for name in wants.everything(existing):
         if resource := known.get(name):
             yield resource
         elif kind.placeholder is not None:

@@ -1,10 +1,12 @@
 """Room for large responses: writers wait here until the budget has some for them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from xds.budget import Budget
+from xds.refusal import Reason, Refused
 
 SMALL = 64 << 10
 """Bytes. What is no larger than this needs no room: most changes do not wait behind anybody."""
@@ -19,7 +21,10 @@ class InFlight:
     """
 
     def __init__(self, size: int, clock: Callable[[], float]) -> None:
+        self._size = size
         self._budget = Budget(size)
+        self._left = Counter[str]()
+        """Bytes of responses that were given up and are still kept by the transport, by client."""
         self._clock = clock
         self._turns: dict[int, asyncio.Future[None]] = {}
         self._ends: dict[int, Callable[[], None]] = {}
@@ -56,6 +61,43 @@ class InFlight:
             self._turns.pop(writer, None)
             self._budget.release(writer)
             self._review()
+
+    @property
+    def left(self) -> int:
+        """Bytes of large responses that were given up and that clients have not let go of."""
+        return self._left.total()
+
+    def leave(self, client: str, size: int, gone: asyncio.Future[None]) -> None:
+        """Note a response that was given up, for as long as the transport keeps it.
+
+        Its room is free for others all the same: what is left is bounded by client.
+
+        Args:
+            client: whoever counts as one and the same.
+            size: bytes.
+            gone: done when the transport does not keep it any more.
+        """
+        self._left[client] += size
+        gone.add_done_callback(lambda _: self._forget(client, size))
+
+    def overdrawn(self, client: str) -> bool:
+        """Whether a client has left as much as may be on its way to all of them."""
+        return self._left[client] >= self._size
+
+    def require_read(self, client: str) -> None:
+        """Let only those go on who have not left too much.
+
+        Raises:
+            Refused: the client is overdrawn.
+        """
+        if self.overdrawn(client):
+            message = f"{client} has left {self._left[client]} bytes unread (limits.in_flight); close those connections"
+            raise Refused(Reason.UNREAD, message)
+
+    def _forget(self, client: str, size: int) -> None:
+        self._left[client] -= size
+        if not self._left[client]:
+            del self._left[client]
 
     def _review(self) -> None:
         now = self._clock()

@@ -15,6 +15,10 @@ class Limits:
     """New streams per second. Two seconds' worth may come at once; more wait their turn."""
     request_rate: int = 100
     """Requests per second on one stream. Twenty seconds' worth may come at once; more are read later."""
+    names: int = 2_000_000
+    """Names that are asked for in all and of which there is no resource; each costs up to 400 bytes."""
+    names_per_client: int = 250_000
+    """Such names of one client."""
     request_size: int = 16 << 20
     """Of one request. In State of the World it restates every name; gRPC's own default of 4 MiB is too small for it."""
     in_flight: int = 64 << 20

@@ -28,6 +28,8 @@ class Reason(StrEnum):
     """There is nothing to serve yet; asking again later will help."""
     STOPPING = "stopping"
     """The server is about to end; another replica will answer."""
+    UNREAD = "unread"
+    """The client has left large responses unread, which take up memory for as long as it does not hang up."""
     TOO_MANY = "too_many"
     """So many clients use this service already that one more is not served."""
 

@@ -2,20 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
 from xds.bucket import Bucket
 from xds.cache import SnapshotCache
+from xds.desk import Desk
 from xds.in_flight import SMALL, InFlight
+from xds.ledger import Ledger
 from xds.limit import Limits
 from xds.message import DeltaRequest, Request, Response
 from xds.node import Client, Node
 from xds.observer import StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.refusal import Reason, Refused
+from xds.snapshot import Snapshot
 from xds.standing import Presence
 from xds.stream import Acknowledgement, Stream, Unsupported
 from xds.view import Views
@@ -23,6 +26,10 @@ from xds.window import Window
 
 _BURST = 20.0
 """Seconds' worth of requests that may come at once: an Envoy with 1,000 clusters may ask for each of them by itself."""
+
+_FREE_FIELDS, _FIELDS, _BYTES = 1000, 100, 256 << 10
+"""A request counts as one more for each so many fields beyond the first, and for so many bytes: reading them takes as
+long. What Envoys with up to a thousand names send counts as one."""
 
 RequestT = TypeVar("RequestT", Request, DeltaRequest)
 RequestT_co = TypeVar("RequestT_co", Request, DeltaRequest, covariant=True)
@@ -40,8 +47,16 @@ class Connection(Protocol):
         """Network address of the client."""
 
     @property
+    def client(self) -> str:
+        """Whom it counts for, where what one client may ask of us is counted."""
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Subject alternative names of the client's verified certificate; none without TLS."""
+
+    @property
+    def left(self) -> asyncio.Future[None] | None:
+        """Done when the transport lets go of a large message that it has not taken; None while there is none."""
 
     async def read(self) -> bytes | None:
         """The next message; None when the client has said its last."""
@@ -57,8 +72,12 @@ class Connection(Protocol):
 class Decoder(Protocol[RequestT_co]):
     """Reads the requests of one stream."""
 
-    def decode(self, data: bytes) -> RequestT_co:
-        """The request encoded in `data`.
+    @property
+    def fields(self) -> int:
+        """How many fields were read of the last request."""
+
+    def reading(self, data: bytes) -> Generator[None, None, RequestT_co]:
+        """Read the request encoded in `data`, with a pause wherever others may have a turn.
 
         Raises:
             InvalidRequest: there is none.
@@ -76,6 +95,8 @@ class Surroundings:
     limits: Limits = field(default_factory=Limits)
     in_flight: InFlight = field(default_factory=lambda: InFlight(Limits().in_flight, time.monotonic))
     window: Window = field(default_factory=lambda: Window(time.monotonic))
+    desk: Desk = field(default_factory=Desk)
+    ledger: Ledger = field(default_factory=lambda: Ledger(Limits()))
 
 
 class Session(Generic[RequestT]):
@@ -102,6 +123,8 @@ class Session(Generic[RequestT]):
         self.peer = connection.peer
         self.refusal: Refused | None = None
         """Why the stream was ended, where the client is to blame."""
+        self.heard = surroundings.clock()
+        """When the last request came, or the stream."""
         self._cache: SnapshotCache | None = None
         """What this client may see; known from its first request on."""
         self._stream: Stream[RequestT] = stream
@@ -118,11 +141,21 @@ class Session(Generic[RequestT]):
         self._finished = False
         """Whether nothing more is read: the client has said its last, or what it said is refused."""
         self._writing_since: float | None = None
+        self._client = connection.client
+        self._accounted = 0
+        """The revision of the stream whose names the ledger has."""
+        self._claims = False
+        """Whether some of them are kept until the first answer only."""
 
     @property
     def transport(self) -> str:
         """`sotw` or `delta`."""
         return self._stream.transport
+
+    @property
+    def stuck_since(self) -> float | None:
+        """When the response was handed out that the client has not taken; None where there is no such."""
+        return self._writing_since
 
     @property
     def aggregated(self) -> bool:
@@ -137,6 +170,7 @@ class Session(Generic[RequestT]):
         if isinstance(error, Exception):
             self._shared.observer.failed(self, error)
         self._report_settled(self._shared.propagation.gone(self.id, self._shared.clock()))
+        self._shared.ledger.release(self.id, self._client)
         self._shared.observer.closed(self)
 
     async def run(self) -> None:
@@ -197,9 +231,10 @@ class Session(Generic[RequestT]):
     async def _read(self) -> None:
         try:
             while (data := await self._connection.read()) is not None:
-                self._receive(data)
+                size = len(data)
+                await self._receive(data)
                 del data  # or an idle stream keeps its last request, with every name in it, and 61 KB of node
-                if delay := self._pace.take(self._shared.clock()):
+                if delay := self._pace.take(self._shared.clock(), _price(self._decoder.fields, size)):
                     await self._slow_down(delay)
         except Refused as refusal:
             self.refusal = refusal
@@ -214,21 +249,32 @@ class Session(Generic[RequestT]):
             self._shared.observer.slowed(self)
         await asyncio.sleep(delay)
 
-    def _receive(self, data: bytes) -> None:
+    async def _receive(self, data: bytes) -> None:
         if len(data) > (most := self._shared.limits.request_size):
             message = f"a request of {len(data)} bytes is larger than {most} bytes (limits.request_size)"
             raise Refused(Reason.REQUEST_SIZE, message)
-        request, now = self._decoder.decode(data), self._shared.clock()
+        self.heard = self._shared.clock()
+        request = await self._shared.desk.read(self._client, self._decoder.reading(data))
+        now = self._shared.clock()
         cache = self._cache or self._introduce(request.node or Node())
         match self._stream.receive(request, now):
             case Acknowledgement() as verdict:
                 self._report(verdict)
             case Unsupported(type_url):
                 self._shared.observer.unsupported(self, type_url)
+        if self._stream.revision != self._accounted:
+            self._account(cache)
         if self._stream.due(cache):
             self._wake.set()
         elif not self._stream.unanswered:
             self._report_settled(self._shared.propagation.answered(self.id, now))
+
+    def _account(self, cache: SnapshotCache) -> None:
+        """Have the names counted that are kept for the client."""
+        self._accounted, self._claims = self._stream.revision, self._stream.claims
+        snapshot = cache.snapshot or Snapshot()
+        names = ((names, snapshot.names(url)) for url, names in self._stream.names())
+        self._shared.ledger.hold(self.id, self._client, names)
 
     def _introduce(self, node: Node) -> SnapshotCache:
         """Choose what the client may see, once and for all, by what it said first about itself."""
@@ -244,6 +290,9 @@ class Session(Generic[RequestT]):
                 self._wake.clear()
                 await self._write_all()
         except Disconnected:
+            self.end()
+        except Refused as refusal:
+            self.refusal = refusal
             self.end()
 
     async def _write_all(self) -> None:
@@ -261,6 +310,8 @@ class Session(Generic[RequestT]):
                 size = await self._send(cache, response)
                 resources = len(response.names) + len(response.removed)
                 shared.observer.sent(self, response.type.url, resources, size)
+                if self._claims:
+                    self._account(cache)
             return response is not None
         finally:
             shared.window.leave(self.id)
@@ -275,7 +326,13 @@ class Session(Generic[RequestT]):
             del message  # whoever waits for room holds no bytes: nobody would count them
             self._shared.window.leave(self.id)  # nor a turn, which small ones need: room keeps the large ones few
             async with self._shared.in_flight.room(self.id, size, self._give_up):
-                await self._put(cache.encode(response))
+                if self.peer.startswith("unix:"):  # nobody can be hung up on there
+                    self._shared.in_flight.require_read(self._client)
+                try:
+                    await self._put(cache.encode(response))
+                finally:
+                    if left := self._connection.left:
+                        self._shared.in_flight.leave(self._client, size, left)
         return size
 
     async def _put(self, message: bytes) -> None:
@@ -299,3 +356,8 @@ class Session(Generic[RequestT]):
     def _report_settled(self, settled: list[tuple[int, float]]) -> None:
         for generation, latency in settled:
             self._shared.observer.settled(generation, latency)
+
+
+def _price(fields: int, size: int) -> int:
+    """How many requests one counts as that has so many fields and bytes."""
+    return 1 + max(0, fields - _FREE_FIELDS) // _FIELDS + size // _BYTES

@@ -3,11 +3,13 @@
 https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#how-the-client-specifies-what-resources-to-return
 """
 
-import sys
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from math import isqrt
+from typing import TypeVar
 from weakref import WeakValueDictionary
+
+from xds.message import ExcessiveRequest
 
 WILDCARD = "*"
 NOTHING: frozenset[str] = frozenset()
@@ -20,6 +22,22 @@ LONGEST_NAME = 1024
 
 _COPIED = 512
 """A set of so many names is copied when one of them changes: that takes less time than receiving the request."""
+
+
+NamesT = TypeVar("NamesT", bound=Collection[str])
+
+
+def allowed(names: NamesT) -> NamesT:
+    """These names of one request, if a client may ask for them.
+
+    Raises:
+        ExcessiveRequest: they are too many, or one is too long.
+    """
+    if len(names) > MAX_NAMES:
+        raise ExcessiveRequest(f"the request holds more than {MAX_NAMES} names")
+    if names and max(map(len, names)) > LONGEST_NAME:
+        raise ExcessiveRequest(f"the request holds a name of more than {LONGEST_NAME} characters")
+    return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +93,14 @@ class Subscription:
         return existing if names <= existing else existing | names
 
 
+class Versions(dict[str, str]):
+    """Versions by name, which can be referred to weakly."""
+
+    __slots__ = ("__weakref__",)
+
+
 class NameSets:
-    """Lets equal sets of names be one object, for as long as somebody uses it.
+    """Lets equal sets of names, and equal versions by name, be one object for as long as somebody uses it.
 
     A thousand Envoys ask for the same thousand names; kept once per Envoy these would outweigh everything else.
     """
@@ -84,14 +108,20 @@ class NameSets:
     def __init__(self) -> None:
         # By hash, because a table by value would keep its own keys alive.
         self._sets: WeakValueDictionary[int, frozenset[str]] = WeakValueDictionary()
+        self._versions: WeakValueDictionary[int, Versions] = WeakValueDictionary()
 
     def share(self, names: Collection[str]) -> frozenset[str]:
-        """The one object for this set of names."""
+        """The one object for this set of names. That each name is one object, too, is for whoever reads them."""
         if not names:
             return NOTHING
-        wanted = names if isinstance(names, frozenset) else frozenset(map(sys.intern, names))
+        wanted = frozenset(names)
         known = self._sets.setdefault(hash(wanted), wanted)
         return known if known is wanted or known == wanted else wanted
+
+    def share_versions(self, versions: Versions) -> Versions:
+        """The one object for these versions; whoever has it must not change it."""
+        known = self._versions.setdefault(hash(frozenset(versions.items())), versions)
+        return known if known == versions else versions
 
     def share_all(self, subscription: Subscription) -> Subscription:
         """An equal subscription, whose sets of names are the one object for each."""

@@ -76,6 +76,10 @@ class LimitsConfig(Section):
     """New streams per second, two seconds' worth of which may come at once."""
     request_rate: Annotated[int, Field(ge=1)] = 100
     """Requests per second on one stream, twenty seconds' worth of which may come at once; more are read later."""
+    names: Annotated[int, Field(ge=1000)] = 2_000_000
+    """The most names that are asked for in all and of which there is no resource."""
+    names_per_client: Annotated[int, Field(ge=1000)] = 250_000
+    """The most such names that one client asks for, on all its streams."""
     request_size: Annotated[Size, Field(ge=64 << 10, le=1 << 30)] = 16 << 20
     """The largest request. In State of the World each one names everything that the Envoy asks for."""
     in_flight: Annotated[Size, Field(ge=1 << 20)] = 64 << 20

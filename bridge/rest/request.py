@@ -4,6 +4,7 @@ https://protobuf.dev/programming-guides/json
 """
 
 from collections.abc import Mapping
+from typing import Annotated
 
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
@@ -14,6 +15,9 @@ _MOST_METADATA = 64
 """Entries of a node's metadata that are read: as many as of a stream."""
 
 _LONGEST_PROBLEM = 200
+
+_Text = Annotated[str, Field(max_length=1024)]
+"""What a node says of itself, as long as on a stream."""
 
 
 def discovery_request(body: bytes) -> Request:
@@ -51,14 +55,14 @@ class _Message(BaseModel):
 
 
 class _Locality(_Message):
-    region: str = ""
-    zone: str = ""
-    sub_zone: str = ""
+    region: _Text = ""
+    zone: _Text = ""
+    sub_zone: _Text = ""
 
 
 class _Node(_Message):
-    id: str = ""
-    cluster: str = ""
+    id: _Text = ""
+    cluster: _Text = ""
     locality: _Locality = _Locality()
     metadata: Mapping[str, object] = Field(default_factory=dict)
 

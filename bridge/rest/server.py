@@ -37,6 +37,7 @@ STATUS: Mapping[Reason, HTTPStatus] = MappingProxyType(
         Reason.NAME_NOT_ALLOWED: HTTPStatus.FORBIDDEN,
         Reason.NOT_READY: HTTPStatus.SERVICE_UNAVAILABLE,
         Reason.STOPPING: HTTPStatus.SERVICE_UNAVAILABLE,
+        Reason.UNREAD: HTTPStatus.TOO_MANY_REQUESTS,
         Reason.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
         Reason.STREAMS: HTTPStatus.TOO_MANY_REQUESTS,
         Reason.STREAMS_PER_CLIENT: HTTPStatus.TOO_MANY_REQUESTS,
@@ -50,8 +51,8 @@ class RestOptions:
     """Where and how to listen."""
 
     listen: Address
-    largest_request: int = 16 << 20
-    """Bytes; an Envoy's description of itself is some 150 KB in JSON and comes with every request."""
+    largest_request: int = 1 << 20
+    """Bytes, read in one go; an Envoy's description of itself is 150 KB in JSON and comes with every request."""
     handshakes: Handshakes | None = None
     """Encrypt, and tell by their certificates who asks; plain text without."""
     allowed_sans: Sequence[str] = ()

@@ -14,6 +14,7 @@ from support.mutation import mutated, with_text
 from support.protobuf_fields import parse
 from xds import CLUSTER, ENDPOINT, TYPES, Resource, ResourceType, Snapshot, SnapshotCache
 from xds.codec import DeltaRequestDecoder, RequestDecoder
+from xds.codec.request import at_once
 from xds.message import DeltaRequest, InvalidRequest, Request, Response
 from xds.session import Decoder
 from xds.stream import Incremental, StateOfTheWorld, Stream
@@ -62,7 +63,7 @@ class FuzzedStream(Generic[RequestT]):
         if answering and self._nonces:
             message = with_text(message, 6 if self.delta else 5, next(reversed(self._nonces)))
         try:
-            request = self._decoder.decode(message)
+            request = at_once(self._decoder.reading(message))
             self._compare(message, request)
             self._named[self._type(request).url] |= names_in(request)
             self._stream.receive(request, self.now)

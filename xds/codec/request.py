@@ -1,13 +1,14 @@
 """Requests from bytes, for one stream each: some of what a request says is only worth reading once."""
 
-from collections.abc import Collection
+from collections.abc import Generator
+from sys import intern
 from typing import TypeVar
 
 from xds.codec.node import decode_node
 from xds.codec.wire import field, fields, first_two, tag, text
 from xds.message import DeltaRequest, ExcessiveRequest, Request
 from xds.node import Node
-from xds.subscription import LONGEST_NAME, MAX_NAMES, NameSets
+from xds.subscription import MAX_NAMES, NameSets, Versions, allowed
 
 # DiscoveryRequest
 _VERSION, _NODE, _NAMES, _TYPE_URL, _NONCE, _ERROR, _LOCATORS = map(tag, (1, 2, 3, 4, 5, 6, 7))
@@ -22,6 +23,9 @@ _STATUS_MESSAGE = tag(2)
 _MAX_FIELDS = 3 * MAX_NAMES + 100
 """Fields that are read of a request: three lists of names, and the rest. Passing over millions takes seconds."""
 
+_PORTION = 2000
+"""Fields that are read in one go: some 5 ms. Most requests have fewer."""
+
 
 class RequestDecoder:
     """Decodes the State-of-the-World requests of one stream.
@@ -33,18 +37,25 @@ class RequestDecoder:
     """
 
     def __init__(self, sets: NameSets) -> None:
+        self.fields = 0
+        """Fields read of the last request; names that it repeats from the one before count as one."""
         self._sets = sets
         self._length, self._hash = 0, 0
         self._names: frozenset[str] = frozenset()
+        self._count = 0
         self._introduction = _Introduction()
 
     def decode(self, data: bytes) -> Request:
-        """The request encoded in `data`.
+        """The request encoded in `data`, however long it takes.
 
         Raises:
             ExcessiveRequest: it holds more than a client may ask for.
             InvalidRequest: it is not the encoding of a `DiscoveryRequest`.
         """
+        return at_once(self.reading(data))
+
+    def reading(self, data: bytes) -> Generator[None, None, Request]:
+        """Read the request encoded in `data`, with a pause after each portion of a long one; raises as `decode`."""
         found: dict[int, bytes] = {}
         names: frozenset[str] = frozenset()
         scattered: set[str] = set()
@@ -52,82 +63,111 @@ class RequestDecoder:
         while position < len(data):
             number, start, end = field(data, position)
             count = _counted(count)
+            if not count % _PORTION:
+                yield
             if number == _NAMES and not names:
-                names, end = self._block_of_names(data, position, end)
+                known = position + self._length
+                ends_there = known >= len(data) or data[known] != _NAMES
+                if self._length and ends_there and hash(data[position:known]) == self._hash:
+                    names, end = self._names, known
+                else:
+                    end = yield from self._read_names(data, position)
+                    names = self._names
+                    count += self._count
             elif number == _NAMES:  # any order of fields is valid, though nobody writes it
-                scattered.add(text(data[start:end]))
+                scattered.add(intern(text(data[start:end])))
             elif number == _LOCATORS:
                 scattered.update(_located(data[start:end]))
             elif number in _SINGLE and (number != _NODE or self._introduction.due):
                 found[number] = data[start:end]
             position = end
+        self.fields = count
         return Request(
             type_url=text(found.get(_TYPE_URL, b"")),
-            names=self._sets.share(names | _allowed(scattered)) if scattered else names,
+            names=self._sets.share(names | allowed(scattered)) if scattered else names,
             version=text(found.get(_VERSION, b"")),
             nonce=text(found.get(_NONCE, b"")),
             error=_error(found.get(_ERROR)),
             node=self._introduction.read(found.get(_NODE)),
         )
 
-    def _block_of_names(self, data: bytes, position: int, end: int) -> tuple[frozenset[str], int]:
-        """The names in a row from `position` on, and where the row ends; `end` is the end of the first."""
-        known = position + self._length
-        ends_there = known >= len(data) or data[known] != _NAMES
-        if self._length and ends_there and hash(data[position:known]) == self._hash:
-            return self._names, known
-        names, start = [], position
-        number, first = _NAMES, position
+    def _read_names(self, data: bytes, start: int) -> Generator[None, None, int]:
+        """Remember the names in a row from `start` on; returns where the row ends."""
+        names, position, number, count = set[str](), start, _NAMES, 0
         while number == _NAMES:
-            _, first, end = field(data, position)
-            names.append(text(data[first:end]))
-            _counted(len(names))
-            position = end
+            _, first, position = field(data, position)
+            names.add(intern(text(data[first:position])))
+            count = _counted(count)
+            if not count % _PORTION:
+                yield
             number = data[position] if position < len(data) else -1
-        self._names = self._sets.share(_allowed(names))
+        self._names, self._count = self._sets.share(allowed(names)), count
         self._length, self._hash = position - start, hash(data[start:position])
-        return self._names, position
+        return position
 
 
 class DeltaRequestDecoder:
     """Decodes the incremental requests of one stream."""
 
     def __init__(self, sets: NameSets) -> None:
+        self.fields = 0
+        """Fields read of the last request."""
         self._sets = sets
         self._introduction = _Introduction()
 
     def decode(self, data: bytes) -> DeltaRequest:
-        """The request encoded in `data`.
+        """The request encoded in `data`, however long it takes.
 
         Raises:
             ExcessiveRequest: it holds more than a client may ask for.
             InvalidRequest: it is not the encoding of a `DeltaDiscoveryRequest`.
         """
+        return at_once(self.reading(data))
+
+    def reading(self, data: bytes) -> Generator[None, None, DeltaRequest]:
+        """Read the request encoded in `data`, with a pause after each portion of a long one; raises as `decode`."""
         found: dict[int, bytes] = {}
-        lists: dict[int, list[str]] = {_SUBSCRIBE: [], _UNSUBSCRIBE: []}
-        versions: dict[str, str] = {}
+        lists: dict[int, set[str]] = {_SUBSCRIBE: set(), _UNSUBSCRIBE: set()}
+        versions = Versions()
         position = count = 0
         while position < len(data):
             number, start, end = field(data, position)
             count = _counted(count)
+            if not count % _PORTION:
+                yield
             if number in lists:
-                lists[number].append(text(data[start:end]))
+                lists[number].add(intern(text(data[start:end])))
             elif number in (_SUBSCRIBE_LOCATORS, _UNSUBSCRIBE_LOCATORS):
-                lists[_SUBSCRIBE if number == _SUBSCRIBE_LOCATORS else _UNSUBSCRIBE] += _located(data[start:end])
+                lists[_SUBSCRIBE if number == _SUBSCRIBE_LOCATORS else _UNSUBSCRIBE].update(_located(data[start:end]))
             elif number == _INITIAL:
-                versions.update(_pair(data[start:end]))
+                name, version = first_two(data[start:end])
+                versions[intern(text(name))] = intern(text(version))
             elif number in _DELTA_SINGLE and (number != _DELTA_NODE or self._introduction.due):
                 found[number] = data[start:end]
             position = end
+        self.fields = count
         return DeltaRequest(
             type_url=text(found.get(_DELTA_TYPE_URL, b"")),
-            subscribe=self._sets.share(_allowed(lists[_SUBSCRIBE])),
-            unsubscribe=self._sets.share(_allowed(lists[_UNSUBSCRIBE])),
-            initial_versions=_allowed(versions),
+            subscribe=self._sets.share(allowed(lists[_SUBSCRIBE])),
+            unsubscribe=self._sets.share(allowed(lists[_UNSUBSCRIBE])),
+            initial_versions=self._sets.share_versions(allowed(versions)) if versions else versions,
             nonce=text(found.get(_DELTA_NONCE, b"")),
             error=_error(found.get(_DELTA_ERROR)),
             node=self._introduction.read(found.get(_DELTA_NODE)),
         )
+
+
+RequestT = TypeVar("RequestT", Request, DeltaRequest)
+
+
+def at_once(reading: Generator[None, None, RequestT]) -> RequestT:
+    """Read on without pauses."""
+    try:
+        while True:
+            next(reading)
+    except StopIteration as end:
+        request: RequestT = end.value
+        return request
 
 
 def _counted(fields_read: int) -> int:
@@ -137,18 +177,6 @@ def _counted(fields_read: int) -> int:
             f"the request has more than {_MAX_FIELDS} fields; a client may ask for {MAX_NAMES} names"
         )
     return fields_read + 1
-
-
-NamesT = TypeVar("NamesT", bound=Collection[str])
-
-
-def _allowed(names: NamesT) -> NamesT:
-    """These names, if a client may ask for them."""
-    if len(names) > MAX_NAMES:
-        raise ExcessiveRequest(f"the request holds more than {MAX_NAMES} names")
-    if names and max(map(len, names)) > LONGEST_NAME:
-        raise ExcessiveRequest(f"the request holds a name of more than {LONGEST_NAME} characters")
-    return names
 
 
 def _error(status: bytes | None) -> str | None:
@@ -170,12 +198,7 @@ class _Introduction:
         return decode_node(data) if data is not None else None
 
 
-def _pair(entry: bytes) -> tuple[tuple[str, str]]:
-    key, value = first_two(entry)
-    return ((text(key), text(value)),)
-
-
 def _located(locator: bytes) -> tuple[str, ...]:
     """The name in a `ResourceLocator`; one with parameters asks for something that nobody implements."""
     name, parameters = first_two(locator)
-    return () if parameters else (text(name),)
+    return () if parameters else (intern(text(name)),)

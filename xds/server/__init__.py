@@ -11,6 +11,7 @@ import grpc.aio
 from xds.admission import Admission
 from xds.audience import Audience
 from xds.in_flight import InFlight
+from xds.ledger import Ledger
 from xds.observer import StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.resource import TYPES, ResourceType
@@ -51,13 +52,15 @@ class XdsServer:
         self._credentials = credentials
         self._gates = [Gate(options.allowed_sans, observer)] if options.allowed_sans else []
         limits, clock = options.limits, time.monotonic
-        shared = Surroundings(views, observer, Propagation(), clock, limits, InFlight(limits.in_flight, clock))
+        self.in_flight, self.ledger = InFlight(limits.in_flight, clock), Ledger(limits)
+        shared = Surroundings(views, observer, Propagation(), clock, limits, self.in_flight, ledger=self.ledger)
         self._audience = Audience(shared, limits.write_timeout)
         admission = Admission(limits, clock)
         self._discovery = Discovery(types, self._audience, shared, admission)
         self._fetch = Fetch(types, shared, admission)
-        self._status = ClientStatus(self._audience, options.status_names, observer)
-        self._health = Health({*self._discovery.services(), *self._status.services()}, views, observer)
+        self._status = ClientStatus(self._audience, options.status_names, admission, observer)
+        services = {*self._discovery.services(), *self._status.services()}
+        self._health = Health(services, views, admission, observer)
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> int:

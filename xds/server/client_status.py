@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 import grpc
 
+from xds.admission import Admission
 from xds.audience import Audience
 from xds.codec.client_status import (
     decode_client_status_request,
@@ -26,6 +27,7 @@ from xds.session import Connection, Disconnected
 from xds.standing import Presence, merged
 
 _MOST_STREAMS = 64
+"""Open streams of one client."""
 
 _SLICE = 100
 """Streams or clients looked at in a row."""
@@ -37,11 +39,15 @@ class ClientStatus:
     Args:
         audience: whose streams are shown.
         allowed: entries of `AllowedNames`; who comes by the unix socket needs none.
+        admission: lets streams in; they have a place each, as those of Envoys have.
         observer: is told of calls that are refused.
     """
 
-    def __init__(self, audience: Audience, allowed: Sequence[str], observer: StreamObserver) -> None:
+    def __init__(
+        self, audience: Audience, allowed: Sequence[str], admission: Admission, observer: StreamObserver
+    ) -> None:
         self._audience = audience
+        self._admission = admission
         self._allowed = AllowedNames(allowed)
         self._observer = observer
         self._streams = OpenCalls(_MOST_STREAMS)
@@ -70,7 +76,7 @@ class ClientStatus:
         connection = GrpcConnection(context)
         try:
             self._admit(connection)
-            async with self._streams.holding():
+            async with self._admission.place(connection.client), self._streams.holding(connection.client):
                 while (data := await connection.read()) is not None:
                     await connection.write(await self._answer(data))
         except Refused as refusal:

@@ -1,5 +1,6 @@
 """One RPC of grpc.aio as the sessions see it, and how it is refused."""
 
+import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NoReturn
@@ -7,10 +8,11 @@ from typing import NoReturn
 import grpc
 import grpc.aio
 
+from xds.in_flight import SMALL
 from xds.name import certificate_names
 from xds.observer import StreamObserver
 from xds.refusal import Reason, Refused
-from xds.session import Connection, Disconnected
+from xds.session import Disconnected
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -27,6 +29,7 @@ STATUS: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.NOT_ALLOWED: grpc.StatusCode.PERMISSION_DENIED,
         Reason.NOT_READY: grpc.StatusCode.UNAVAILABLE,
         Reason.STOPPING: grpc.StatusCode.UNAVAILABLE,
+        Reason.UNREAD: grpc.StatusCode.RESOURCE_EXHAUSTED,
         Reason.TOO_MANY: grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
@@ -40,11 +43,21 @@ class GrpcConnection:
         self._context = context
         self.unsent = False
         """Whether gRPC holds a message that the client has not taken."""
+        self.left: asyncio.Future[None] | None = None
+        """Done when gRPC lets go of that message; None where that is a small one."""
 
     @property
     def peer(self) -> str:
         """Network address of the client, such as `ipv4:127.0.0.1:40000`."""
         return self._context.peer()
+
+    @property
+    def client(self) -> str:
+        """Whom it counts for: what the certificate says first, else the host; a unix socket is one client."""
+        if names := self.names:
+            return names[0]
+        kind, _, address = self.peer.partition(":")
+        return kind if kind.startswith("unix") else address.rpartition(":")[0]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -64,19 +77,24 @@ class GrpcConnection:
         """
         self.unsent = True
         try:
-            await self._context.write(message)
+            await (self._context.write(message) if len(message) <= SMALL else self._write_large(message))
         except grpc.aio.BaseError as error:
             self.unsent = False
             raise Disconnected from error
         self.unsent = False
 
+    async def _write_large(self, message: bytes) -> None:
+        # In a task of its own, which outlives a writer that gives up and ends when gRPC has let go of the message.
+        writing = self.left = asyncio.ensure_future(self._context.write(message))
+        writing.add_done_callback(_look_at)
+        await asyncio.shield(writing)
+        self.left = None
 
-def client_of(connection: Connection) -> str:
-    """Whom a connection counts for: what the certificate says first, else the host; a unix socket is one client."""
-    if connection.names:
-        return connection.names[0]
-    kind, _, address = connection.peer.partition(":")
-    return kind if kind.startswith("unix") else address.rpartition(":")[0]
+
+def _look_at(ended: asyncio.Future[None]) -> None:
+    """An error is of no interest to anybody once the writer has given up."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 def verified_names(context: Context) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from xds.audience import AnySession, Audience
 from xds.codec import DeltaRequestDecoder, RequestDecoder
 from xds.refusal import Refused
 from xds.resource import ResourceType
-from xds.server.connection import Context, GrpcConnection, client_of, refuse
+from xds.server.connection import Context, GrpcConnection, refuse
 from xds.server.line import Lines
 from xds.session import Connection, Session, Surroundings
 from xds.stream import Acceptances, Incremental, StateOfTheWorld, Stream
@@ -99,14 +99,24 @@ class Discovery:
         return Session(self._audience.next_number(), stream, DeltaRequestDecoder(self._sets), connection, self._shared)
 
     async def _serve(self, session: AnySession, connection: GrpcConnection) -> None:
-        async with self._admission.place(client_of(connection)):
+        async with self._admission.place(connection.client):
             with self._audience.holding(session):
                 await session.run()
-            if connection.unsent and not self._closed:
+            if connection.unsent and not self._closed and not self._serves_others(session, connection):
                 await self._hang_up(session)
                 return
         if session.refusal is not None:
             raise session.refusal
+
+    def _serves_others(self, session: AnySession, connection: GrpcConnection) -> bool:
+        """Whether the connection is in use for other streams: then this one ends alone, and its message is counted."""
+        since = session.stuck_since
+        return (
+            since is not None
+            and connection.left is not None
+            and not self._shared.in_flight.overdrawn(connection.client)
+            and self._audience.heard_from(session.peer, since)
+        )
 
     async def _hang_up(self, session: AnySession) -> None:
         """Be rid of a client whose status would wait behind a message that it does not take."""

@@ -10,7 +10,7 @@ from xds.fetch import Unchanged, fetch
 from xds.node import Client, Node
 from xds.refusal import Refused
 from xds.resource import ResourceType
-from xds.server.connection import Context, GrpcConnection, client_of, refuse
+from xds.server.connection import Context, GrpcConnection, refuse
 from xds.server.discovery import Methods
 from xds.session import Connection, Surroundings
 from xds.subscription import NameSets
@@ -39,8 +39,8 @@ class Fetch:
         async def handle(data: bytes, context: Context) -> bytes:
             connection = GrpcConnection(context)
             try:
-                async with self._admission.place(client_of(connection)):
-                    answer = self._answer(kind, data, connection)
+                async with self._admission.place(connection.client):
+                    answer = await self._answer(kind, data, connection)
             except Refused as refusal:
                 await refuse(context, refusal, self._shared.observer)
             if isinstance(answer, Unchanged):
@@ -51,8 +51,8 @@ class Fetch:
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
-    def _answer(self, kind: ResourceType, data: bytes, connection: Connection) -> bytes | Unchanged:
-        request = RequestDecoder(self._sets).decode(data)
+    async def _answer(self, kind: ResourceType, data: bytes, connection: Connection) -> bytes | Unchanged:
+        request = await self._shared.desk.read(connection.client, RequestDecoder(self._sets).reading(data))
         cache = self._shared.views.view(Client(request.node or Node(), connection.peer, connection.names))
         answer = fetch(cache, kind, request)
         self._shared.observer.fetched(kind.url, unchanged=isinstance(answer, Unchanged))

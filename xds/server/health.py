@@ -8,17 +8,14 @@ from collections.abc import Collection, Mapping
 
 import grpc
 
+from xds.admission import Admission
 from xds.codec.health import ServingStatus, decode_health_request, encode_health_response
 from xds.observer import StreamObserver
 from xds.refusal import Refused
 from xds.server.connection import Context, GrpcConnection, refuse
 from xds.server.discovery import Methods
-from xds.server.open_calls import OpenCalls
 from xds.session import Connection, Disconnected
 from xds.view import Views
-
-MOST_WATCHERS = 100
-"""Calls of `Watch` that are open at a time; there is one for each client that balances over replicas."""
 
 
 class Health:
@@ -27,17 +24,19 @@ class Health:
     Args:
         services: full names of those that are asked about.
         views: what is served.
+        admission: lets calls of `Watch` in; they have a place each, as streams have.
         observer: is told of calls that are refused.
     """
 
-    def __init__(self, services: Collection[str], views: Views, observer: StreamObserver) -> None:
+    def __init__(self, services: Collection[str], views: Views, admission: Admission, observer: StreamObserver) -> None:
         self._known = frozenset(services) | {""}
         self._views = views
         self._observer = observer
-        self._watchers = OpenCalls(MOST_WATCHERS)
+        self._admission = admission
         self._changed = asyncio.Event()
+        self._ready = views.ready
         self._closed = False
-        self._unwatch = views.watch(lambda _generation: self._notify())
+        self._unwatch = views.watch(self._follow)
 
     def services(self) -> Mapping[str, Methods]:
         """The methods of the service by its full name."""
@@ -60,6 +59,12 @@ class Health:
         serving = self._views.ready and not self._closed
         return ServingStatus.SERVING if serving else ServingStatus.NOT_SERVING
 
+    def _follow(self, _generation: int) -> None:
+        """Wake those who watch when there is something to tell them: not with each change of what is served."""
+        if self._views.ready != self._ready:
+            self._ready = self._views.ready
+            self._notify()
+
     def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
@@ -77,8 +82,9 @@ class Health:
     async def _watch(self, data: bytes, context: Context) -> None:
         try:
             service = decode_health_request(data)
-            async with self._watchers.holding():
-                await self._tell_changes(service, GrpcConnection(context))
+            connection = GrpcConnection(context)
+            async with self._admission.place(connection.client):
+                await self._tell_changes(service, connection)
         except Refused as refusal:
             await refuse(context, refusal, self._observer)
         except Disconnected:

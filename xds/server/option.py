@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from xds.limit import Limits
 
 _PENDING = 100_000
+_LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,8 @@ def channel_arguments(options: ServerOptions) -> list[tuple[str, int]]:
     timeout = int(limits.keepalive_timeout * 1000)
     return [
         ("grpc.so_reuseport", 0),  # by default a second process binds the same port silently
-        # Above our own limit: gRPC refuses without a word to us, and an Envoy outgrows the limit by a little at first.
-        ("grpc.max_receive_message_length", limits.request_size + limits.request_size // 16),
+        # Above our own limit: gRPC refuses without a word to us, and an Envoy outgrows the limit step by step.
+        ("grpc.max_receive_message_length", min(2 * limits.request_size, _LARGEST)),
         ("grpc.max_concurrent_streams", 2**31 - 1),  # without ADS an Envoy opens one stream per cluster
         # By default gRPC drops calls, in silence, once 1,000 have come that we have not looked at yet; we give reasons.
         ("grpc.server.max_pending_requests", _PENDING),

@@ -4,7 +4,7 @@ Nothing is queued. The owner asks for the next response when it can write one, a
 newest snapshot at that moment; so bursts coalesce, and nothing outdated or no longer wanted is ever sent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
@@ -57,12 +57,14 @@ class Stream(Generic[RequestT]):
         aggregated: False for a stream of a single type's own service, whose requests need not name it.
     """
 
-    __slots__ = ("_channels", "_types", "_unsupported", "_variant", "aggregated")
+    __slots__ = ("_channels", "_types", "_unsupported", "_variant", "aggregated", "revision")
 
     def __init__(self, variant: Variant[RequestT], types: Sequence[ResourceType], *, aggregated: bool) -> None:
         self._variant: Variant[RequestT] = variant
         self._types = types
         self.aggregated = aggregated
+        self.revision = 0
+        """Changes whenever the client asks for other names."""
         self._channels: list[Channel | None] = [None] * len(types)
         self._unsupported: frozenset[str] = NOTHING
 
@@ -91,7 +93,10 @@ class Stream(Generic[RequestT]):
         channel = self._channels[position] or Channel(self._types[position])
         self._channels[position] = channel
         verdict = self._judge(channel, request, now)
+        before = channel.subscription
         self._variant.subscribe(channel, request)
+        if channel.subscription is not before:
+            self.revision += 1
         if channel.wants.count > MAX_NAMES:
             raise ExcessiveRequest(f"a client may ask for {MAX_NAMES} names of a type on one stream, not for more")
         return verdict
@@ -128,6 +133,17 @@ class Stream(Generic[RequestT]):
     def unanswered(self) -> bool:
         """Whether an answer of the client is waited for."""
         return not all(channel.open for channel in self._channels if channel)
+
+    def names(self) -> Iterator[tuple[str, Collection[str]]]:
+        """The names that are kept for the client, in sets that may be shared, each with its type's URL."""
+        for channel in filter(None, self._channels):
+            for names in channel.kept():
+                yield channel.type.url, names
+
+    @property
+    def claims(self) -> bool:
+        """Whether names are kept until the first answer only: those of what the client says it holds."""
+        return any(isinstance(channel.claimed, Mapping) for channel in self._channels if channel)
 
     def expire(self, now: float) -> list[str]:
         """Stop waiting for answers that are overdue (`WINDOW_TIMEOUT`); the types concerned."""

@@ -7,7 +7,7 @@ A channel keeps no version per name. It remembers the generation up to which its
 streams, and beside it only what deviates: names owed whatever their version, and content that the client rejected.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from xds.cache import Generation
@@ -147,6 +147,14 @@ class Channel:
     def wants(self) -> Subscription:
         """What the client asked for; nothing before its first request."""
         return self.subscription or Subscription()
+
+    def kept(self) -> list[Collection[str]]:
+        """Every set of names that is kept for the client, each as one object for as long as it is."""
+        wants, claimed = self.wants, self.claimed
+        sets = {id(names): names for names in (wants.base, wants.added, wants.dropped) if names}
+        for sent in self.pending.values():
+            sets |= {id(names): names for names in (sent.response.names, sent.response.removed) if names}
+        return [*sets.values(), *([claimed] if isinstance(claimed, Mapping) and claimed else [])]
 
     @property
     def owed(self) -> frozenset[str]:

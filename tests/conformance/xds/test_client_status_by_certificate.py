@@ -9,7 +9,8 @@ import pytest
 import trustme
 
 from support.stream_recorder import StreamRecorder
-from xds import SnapshotCache
+from xds import Limits, SnapshotCache
+from xds.admission import Admission
 from xds.audience import Audience
 from xds.propagation import Propagation
 from xds.server.client_status import ClientStatus
@@ -27,7 +28,7 @@ def authority() -> trustme.CA:
 async def port(authority: trustme.CA) -> AsyncIterator[int]:
     recorder = StreamRecorder()
     audience = Audience(Surroundings(SnapshotCache(), recorder, Propagation(), time.monotonic), patience=30)
-    service = ClientStatus(audience, ["ops.example.com", "admin-*"], recorder)
+    service = ClientStatus(audience, ["ops.example.com", "admin-*"], Admission(Limits(), time.monotonic), recorder)
     server = grpc.aio.server()
     for name, methods in service.services().items():
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(name, methods)])

@@ -3,6 +3,8 @@
 The messages have a field each and are written out here; envoy-data-plane does not have them.
 """
 
+from pathlib import Path
+
 import grpc
 import grpc.aio
 import pytest
@@ -12,8 +14,7 @@ from support.unary import call
 from support.waiting import eventually
 from support.xds_client import RawStream
 from support.xds_content import snapshot
-from xds import TYPES, ServerOptions, SnapshotCache, XdsServer
-from xds.server import health
+from xds import TYPES, Limits, ServerOptions, SnapshotCache, XdsServer
 
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
 SERVING, NOT_SERVING, SERVICE_UNKNOWN = b"\x08\x01", b"\x08\x02", b"\x08\x03"
@@ -90,21 +91,33 @@ async def test_a_watcher_of_an_unknown_service_is_told_so_and_stays(port: int, s
         assert await watch.code() is grpc.StatusCode.OK
 
 
-async def test_watchers_are_bounded_and_make_room_when_they_leave(port: int, cache: SnapshotCache) -> None:
+async def test_watchers_have_places_as_streams_have_and_leave_others_theirs(tmp_path: Path) -> None:
+    cache, options = (
+        SnapshotCache(),
+        ServerOptions(limits=Limits(streams_per_client=3), socket=str(tmp_path / "socket")),
+    )
     cache.set(snapshot({}))
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        watches = [watching(channel) for _ in range(health.MOST_WATCHERS)]
+    server = XdsServer(cache, options, StreamRecorder())
+    port = await server.start()
+    async with (
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+        grpc.aio.insecure_channel(f"unix:{options.socket}") as other,
+    ):
+        watches = [watching(channel) for _ in range(3)]
         for watch in watches:
             assert await watch.read() == SERVING
 
         refused = watching(channel)
         assert await refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "limits.streams_per_client" in (await refused.details() or "")
+        assert await watching(other).read() == SERVING
 
         async def served() -> bool:
             return await watching(channel).read() == SERVING
 
         watches[0].cancel()
         await eventually(served, what="one more is served in the place of the one who left")
+    await server.stop(grace=1)
 
 
 async def test_a_server_that_has_stopped_follows_nothing() -> None:

@@ -17,14 +17,15 @@ def test_every_limit_of_the_server_is_a_key_with_the_same_default() -> None:
 
 def test_every_limit_can_be_set() -> None:
     numbers: dict[str, object] = {"streams": 1, "streams_per_client": 2, "accept_rate": 3, "request_rate": 4}
+    names: dict[str, object] = {"names": 2000, "names_per_client": 1000}
     sizes: dict[str, object] = {"request_size": "5MiB", "in_flight": "6MiB"}
     times: dict[str, object] = {"write_timeout": "7s", "keepalive_interval": "8s", "keepalive_timeout": "9s"}
 
-    section, problems = read(**numbers, **sizes, **times)
+    section, problems = read(**numbers, **names, **sizes, **times)
 
     assert problems == []
     assert section
-    assert [*section.model_dump().values()] == [1, 2, 3, 4, 5 << 20, 6 << 20, 7.0, 8.0, 9.0]
+    assert [*section.model_dump().values()] == [1, 2, 3, 4, 2000, 1000, 5 << 20, 6 << 20, 7.0, 8.0, 9.0]
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,7 @@ def test_every_limit_can_be_set() -> None:
         ("request_size", "63KiB", "request_size: '63KiB' should be greater than or equal to 65536"),
         ("request_size", "2GiB", "request_size: '2GiB' should be less than or equal to 1073741824"),
         ("in_flight", "64KiB", "in_flight: '64KiB' should be greater than or equal to 1048576"),
+        ("names_per_client", 1, "names_per_client: 1 should be greater than or equal to 1000"),
         ("streams", 0, "streams: 0 should be greater than or equal to 1"),
         ("accept_rate", 0, "accept_rate: 0 should be greater than or equal to 1"),
         ("keepalive_timeout", "10ms", "keepalive_timeout: '10ms' should be greater than or equal to 1"),

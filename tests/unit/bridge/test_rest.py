@@ -191,6 +191,35 @@ async def test_a_request_that_is_none_is_told_why(
     assert [reason for reason, _message in recorder.of("refused")] == [Reason.INVALID_REQUEST]
 
 
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        ([f"n{number}" for number in range(100_001)], "more than 100000 names"),
+        (["n" * 1025], "more than 1024 characters"),
+        ([f"n{number}" for number in range(1001)], "more than 1000 resources that do not exist"),
+    ],
+    ids=["many", "long", "unknown"],
+)
+async def test_what_a_stream_may_not_ask_for_is_refused(
+    url: str, views: Views, names: list[str], problem: str, recorder: StreamRecorder
+) -> None:
+    views.set(CONTENT)
+
+    answer = await post(url + ENDPOINTS, {"resource_names": names})
+
+    assert answer.status == 400
+    assert problem in answer.text
+    assert [reason for reason, _message in recorder.of("refused")] == [Reason.EXCESSIVE_REQUEST]
+
+
+@pytest.mark.parametrize("node", [{"id": "n" * 1025}, {"locality": {"zone": "n" * 1025}}])
+async def test_a_node_that_says_too_much_of_itself_is_refused(url: str, views: Views, node: object) -> None:
+    answer = await post(url + CLUSTERS, {"node": node})
+
+    assert (answer.status, views.clients) == (400, [])
+    assert "at most 1024 characters" in answer.text
+
+
 async def test_before_there_is_something_to_serve_it_is_unavailable(url: str) -> None:
     answer = await post(url + CLUSTERS, {})
 

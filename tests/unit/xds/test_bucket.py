@@ -17,3 +17,10 @@ def test_tokens_come_back_up_to_the_burst() -> None:
     assert bucket.wait(0.2) == pytest.approx(0.1)
     assert bucket.wait(0.35) == 0
     assert [bucket.take(1000.0) for _ in range(3)] == [0, 0, pytest.approx(0.1)]
+
+
+def test_several_tokens_are_taken_together() -> None:
+    bucket = Bucket(rate=10, burst=5, now=0.0)
+
+    assert bucket.take(0.0, 5) == 0.0
+    assert bucket.take(0.0, 20) == 2.0

@@ -8,12 +8,14 @@ import pytest
 from envoy_data_plane.envoy.service.discovery.v3 import DeltaDiscoveryRequest
 
 from support.memory_connection import MemoryConnection
+from support.protobuf_fields import encode, text
 from support.stream_recorder import StreamRecorder
 from support.waiting import eventually
 from support.xds_content import snapshot
 from xds import CLUSTER, TYPES, Limits, Reason, SnapshotCache
 from xds.codec import DeltaRequestDecoder
 from xds.in_flight import SMALL, InFlight
+from xds.ledger import Ledger
 from xds.message import DeltaRequest
 from xds.propagation import Propagation
 from xds.session import Session, Surroundings
@@ -31,7 +33,10 @@ class Hall:
         clock = clock or asyncio.get_running_loop().time
         self.cache, self.recorder = SnapshotCache(), StreamRecorder()
         self.in_flight = InFlight(limits.in_flight, clock)
-        self.shared = Surroundings(self.cache, self.recorder, Propagation(), clock, limits, self.in_flight)
+        self.ledger = Ledger(limits)
+        self.shared = Surroundings(
+            self.cache, self.recorder, Propagation(), clock, limits, self.in_flight, ledger=self.ledger
+        )
         self.number = 0
 
     @contextlib.asynccontextmanager
@@ -90,6 +95,74 @@ async def test_twenty_seconds_of_requests_may_come_at_once() -> None:
         await eventually(crowd.incoming.empty)
 
     assert hall.recorder.of("slowed") == []
+
+
+def names(number: int) -> bytes:
+    """An incremental request with so many fields beside its type, which are all the same name."""
+    return ASK + bytes(DeltaDiscoveryRequest(resource_names_subscribe=["n"])) * number
+
+
+@pytest.mark.parametrize(("fields", "slowed"), [(900, []), (2000, [("delta",)])])
+async def test_a_long_request_counts_as_several(fields: int, slowed: list[tuple[str]]) -> None:
+    hall = Hall(Limits(request_rate=1), lambda: 0.0)
+    ten = connection(*[names(fields)] * 10)
+    async with hall.attended(ten):
+        await eventually(lambda: ten.incoming.empty() or bool(hall.recorder.of("slowed")))
+
+    assert hall.recorder.of("slowed") == slowed
+
+
+async def test_a_node_of_61_kb_in_every_request_counts_for_nothing() -> None:
+    hall = Hall(Limits(request_rate=1), lambda: 0.0)
+    crowd = connection(*[ASK + encode([text(1, encode([text(6, "envoy" * 12_000)]))])] * 20)
+    async with hall.attended(crowd):
+        await eventually(crowd.incoming.empty)
+
+    assert hall.recorder.of("slowed") == []
+
+
+async def test_others_are_answered_while_long_requests_are_read() -> None:
+    hall = Hall(Limits())
+    hall.cache.set(snapshot({"a": ""}))
+    hostile = [connection(names(90_000)) for _ in range(20)]
+    async with hall.attended(*hostile) as sessions:
+        await eventually(lambda: all(each.incoming.empty() for each in hostile))
+        other = connection(ASK)
+        async with hall.attended(other):
+            await eventually(lambda: len(other.written) == 1)
+
+            assert [session.node for session in sessions] == [None] * 20  # nothing has been read to its end yet
+
+
+def strange(stream: int, number: int, *, claimed: bool = False) -> bytes:
+    """A request for so many names that nobody else asks for, or that says that these are there already."""
+    names = [f"strange-{stream}-{each}" for each in range(number)]
+    versions = dict.fromkeys(names, "version") if claimed else {}
+    asked = DeltaDiscoveryRequest(resource_names_subscribe=[] if claimed else names, initial_resource_versions=versions)
+    return ASK + bytes(asked)
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+async def test_strange_names_are_counted_over_the_streams_of_a_client(*, claimed: bool) -> None:
+    hall = Hall(Limits(names_per_client=2500))
+    many = [connection(strange(stream, 1000, claimed=claimed)) for stream in range(3)]
+    async with hall.attended(*many, MemoryConnection("another")) as sessions:
+        await eventually(lambda: any(session.refusal for session in sessions))
+
+        assert [bool(session.refusal) for session in sessions] == [False, False, True, False]
+        assert sessions[2].refusal
+        assert sessions[2].refusal.reason is Reason.EXCESSIVE_REQUEST
+
+    assert hall.ledger.names == 0
+
+
+async def test_what_clients_say_they_hold_counts_until_the_first_answer() -> None:
+    hall = Hall(Limits())
+    async with hall.attended(connection(strange(1, 100, claimed=True))) as (session,):
+        await eventually(lambda: hall.ledger.names == 100)
+        hall.cache.set(snapshot({f"strange-1-{number}": "" for number in range(100)}))
+        session.rouse(1)
+        await eventually(lambda: hall.ledger.names == 0)
 
 
 async def test_what_is_being_written_when_the_client_has_said_its_last_is_written() -> None:
