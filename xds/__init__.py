@@ -12,7 +12,7 @@ from xds.limit import Limits
 from xds.message import InvalidRequest, Request, Response
 from xds.name import AllowedNames, any_matches, certificate_names, possible_pattern
 from xds.node import Client, Locality, Node
-from xds.observer import ObservedStream, Observers, StreamObserver, StreamStatus, TypeStatus
+from xds.observer import Load, ObservedStream, Observers, StreamObserver, StreamStatus, TypeStatus
 from xds.refusal import Reason, Refused
 from xds.resource import CLUSTER, ENDPOINT, TYPES, Resource, ResourceType, content_version
 from xds.server import Credentials, IdentityObserver, ServerOptions, XdsServer
@@ -31,6 +31,7 @@ __all__ = [
     "IdentityObserver",
     "InvalidRequest",
     "Limits",
+    "Load",
     "Locality",
     "Node",
     "ObservedStream",

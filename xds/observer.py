@@ -199,3 +199,19 @@ class StreamStatus:
     types: tuple[TypeStatus, ...]
     view: str = ""
     """Name of what its client may see (`SnapshotCache.name`); empty until its first request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What clients cost at the moment, as far as `Limits` bounds it."""
+
+    places: int = 0
+    """Streams and calls that are open or wait for their turn."""
+    names: int = 0
+    """Names that are asked for and of which there was no resource."""
+    in_flight: int = 0
+    """Bytes of large responses on their way."""
+    left: int = 0
+    """Bytes of large responses that were given up and that clients have not let go of."""
+    waiting: int = 0
+    """Large responses that wait for room."""

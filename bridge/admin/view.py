@@ -9,7 +9,7 @@ from bridge.metrics import Sample
 from bridge.model import ServiceName, SourceName
 from bridge.registry import ReportedSetAside, SourceStatistics
 from bridge.supervisor import SourceStatus
-from xds import Snapshot, StreamStatus
+from xds import Load, Snapshot, StreamStatus
 
 
 class Knowledge(Protocol):
@@ -48,6 +48,9 @@ class Streams(Protocol):
 
     def streams(self) -> Sequence[StreamStatus]:
         """The open streams."""
+
+    def load(self) -> Load:
+        """What clients cost at the moment."""
 
 
 class Serving(Protocol):
@@ -93,4 +96,5 @@ class View:
             statistics={source.name: self.knowledge.statistics(source.name) for source in self.sources},
             streams=self.streams.streams(),
             ready=self.readiness.ready,
+            load=self.streams.load(),
         )

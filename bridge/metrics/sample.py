@@ -2,7 +2,7 @@
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from bridge.merge import Service
 from bridge.model import Health, SourceName
 from bridge.registry import SourceStatistics
-from xds import CLUSTER, ENDPOINT, StreamStatus, TypeStatus
+from xds import CLUSTER, ENDPOINT, Load, StreamStatus, TypeStatus
 
 TYPE_LABELS = MappingProxyType({CLUSTER.url: "cluster", ENDPOINT.url: "endpoint"})
 """What a type is called in the label `type`."""
@@ -25,6 +25,7 @@ class Sample:
     statistics: Mapping[SourceName, SourceStatistics]
     streams: Sequence[StreamStatus]
     ready: bool
+    load: Load = field(default_factory=Load)
 
 
 class SampledCollector(Collector):
@@ -40,6 +41,7 @@ class SampledCollector(Collector):
         yield from _registry_families(sample)
         yield from _source_families(sample.statistics)
         yield from _stream_families(sample.streams)
+        yield from _load_families(sample.load)
 
 
 def _registry_families(sample: Sample) -> Iterator[Metric]:
@@ -94,6 +96,17 @@ def _stream_families(streams: Sequence[StreamStatus]) -> Iterator[Metric]:
         ["type"],
         _clients(streams, lambda status: status.rejection is None and status.version_acked != status.version_sent),
     )
+
+
+def _load_families(load: Load) -> Iterator[Metric]:
+    for name, text, value in (
+        ("places", "Streams and calls that are open or wait for their turn (limits.streams).", load.places),
+        ("unknown_names", "Names that are asked for and had no resource (limits.names).", load.names),
+        ("in_flight_bytes", "Large responses that are being written (limits.in_flight).", load.in_flight),
+        ("unread_bytes", "Large responses that were given up and that clients still hold.", load.left),
+        ("waiting_writes", "Large responses that wait for room (limits.in_flight).", load.waiting),
+    ):
+        yield GaugeMetricFamily(f"xds_bridge_xds_{name}", text, value=value)
 
 
 def _clients(streams: Iterable[StreamStatus], holds: Callable[[TypeStatus], bool]) -> dict[tuple[str, ...], int]:

@@ -18,7 +18,7 @@ from bridge.model import (
 from bridge.outage import Failure
 from bridge.registry import ReportedSetAside, SourceStatistics
 from bridge.supervisor import SourceStatus
-from xds import CLUSTER, Node, Snapshot, StreamStatus, TypeStatus
+from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
 
 DC1, LOCAL = SourceName("dc1"), SourceName("local")
 ORIGIN = Origin(DC1, Scope("dc1/web"), InstanceId("web-1"), since=1_700_000_000.0)
@@ -76,6 +76,9 @@ class FakeStreams:
 
     def streams(self) -> Sequence[StreamStatus]:
         return self.connected
+
+    def load(self) -> Load:
+        return Load()
 
 
 @dataclass

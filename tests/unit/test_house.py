@@ -85,7 +85,7 @@ def _catch_all(module: ast.Module) -> Iterator[ast.ExceptHandler]:
                 yield node
 
 
-def test_every_task_lives_in_a_task_group(modules: dict[Path, ast.Module]) -> None:
+def test_every_task_but_one_lives_in_a_task_group(modules: dict[Path, ast.Module]) -> None:
     bare = [
         f"{path}:{node.lineno}"
         for path, module in modules.items()
@@ -94,7 +94,7 @@ def test_every_task_lives_in_a_task_group(modules: dict[Path, ast.Module]) -> No
         if isinstance(node, ast.Call) and _starts_bare_task(node.func)
     ]
 
-    assert bare == []
+    assert [place.partition(":")[0] for place in bare] == ["xds/server/connection.py"]  # one, with its reason beside it
 
 
 def _starts_bare_task(called: ast.expr) -> bool:

@@ -12,7 +12,7 @@ from xds.admission import Admission
 from xds.audience import Audience
 from xds.in_flight import InFlight
 from xds.ledger import Ledger
-from xds.observer import StreamObserver, StreamStatus
+from xds.observer import Load, StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.resource import TYPES, ResourceType
 from xds.server.client_status import ClientStatus
@@ -52,10 +52,10 @@ class XdsServer:
         self._credentials = credentials
         self._gates = [Gate(options.allowed_sans, observer)] if options.allowed_sans else []
         limits, clock = options.limits, time.monotonic
-        self.in_flight, self.ledger = InFlight(limits.in_flight, clock), Ledger(limits)
-        shared = Surroundings(views, observer, Propagation(), clock, limits, self.in_flight, ledger=self.ledger)
+        self._in_flight, self._ledger = InFlight(limits.in_flight, clock), Ledger(limits)
+        shared = Surroundings(views, observer, Propagation(), clock, limits, self._in_flight, ledger=self._ledger)
         self._audience = Audience(shared, limits.write_timeout)
-        admission = Admission(limits, clock)
+        self._admission = admission = Admission(limits, clock)
         self._discovery = Discovery(types, self._audience, shared, admission)
         self._fetch = Fetch(types, shared, admission)
         self._status = ClientStatus(self._audience, options.status_names, admission, observer)
@@ -112,6 +112,17 @@ class XdsServer:
     def streams(self) -> Sequence[StreamStatus]:
         """Every open stream, oldest first."""
         return self._audience.streams()
+
+    def load(self) -> Load:
+        """What clients cost at the moment."""
+        in_flight = self._in_flight
+        return Load(
+            places=self._admission.taken,
+            names=self._ledger.names,
+            in_flight=in_flight.used,
+            left=in_flight.left,
+            waiting=in_flight.waiting,
+        )
 
     def _services(self) -> Sequence[tuple[str, Methods]]:
         parts: Sequence[Mapping[str, Methods]] = [

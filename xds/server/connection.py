@@ -84,7 +84,8 @@ class GrpcConnection:
         self.unsent = False
 
     async def _write_large(self, message: bytes) -> None:
-        # In a task of its own, which outlives a writer that gives up and ends when gRPC has let go of the message.
+        # In a task of its own, in no group: it outlives a writer that gives up, and ends when gRPC has let go of the
+        # message, which is when the connection ends at the latest.
         writing = self.left = asyncio.ensure_future(self._context.write(message))
         writing.add_done_callback(_look_at)
         await asyncio.shield(writing)

@@ -1,5 +1,6 @@
 import asyncio
 import re
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -13,7 +14,7 @@ from bridge.reconciler import Publication
 from bridge.registry import SourceStatistics
 from support.observed_stream import FakeStream
 from support.waiting import eventually
-from xds import CLUSTER, ENDPOINT, Node, Reason, Refused, StreamStatus, TypeStatus
+from xds import CLUSTER, ENDPOINT, Load, Node, Reason, Refused, StreamStatus, TypeStatus
 
 DC1 = SourceName("dc1")
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
@@ -258,6 +259,15 @@ def test_clients_are_counted_once_however_many_streams_they_have(metrics: Metric
     assert found["xds_rejecting_clients{type=cluster}"] == 1
     assert found["xds_rejecting_clients{type=endpoint}"] == 0
     assert found["xds_unacked_clients{type=endpoint}"] == 1
+
+
+def test_what_clients_cost_is_shown(metrics: Metrics) -> None:
+    load = Load(places=1, names=2, in_flight=3, left=4, waiting=5)
+
+    found = series(metrics, replace(sample(), load=load))
+
+    names = ["places", "unknown_names", "in_flight_bytes", "unread_bytes", "waiting_writes"]
+    assert [found[f"xds_{name}"] for name in names] == [1, 2, 3, 4, 5]
 
 
 def test_process_build_and_garbage_collector_are_shown(metrics: Metrics) -> None:
