@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from bridge.adapter import Duration
 from bridge.bootstrap import BRIDGE_CLUSTER, ApiType
 from bridge.config.section import Section
-from xds import possible_pattern
+from bridge.config.xds import possible_name
 
 Glob = Annotated[str, Field(min_length=1)]
 
@@ -25,7 +25,7 @@ class ViewMatch(Section):
     """Glob for the Envoy's node cluster."""
     metadata: Mapping[str, Glob] = Field(default_factory=dict)
     """Globs for values of the Envoy's node metadata, by key; each key must be there."""
-    san: Annotated[Glob, AfterValidator(possible_pattern)] | None = None
+    san: Annotated[Glob, AfterValidator(possible_name)] | None = None
     """Glob for one of the names in the Envoy's certificate. The only thing here that an Envoy has to prove."""
 
 

@@ -10,13 +10,23 @@ from bridge.adapter import Duration
 from bridge.config.address import Address
 from bridge.config.section import ListenAddress, Section
 from bridge.config.size import Size
-from xds import possible_pattern
+
+
+def possible_name(pattern: str) -> str:
+    """A pattern for names in certificates, as it is.
+
+    Raises:
+        ValueError: no name could ever match it.
+    """
+    from xds import possible_pattern  # noqa: PLC0415 (with it comes gRPC, which help must not wait for)
+
+    return possible_pattern(pattern)
 
 
 def _allowed_name(value: str) -> str:
     if "*" in value[:-1]:
         raise ValueError(f"{value!r} has a '*' before its end; it can only stand for the rest of a name")
-    return possible_pattern(value)
+    return possible_name(value)
 
 
 def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
