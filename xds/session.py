@@ -232,7 +232,14 @@ class Session(Generic[RequestT]):
         try:
             while (data := await self._connection.read()) is not None:
                 size = len(data)
-                await self._receive(data)
+                self._check_size(size)
+                reading = self._decoder.reading(data)
+                try:  # nearly all requests are one portion, and are not worth another coroutine
+                    next(reading)
+                except StopIteration as end:
+                    self._receive(end.value)
+                else:
+                    self._receive(await self._shared.desk.read(self._client, reading))
                 del data  # or an idle stream keeps its last request, with every name in it, and 61 KB of node
                 if delay := self._pace.take(self._shared.clock(), _price(self._decoder.fields, size)):
                     await self._slow_down(delay)
@@ -249,13 +256,13 @@ class Session(Generic[RequestT]):
             self._shared.observer.slowed(self)
         await asyncio.sleep(delay)
 
-    async def _receive(self, data: bytes) -> None:
-        if len(data) > (most := self._shared.limits.request_size):
-            message = f"a request of {len(data)} bytes is larger than {most} bytes (limits.request_size)"
+    def _check_size(self, size: int) -> None:
+        if size > (most := self._shared.limits.request_size):
+            message = f"a request of {size} bytes is larger than {most} bytes (limits.request_size)"
             raise Refused(Reason.REQUEST_SIZE, message)
-        self.heard = self._shared.clock()
-        request = await self._shared.desk.read(self._client, self._decoder.reading(data))
-        now = self._shared.clock()
+
+    def _receive(self, request: RequestT) -> None:
+        now = self.heard = self._shared.clock()
         cache = self._cache or self._introduce(request.node or Node())
         match self._stream.receive(request, now):
             case Acknowledgement() as verdict:
