@@ -50,7 +50,7 @@ class Incremental:
         present = due - missing if missing else due
         if isinstance(claimed := channel.claimed, Mapping):
             missing |= channel.wants.select(frozenset(claimed.keys() - existing))
-            if not channel.type.awaited:
+            if claimed and not channel.type.awaited:
                 present = present & channel.owed | _news(snapshot.resources(channel.type.url), present, claimed)
         if present or missing or channel.whole:
             return Plan(snapshot, present, missing, fresh=present)
