@@ -63,7 +63,7 @@ class _Follower:
                 self._tasks.create_task(self._context.supervise(label, partial(self._list, api, label)))
             return
         for cluster in self._config.clusters:
-            found = [api for api in apis if _may_hold(api.place, cluster)]
+            found = _holders(apis, cluster)
             if not found:
                 raise SourceError(f"{cluster} is in no account and region that is read; add its region or its account")
             for api in found:
@@ -79,8 +79,8 @@ class _Follower:
 
     def _follow(self, api: Api, cluster: str) -> None:
         key = (api.place, cluster)
-        if key in self._following:
-            return
+        if key in self._following or (region(cluster) and any(cluster == other for _, other in self._following)):
+            return  # one scope has one reader, though two roles may lead to it
         self._following.add(key)
         reader = self._readers.setdefault(key, ClusterReader(self._config, cluster))
         reader.resume()
@@ -138,8 +138,16 @@ class _Follower:
             self._context.succeeded()
 
 
-def _may_hold(place: Place, cluster: str) -> bool:
-    """Whether a cluster, if it is named by its ARN, may be in a place."""
+def _holders(apis: tuple[Api, ...], cluster: str) -> tuple[Api, ...]:
+    """Where to look for a cluster: its name everywhere; its ARN in one place, in its account if there is a way to it.
+
+    Else it may be in the account that the process has credentials of, whose number nobody has told.
+    """
     if not region(cluster):
-        return True
-    return region(cluster) == place.region and place.account in (account(cluster), "self")
+        return apis
+    near = [api for api in apis if api.place.region == region(cluster)]
+    for wanted in (account(cluster), "self"):
+        for api in near:
+            if api.place.account == wanted:
+                return (api,)
+    return ()

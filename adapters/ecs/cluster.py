@@ -81,6 +81,8 @@ class ClusterReader:
         self._missing_since: float | None = None
         self._told: set[tuple[str, str]] = set()
         self._partial = False
+        self._seen = False
+        """Whether its tasks were ever listed: who never saw a cluster cannot tell that it has ended."""
 
     def resume(self) -> None:
         """Report everything at the next complete pass, whether it is new or not."""
@@ -151,6 +153,7 @@ class ClusterReader:
         try:
             async for page in client.task_arns(self._arn):
                 listed.update(page)
+                self._seen = True
         except AwsError as error:
             return frozenset(listed), (error,)
         return frozenset(listed), ()
@@ -180,7 +183,7 @@ class ClusterReader:
     def _end(self, sink: Sink) -> None:
         self._book.end()
         report = self._book.report(anew=not self.spoken)
-        if report is not None and self._arn:
+        if report is not None and self._seen:
             sink.replace(Scope(self._arn), {}, removed=report.ended)
         self._partial = False
         self.spoken = True

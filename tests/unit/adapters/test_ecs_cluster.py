@@ -159,3 +159,18 @@ async def test_ended_tasks_go_in_a_partial_pass_too(reads: MemoryReads, context:
     assert await passed(reader, reads, context) == (UNAVAILABLE,)
 
     assert context.sink.lost == ["10.0.0.1:8080"]
+
+
+async def test_who_never_saw_a_cluster_does_not_report_its_end(reads: MemoryReads, context: RecordingContext) -> None:
+    """Another account's credentials find nothing under the ARN; that says nothing about what somebody else reads."""
+    await passed(ClusterReader(Config(), CLUSTER), reads, context)
+    stranger = ClusterReader(Config(), CLUSTER)
+    reads.errors["task_arns"] = NOT_FOUND
+    reads.clusters.clear()
+
+    await passed(stranger, reads, context)
+    with pytest.raises(ClusterGoneError):
+        await passed(stranger, reads, context, CONFIRM_AFTER)
+
+    assert context.sink.lost == []
+    assert context.sink.calls.count(("replace", CLUSTER)) == 1, "that of the one that reads it"
