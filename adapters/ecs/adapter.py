@@ -124,9 +124,9 @@ class _Follower:
             errors = (error, *errors)
         # Not within the turn: what is new may be a lot, as at the start, and is asked for once.
         lacking = await reader.resolve(client, now)
-        # A task that lacks something keeps what it had, so a reader that has spoken leaves out nothing that it told of.
+        # A task that lacks something keeps what it had, so after one complete report nothing is left out that was told.
         # Before that it may be one that is known from an earlier process: nothing is complete without it.
-        complete = not errors and (not lacking or reader.spoken)
+        complete = not errors and (not lacking or reader.reported)
         await reader.report(self._context.sink, now, complete=complete)
         for lack in lacking:
             lack.retry_after = pace.interval  # the tasks themselves could be read, so they are as often as ever

@@ -174,3 +174,9 @@ async def test_who_never_saw_a_cluster_does_not_report_its_end(reads: MemoryRead
 
     assert context.sink.lost == []
     assert context.sink.calls.count(("replace", CLUSTER)) == 1, "that of the one that reads it"
+    assert stranger.spoken
+    assert not stranger.reported
+    reads.errors.clear()
+    reads.running.clear()
+    await passed(stranger, reads, context, 2 * CONFIRM_AFTER)
+    assert context.sink.calls[-1] == ("replace", CLUSTER), "once it sees the cluster it speaks for it"
