@@ -83,6 +83,16 @@ async def test_a_reader_that_has_not_spoken_is_not_complete_while_a_task_lacks_s
         assert {kind for kind, _ in source.sink.calls} <= {"add"}
 
 
+async def test_throttled_lookups_stretch_the_interval(server: EcsServer, cloud: Cloud) -> None:
+    server.faults["DescribeTaskDefinition"] = lambda _: json_error(400, "ThrottlingException")
+
+    async with reading(server, cloud) as source:
+        await eventually(lambda: "aws.throttled" in {event for event, _ in source.notices})
+
+        (errors,) = source.failures.values()
+        assert errors[0].retry_after == 0.2
+
+
 async def test_a_task_definition_that_does_not_exist_sets_its_tasks_aside_alone(
     server: EcsServer, cloud: Cloud
 ) -> None:
@@ -150,6 +160,7 @@ async def test_lost_rights_on_ec2_keep_the_hosts_that_are_known_and_hold_up_no_o
         assert source.sink.addresses("db") == {"10.1.0.1:32768"}
         assert source.sink.lost == ["10.0.0.1:8080"]
         assert "allow ec2:DescribeInstances to the role" in source.messages
+        assert {each.retry_after for errors in source.failures.values() for each in errors} == {60.0}
 
 
 async def test_an_external_machine_is_asked_of_systems_manager_and_not_of_ec2(server: EcsServer, cloud: Cloud) -> None:
