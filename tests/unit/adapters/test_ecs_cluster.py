@@ -4,6 +4,7 @@ from adapters._aws import AwsError, Kind
 from adapters.ecs.cluster import CONFIRM_AFTER, NO_CLUSTER, ClusterGoneError, ClusterReader
 from adapters.ecs.config import Config
 from adapters.ecs.payload import Cluster
+from bridge.model import Scope
 from support.ecs import CLUSTER, definition, definition_arn, task, task_arn
 from support.ecs_reads import MemoryReads
 from support.recording import RecordingContext
@@ -173,7 +174,7 @@ async def test_who_never_saw_a_cluster_does_not_report_its_end(reads: MemoryRead
         await passed(stranger, reads, context, CONFIRM_AFTER)
 
     assert context.sink.lost == []
-    assert context.sink.calls.count(("replace", CLUSTER)) == 1, "that of the one that reads it"
+    assert context.sink.calls.count(("replace", Scope(CLUSTER))) == 1, "that of the one that reads it"
     assert stranger.spoken
     assert not stranger.reported
     reads.errors.clear()
