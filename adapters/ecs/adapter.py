@@ -63,7 +63,7 @@ class _Follower:
                 self._tasks.create_task(self._context.supervise(label, partial(self._list, api, label)))
             return
         for cluster in self._config.clusters:
-            found = [api for api in apis if _may_hold(api.place, cluster)]
+            found = _holders(apis, cluster)
             if not found:
                 raise SourceError(f"{cluster} is in no account and region that is read; add its region or its account")
             for api in found:
@@ -79,8 +79,8 @@ class _Follower:
 
     def _follow(self, api: Api, cluster: str) -> None:
         key = (api.place, cluster)
-        if key in self._following:
-            return
+        if key in self._following or (region(cluster) and any(cluster == other for _, other in self._following)):
+            return  # one scope has one reader, though two roles may lead to it
         self._following.add(key)
         reader = self._readers.setdefault(key, ClusterReader(self._config, cluster))
         reader.resume()
@@ -124,10 +124,17 @@ class _Follower:
             errors = (error, *errors)
         # Not within the turn: what is new may be a lot, as at the start, and is asked for once.
         lacking = await reader.resolve(client, now)
-        await reader.report(self._context.sink, now, complete=not errors and not lacking)
+        # A task that lacks something keeps what it had, so after one complete report nothing is left out that was told.
+        # Before that it may be one that is known from an earlier process: nothing is complete without it.
+        complete = not errors and (not lacking or reader.reported)
+        await reader.report(self._context.sink, now, complete=complete)
         for lack in lacking:
-            lack.retry_after = pace.interval  # the tasks themselves could be read, so they are as often as ever
+            # The tasks could be read, so no backoff; but what only a person can mend is asked for less often.
+            lack.retry_after = max(lack.retry_after or 0.0, pace.interval)
         for failure in (*errors, *lacking):
+            if failure in lacking and failure.kind is Kind.THROTTLED:
+                async with pace.turn():
+                    raise failure  # for the pace to know
             raise failure
 
     def _succeeded(self, label: str = "") -> None:
@@ -138,8 +145,16 @@ class _Follower:
             self._context.succeeded()
 
 
-def _may_hold(place: Place, cluster: str) -> bool:
-    """Whether a cluster, if it is named by its ARN, may be in a place."""
+def _holders(apis: tuple[Api, ...], cluster: str) -> tuple[Api, ...]:
+    """Where to look for a cluster: its name everywhere; its ARN in one place, in its account if there is a way to it.
+
+    Else it may be in the account that the process has credentials of, whose number nobody has told.
+    """
     if not region(cluster):
-        return True
-    return region(cluster) == place.region and place.account in (account(cluster), "self")
+        return apis
+    near = [api for api in apis if api.place.region == region(cluster)]
+    for wanted in (account(cluster), "self"):
+        for api in near:
+            if api.place.account == wanted:
+                return (api,)
+    return ()

@@ -85,8 +85,10 @@ def address(task: Task, container: Container, surroundings: Surroundings, chosen
     return _host_address(task, surroundings, chosen)
 
 
-def port(container: Container, definition: TaskDefinition, wanted: int) -> int:
-    """The port under which a container's port is reached.
+def port(container: Container, definition: TaskDefinition, wanted: int, chosen: AddressType) -> int:
+    """The port under which a container's port is reached at an address of the chosen kind.
+
+    A host may bind IPv4 and IPv6 to different ports; where it binds only one of them, that is taken.
 
     Raises:
         ValueError: the port of a container in bridge mode is bound to none of its host's.
@@ -94,9 +96,10 @@ def port(container: Container, definition: TaskDefinition, wanted: int) -> int:
     where = mode(definition)
     if where is Mode.OWN:
         return wanted
-    bound = sorted({found for one in container.network_bindings if (found := _bound(one, wanted)) is not None})
+    bound = [(one.bind_ip, found) for one in container.network_bindings if (found := _bound(one, wanted)) is not None]
     if bound:
-        return bound[0]
+        fitting = [found for ip, found in bound if (":" in ip) == (chosen is AddressType.IPV6)]
+        return min(fitting or [found for _, found in bound])
     if where is Mode.HOST:
         return wanted
     raise ValueError(f"its port {wanted} is bound to no port of its host; give it a port mapping")

@@ -95,7 +95,7 @@ class Book:
             if known is None:
                 continue
             if known.draining_since is not None and now - known.draining_since >= self._mapper.config.drain_max:
-                self._serve(task.task_arn, known, {})
+                self._serve(task.task_arn, known, {}, evidence=False)  # a timer proves nothing
                 known.over = True
             around = surround(known.task)
             if known.over or around is None or known.basis == (known.task, around):
@@ -160,7 +160,7 @@ class Book:
         if known is not None:
             self._serve(arn, known, {})
 
-    def _serve(self, arn: str, known: _Known, targets: Targets) -> None:
+    def _serve(self, arn: str, known: _Known, targets: Targets, *, evidence: bool = True) -> None:
         for service in known.targets.keys() | targets.keys():
             before, after = known.targets.get(service), targets.get(service)
             if before == after:
@@ -172,7 +172,10 @@ class Book:
                 del self._parts[service][arn]
                 if not self._parts[service]:
                     del self._parts[service]
+        known.targets = targets
+        if not evidence:
+            return  # its instances have not been described as ended, so that is still to be told
         instances = frozenset(entry.instance for entries in targets.values() for entry in entries)
         self._evidence |= known.instances - instances
         self._evidence -= instances
-        known.targets, known.instances = targets, instances
+        known.instances = instances

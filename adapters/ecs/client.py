@@ -39,6 +39,9 @@ CHUNK = 100
 MACHINES_CHUNK = 50
 """The most machines on a page of Systems Manager."""
 
+UNREADABLE = "Unreadable"
+"""The code of a definition that was answered, and that this version cannot read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Description(Generic[T]):
@@ -111,7 +114,7 @@ class Client:
             [answer["taskDefinition"]], TASK_DEFINITION, "taskDefinitionArn"
         )
         for reason in described.unreadable.values():
-            raise AwsError(f"task definition {arn} cannot be read: {reason}", Kind.REJECTED, "Unreadable")
+            raise AwsError(f"task definition {arn} cannot be read: {reason}", Kind.REJECTED, UNREADABLE)
         return described.found[0]
 
     async def container_instances(self, cluster: str, arns: Sequence[str]) -> Description[ContainerInstance]:

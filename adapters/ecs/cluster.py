@@ -75,12 +75,16 @@ class ClusterReader:
         self.name = name
         self.spoken = False
         """Whether a pass was complete, or the cluster does not exist."""
+        self.reported = False
+        """Whether a report was complete, so that nobody else's is left to be confirmed."""
         self._arn = name if ":" in name else ""
         self._book = Book(Mapper(config))
         self._lookup = Lookup(config)
         self._missing_since: float | None = None
         self._told: set[tuple[str, str]] = set()
         self._partial = False
+        self._seen = False
+        """Whether its tasks were ever listed: who never saw a cluster cannot tell that it has ended."""
 
     def resume(self) -> None:
         """Report everything at the next complete pass, whether it is new or not."""
@@ -138,12 +142,13 @@ class ClusterReader:
         for step, _ in enumerate(self._book.settle()):
             if step % _SLICE == 0:
                 await asyncio.sleep(0)
-        anew = complete and (self._partial or not self.spoken)
+        anew = complete and (self._partial or not self.reported)
         report = self._book.report(anew=anew)
         if report is not None:
             sink.replace(Scope(self._arn), report.services, complete=complete, removed=report.ended)
         self._partial = (self._partial or report is not None) and not complete
         self.spoken |= complete
+        self.reported |= complete
 
     async def _list(self, client: Reads) -> tuple[frozenset[str], tuple[AwsError, ...]]:
         """The tasks that are to run; with the reason why there may be more."""
@@ -151,6 +156,7 @@ class ClusterReader:
         try:
             async for page in client.task_arns(self._arn):
                 listed.update(page)
+                self._seen = True
         except AwsError as error:
             return frozenset(listed), (error,)
         return frozenset(listed), ()
@@ -178,12 +184,15 @@ class ClusterReader:
         raise ClusterGoneError(f"cluster {self.name!r} does not exist; {advice}", retry_after=CONFIRM_AFTER)
 
     def _end(self, sink: Sink) -> None:
+        self.spoken = True
+        if not self._seen:
+            return
         self._book.end()
-        report = self._book.report(anew=not self.spoken)
-        if report is not None and self._arn:
+        report = self._book.report(anew=not self.reported)
+        if report is not None:
             sink.replace(Scope(self._arn), {}, removed=report.ended)
         self._partial = False
-        self.spoken = True
+        self.reported = True
 
     def _require_all(self, described: Description[Task], arns: Sequence[str]) -> None:
         """Make sure that each task was described or is missing.

@@ -10,7 +10,7 @@ from typing import Protocol
 from adapters._aws import AwsError, Kind
 from adapters.ecs.address import EXTERNAL, Host, Mode, Surroundings, interface_id, mode
 from adapters.ecs.batch import chunks, each
-from adapters.ecs.client import CHUNK, MACHINES_CHUNK, Description
+from adapters.ecs.client import CHUNK, MACHINES_CHUNK, UNREADABLE, Description
 from adapters.ecs.config import AddressType, Config
 from adapters.ecs.labels import names_service
 from adapters.ecs.payload import ContainerInstance, Instance, Interface, Machine, Task, TaskDefinition, Zone
@@ -21,11 +21,14 @@ KEPT = 10_000
 REFUSED_FOR = 300.0
 """Seconds after which a definition is asked for again that AWS has refused."""
 
-PUBLIC_FOR = 600.0
-"""Seconds after which public addresses are read again: somebody may have given a host another one."""
+ADDRESSES_FOR = 600.0
+"""Seconds after which public addresses, and those of machines that are none of EC2's, are read again: they change."""
 
 ZONES_FOR = 24 * 3600.0
 """Seconds after which the zones are read again."""
+
+_NO_DEFINITION = frozenset({"ClientException", UNREADABLE})
+"""Codes that mean that a definition cannot be had later either; every other refusal may be over soon."""
 
 
 class Reads(Protocol):
@@ -60,6 +63,7 @@ class _Memory:
     zones: dict[str, str] | None = None
     zones_at: float = float("-inf")
     public_at: float = float("-inf")
+    machines_at: float = float("-inf")
 
 
 class Lookup:
@@ -107,9 +111,10 @@ class Lookup:
         errors += await self._zones(client, now)
         errors += await self._definitions(client, tasks, now)
         on_hosts = [task for task in tasks if self._reached_by_host(task)]
-        renew = self._config.address is AddressType.PUBLIC and now - self._memory.public_at >= PUBLIC_FOR
+        renew = self._config.address is AddressType.PUBLIC and now - self._memory.public_at >= ADDRESSES_FOR
         errors += await self._instances(client, cluster, on_hosts)
         errors += await self._hosts(client, on_hosts, anew=renew)
+        errors += await self._machines(client, on_hosts, now)
         errors += await self._interfaces(client, tasks, anew=renew)
         if renew and not errors:
             self._memory.public_at = now
@@ -148,7 +153,7 @@ class Lookup:
                 memory.definitions[arn] = await client.task_definition(arn)
                 memory.refused.pop(arn, None)
             except AwsError as error:
-                if error.kind is not Kind.REJECTED:
+                if error.kind is not Kind.REJECTED or error.code not in _NO_DEFINITION:
                     raise
                 memory.refused[arn] = (now, str(error))
 
@@ -164,21 +169,42 @@ class Lookup:
         return await each(chunks(wanted, CHUNK), ask)
 
     async def _hosts(self, client: Reads, tasks: Iterable[Task], *, anew: bool) -> Iterable[AwsError]:
+        chosen = self._config.address
+        ids = {name for name in self._host_ids(tasks) if not name.startswith(EXTERNAL)}
+
+        async def ask(ids: Sequence[str]) -> None:
+            for one in await client.instances(ids):
+                self._learn(one.instance_id, _host(one), chosen)
+
+        return await each(chunks(ids if anew else ids - self._reachable(chosen), CHUNK), ask)
+
+    async def _machines(self, client: Reads, tasks: Iterable[Task], now: float) -> Iterable[AwsError]:
         memory = self._memory
-        found = (memory.instances.get(task.container_instance_arn) for task in tasks)
-        ids = {one.ec2_instance_id for one in found if one} - {""}
-        wanted = ids if anew else ids - memory.hosts.keys()
+        ids = {name for name in self._host_ids(tasks) if name.startswith(EXTERNAL)}
+        anew = now - memory.machines_at >= ADDRESSES_FOR
 
-        async def ask_ec2(ids: Sequence[str]) -> None:
-            memory.hosts |= {one.instance_id: _host(one) for one in await client.instances(ids)}
+        async def ask(ids: Sequence[str]) -> None:
+            for one in await client.machines(ids):
+                self._learn(one.instance_id, Host({AddressType.PRIVATE: one.ip_address}), AddressType.PRIVATE)
 
-        async def ask_ssm(ids: Sequence[str]) -> None:
-            found = await client.machines(ids)
-            memory.hosts |= {one.instance_id: Host({AddressType.PRIVATE: one.ip_address}) for one in found}
+        wanted = ids if anew else ids - self._reachable(AddressType.PRIVATE)
+        errors = await each(chunks(wanted, MACHINES_CHUNK), ask)
+        if anew and not errors:
+            memory.machines_at = now
+        return errors
 
-        external = {name for name in wanted if name.startswith(EXTERNAL)}
-        errors = [*await each(chunks(wanted - external, CHUNK), ask_ec2)]
-        return [*errors, *await each(chunks(external - memory.hosts.keys(), MACHINES_CHUNK), ask_ssm)]
+    def _host_ids(self, tasks: Iterable[Task]) -> frozenset[str]:
+        found = (self._memory.instances.get(task.container_instance_arn) for task in tasks)
+        return frozenset(one.ec2_instance_id for one in found if one) - {""}
+
+    def _reachable(self, wanted: AddressType) -> frozenset[str]:
+        """The hosts that need not be asked for: one without an address may get it any time."""
+        return frozenset(name for name, host in self._memory.hosts.items() if host.addresses.get(wanted))
+
+    def _learn(self, name: str, host: Host, wanted: AddressType) -> None:
+        """Remember a host; one that is told of without its address does not take the place of what is known."""
+        if host.addresses[wanted] or name not in self._memory.hosts:
+            self._memory.hosts[name] = host
 
     async def _interfaces(self, client: Reads, tasks: Iterable[Task], *, anew: bool) -> Iterable[AwsError]:
         if self._config.address is not AddressType.PUBLIC:
@@ -187,7 +213,8 @@ class Lookup:
 
         async def ask(ids: Sequence[str]) -> None:
             found = await client.interfaces(ids)
-            self._memory.public |= {one.network_interface_id: one.association.public_ip for one in found}
+            told = {one.network_interface_id: one.association.public_ip for one in found}
+            self._memory.public |= {name: address for name, address in told.items() if address}
 
         return await each(chunks(ids if anew else ids - self._memory.public.keys(), CHUNK), ask)
 

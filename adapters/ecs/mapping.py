@@ -51,7 +51,7 @@ class Mapper:
         labels = claim.labels
         return Endpoint(
             address=canonical_address(address(task, container, surroundings, self.config.address)),
-            port=port(container, surroundings.definition, claim.port),
+            port=port(container, surroundings.definition, claim.port, self.config.address),
             health=health(
                 task,
                 container,

@@ -34,6 +34,8 @@ _Present = Annotated[bool, BeforeValidator(lambda value: value is not None and v
 class NetworkBinding:
     """A port of a container as it is reached on its host: one port, or a range of them."""
 
+    bind_ip: Annotated[str, Field(alias="bindIP")] = ""
+    """`0.0.0.0` or `::`: the two may be bound to different ports."""
     container_port: int | None = None
     host_port: int | None = None
     container_port_range: str = ""

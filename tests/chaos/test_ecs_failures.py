@@ -7,8 +7,9 @@ import pytest
 
 from adapters._aws import AwsError, Cloud, Kind
 from bridge.model import Health
-from support.aws import JSON, Request, canned_aws, hang, json_error, use_credentials
+from support.aws import JSON, Request, canned_aws, document, hang, json_error, use_credentials
 from support.ecs import (
+    ACCOUNT,
     CLUSTER,
     arn,
     task_arn,
@@ -22,6 +23,12 @@ from support.waiting import eventually
 
 WEB = {"10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"}
 THROTTLED = json_error(400, "ThrottlingException", "Rate exceeded")
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/xds-bridge"
+ASSUMED = document(
+    "AssumeRole",
+    "<AssumeRoleResult><Credentials><AccessKeyId>ASIAASSUMED</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
+    "<SessionToken>t</SessionToken><Expiration>2126-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>",
+)
 
 
 @pytest.fixture(scope="module")
@@ -271,3 +278,24 @@ def replace_cluster(task: Mapping[str, object], cluster: str) -> dict[str, objec
     """The same task in another cluster."""
     name = cluster.rpartition("/")[2]
     return {**task, "clusterArn": cluster, "taskArn": str(task["taskArn"]).replace("task/prod/", f"task/{name}/")}
+
+
+async def test_a_cluster_of_another_account_is_read_under_its_role_alone(server: EcsServer, cloud: Cloud) -> None:
+    """The bridge's own account would say that there is no such cluster."""
+    server.aws.on("AssumeRole", ASSUMED)
+    accounts = [{}, {"assume_role": ROLE}]
+    async with reading(server, cloud, accounts=accounts) as source:
+        await passes(source)
+
+        assert source.sink.addresses("web") == WEB
+        assert all("ASIAASSUMED" in request.headers["authorization"] for request in server.aws.asked("ListTasks"))
+
+
+async def test_a_cluster_that_two_roles_lead_to_has_one_reader(server: EcsServer, cloud: Cloud) -> None:
+    server.aws.on("AssumeRole", ASSUMED)
+    accounts = [{}, {"assume_role": ROLE}]
+    async with reading(server, cloud, clusters=None, accounts=accounts) as source:
+        await passes(source, 3)
+
+        assert len(server.aws.asked("ListClusters")) == 2
+        assert source.sink.calls == [("replace", CLUSTER)]

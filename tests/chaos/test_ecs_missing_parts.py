@@ -8,6 +8,7 @@ from adapters._aws import Cloud
 from support.aws import canned_aws, error, json_error, use_credentials
 from support.ecs import (
     CLUSTER,
+    container,
     definition_json,
     tags,
     task_arn,
@@ -54,6 +55,42 @@ async def test_a_task_definition_that_cannot_be_had_now_lets_its_new_tasks_wait(
         assert source.sink.addresses("api") == set()
         server.faults.clear()
         await eventually(lambda: source.sink.addresses("api") == {"10.9.0.1:8080"})
+
+
+async def test_what_one_task_lacks_holds_up_no_change_of_another(server: EcsServer, cloud: Cloud) -> None:
+    """What is taken out or moved comes with no evidence of an end: only a complete report says it."""
+    async with reading(server, cloud) as source:
+        await passes(source)
+        server.faults["DescribeTaskDefinition"] = lambda _: json_error(500, "ServerException")
+        server.define(definition_json("api:1"))
+        server.run(task_json("a1", "api:1", address="10.9.0.1"))
+        server.tasks[task_arn("t1")]["tags"] = tags(xds_enable="false")
+        server.tasks[task_arn("t2")]["containers"] = [container(address="10.0.0.22")]
+        await failures(source)
+
+        assert source.sink.addresses("web") == {"10.0.0.22:8080", "10.0.0.3:8080"}
+
+
+async def test_a_reader_that_has_not_spoken_is_not_complete_while_a_task_lacks_something(
+    server: EcsServer, cloud: Cloud
+) -> None:
+    server.faults["DescribeTaskDefinition"] = lambda _: json_error(500, "ServerException")
+
+    async with reading(server, cloud) as source:
+        await failures(source)
+
+        assert not source.spoken
+        assert {kind for kind, _ in source.sink.calls} <= {"add"}
+
+
+async def test_throttled_lookups_stretch_the_interval(server: EcsServer, cloud: Cloud) -> None:
+    server.faults["DescribeTaskDefinition"] = lambda _: json_error(400, "ThrottlingException")
+
+    async with reading(server, cloud) as source:
+        await eventually(lambda: "aws.throttled" in {event for event, _ in source.notices})
+
+        (errors,) = source.failures.values()
+        assert errors[0].retry_after == 0.2
 
 
 async def test_a_task_definition_that_does_not_exist_sets_its_tasks_aside_alone(
@@ -123,6 +160,7 @@ async def test_lost_rights_on_ec2_keep_the_hosts_that_are_known_and_hold_up_no_o
         assert source.sink.addresses("db") == {"10.1.0.1:32768"}
         assert source.sink.lost == ["10.0.0.1:8080"]
         assert "allow ec2:DescribeInstances to the role" in source.messages
+        assert {each.retry_after for errors in source.failures.values() for each in errors} == {60.0}
 
 
 async def test_an_external_machine_is_asked_of_systems_manager_and_not_of_ec2(server: EcsServer, cloud: Cloud) -> None:

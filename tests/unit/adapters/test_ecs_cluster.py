@@ -4,6 +4,7 @@ from adapters._aws import AwsError, Kind
 from adapters.ecs.cluster import CONFIRM_AFTER, NO_CLUSTER, ClusterGoneError, ClusterReader
 from adapters.ecs.config import Config
 from adapters.ecs.payload import Cluster
+from bridge.model import Scope
 from support.ecs import CLUSTER, definition, definition_arn, task, task_arn
 from support.ecs_reads import MemoryReads
 from support.recording import RecordingContext
@@ -159,3 +160,24 @@ async def test_ended_tasks_go_in_a_partial_pass_too(reads: MemoryReads, context:
     assert await passed(reader, reads, context) == (UNAVAILABLE,)
 
     assert context.sink.lost == ["10.0.0.1:8080"]
+
+
+async def test_who_never_saw_a_cluster_does_not_report_its_end(reads: MemoryReads, context: RecordingContext) -> None:
+    """Another account's credentials find nothing under the ARN; that says nothing about what somebody else reads."""
+    await passed(ClusterReader(Config(), CLUSTER), reads, context)
+    stranger = ClusterReader(Config(), CLUSTER)
+    reads.errors["task_arns"] = NOT_FOUND
+    reads.clusters.clear()
+
+    await passed(stranger, reads, context)
+    with pytest.raises(ClusterGoneError):
+        await passed(stranger, reads, context, CONFIRM_AFTER)
+
+    assert context.sink.lost == []
+    assert context.sink.calls.count(("replace", Scope(CLUSTER))) == 1, "that of the one that reads it"
+    assert stranger.spoken
+    assert not stranger.reported
+    reads.errors.clear()
+    reads.running.clear()
+    await passed(stranger, reads, context, 2 * CONFIRM_AFTER)
+    assert context.sink.calls[-1] == ("replace", CLUSTER), "once it sees the cluster it speaks for it"

@@ -5,8 +5,8 @@ import pytest
 from adapters._aws import AwsError, Kind
 from adapters.ecs.address import Surroundings
 from adapters.ecs.config import AddressType, Config
-from adapters.ecs.lookup import PUBLIC_FOR, REFUSED_FOR, ZONES_FOR, Lookup
-from adapters.ecs.payload import Association, ContainerInstance, Instance, Interface, Task, Zone
+from adapters.ecs.lookup import ADDRESSES_FOR, REFUSED_FOR, ZONES_FOR, Lookup
+from adapters.ecs.payload import Association, ContainerInstance, Instance, Interface, Machine, Task, Zone
 from support.ecs import CLUSTER, definition, definition_arn, task
 from support.ecs_reads import MemoryReads
 
@@ -40,6 +40,12 @@ def surroundings(lookup: Lookup, mapped: Task) -> Surroundings:
     found = lookup.surround(mapped)
     assert isinstance(found, Surroundings), found
     return found
+
+
+def host_address(lookup: Lookup, mapped: Task, kind: AddressType) -> str:
+    host = surroundings(lookup, mapped).host
+    assert host is not None
+    return host.addresses[kind]
 
 
 async def test_everything_is_asked_for_once(reads: MemoryReads) -> None:
@@ -88,6 +94,15 @@ async def test_definition_that_cannot_be_had_now_is_asked_for_at_once(reads: Mem
     assert await resolved(lookup, reads, tasks) == (["task_definition"], ())
 
 
+async def test_definition_that_is_refused_for_another_reason_is_waited_for(reads: MemoryReads) -> None:
+    lookup, tasks = Lookup(Config()), [task("t1")]
+    odd = AwsError("what is this", Kind.REJECTED, "SomethingNewException")
+    reads.errors["task_definition"] = odd
+
+    assert await resolved(lookup, reads, tasks) == (["task_definition"], (odd,))
+    assert lookup.surround(tasks[0]) is None
+
+
 async def test_a_denial_is_not_repeated_for_every_revision(reads: MemoryReads) -> None:
     reads.errors["task_definition"] = DENIED
 
@@ -121,10 +136,10 @@ async def test_public_addresses_are_read_again_and_never_lost(reads: MemoryReads
     await resolved(lookup, reads, tasks)
     assert surroundings(lookup, tasks[0]).public_address == "54.0.0.9"
 
-    assert (await resolved(lookup, reads, tasks, PUBLIC_FOR - 1))[0] == []
+    assert (await resolved(lookup, reads, tasks, ADDRESSES_FOR - 1))[0] == []
     reads.addresses.clear()
     reads.hosts["i-1"] = Instance("i-1", public_ip_address="54.0.0.2")
-    asked, _ = await resolved(lookup, reads, tasks, PUBLIC_FOR)
+    asked, _ = await resolved(lookup, reads, tasks, ADDRESSES_FOR)
 
     assert sorted(asked) == ["instances", "interfaces"]
     assert surroundings(lookup, tasks[0]).public_address == "54.0.0.9"
@@ -155,3 +170,35 @@ async def test_what_no_task_needs_is_forgotten_when_it_becomes_too_much(reads: M
 
     assert lookup.surround(old) is None
     assert surroundings(lookup, new).host is not None
+
+
+async def test_public_address_that_is_given_later_is_found_at_once(reads: MemoryReads) -> None:
+    lookup = Lookup(Config(address=AddressType.PUBLIC))
+    tasks = [task("t1", attachments=INTERFACE), task("t2", "db:1", containerInstanceArn="ci1")]
+    reads.addresses["eni-1"] = Interface("eni-1")
+    reads.hosts["i-1"] = Instance("i-1", private_ip_address="10.1.0.1")
+    await resolved(lookup, reads, tasks)
+    assert surroundings(lookup, tasks[0]).public_address == ""
+    reads.addresses["eni-1"] = Interface("eni-1", Association("54.0.0.9"))
+    reads.hosts["i-1"] = Instance("i-1", public_ip_address="54.0.0.1")
+
+    assert sorted((await resolved(lookup, reads, tasks))[0]) == ["instances", "interfaces"]
+
+    assert surroundings(lookup, tasks[0]).public_address == "54.0.0.9"
+    assert host_address(lookup, tasks[1], AddressType.PUBLIC) == "54.0.0.1"
+    assert (await resolved(lookup, reads, tasks))[0] == []
+
+
+async def test_machine_that_is_none_of_ec2_is_read_again_and_never_lost(reads: MemoryReads) -> None:
+    lookup, tasks = Lookup(Config()), [task("t1", "db:1", containerInstanceArn="ci2")]
+    reads.instances_by_arn["ci2"] = ContainerInstance("ci2", "mi-1")
+    reads.managed["mi-1"] = Machine("mi-1")
+    await resolved(lookup, reads, tasks)
+    reads.managed["mi-1"] = Machine("mi-1", "192.168.7.7")
+
+    assert (await resolved(lookup, reads, tasks))[0] == ["machines"], "it had no address before"
+    assert (await resolved(lookup, reads, tasks, ADDRESSES_FOR - 1))[0] == []
+    for now, told, known in ((1, "192.168.7.8", "192.168.7.8"), (2, "", "192.168.7.8")):
+        reads.managed["mi-1"] = Machine("mi-1", told)
+        assert (await resolved(lookup, reads, tasks, now * ADDRESSES_FOR))[0] == ["machines"]
+        assert host_address(lookup, tasks[0], AddressType.PRIVATE) == known

@@ -109,6 +109,16 @@ def test_binding_for_two_families_is_one_endpoint() -> None:
     assert endpoint(on_host(bindings=both), hosted()).port == 32768
 
 
+@pytest.mark.parametrize(("chosen", "port"), [("private", 49154), ("public", 49154), ("ipv6", 49153)])
+def test_port_is_that_of_the_family_of_the_address(chosen: str, port: int) -> None:
+    both = [{"bindIP": "0.0.0.0", "containerPort": 8080, "hostPort": 49154}]
+    both += [{"bindIP": "::", "containerPort": 8080, "hostPort": 49153}]
+    host = Host({AddressType.PRIVATE: "10.1.0.1", AddressType.PUBLIC: "54.0.0.1", AddressType.IPV6: "2001:db8::1"})
+
+    assert endpoint(on_host(bindings=both), hosted(host=host), address=chosen).port == port
+    assert endpoint(on_host(bindings=both[:1]), hosted(host=host), address=chosen).port == 49154, "the only one"
+
+
 def test_port_of_a_range_is_found_in_the_range_of_the_host() -> None:
     ranged = [{"containerPortRange": "8000-8100", "hostPortRange": "40000-40100", "protocol": "tcp"}]
 
