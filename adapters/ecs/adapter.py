@@ -129,8 +129,7 @@ class _Follower:
         complete = not errors and (not lacking or reader.reported)
         await reader.report(self._context.sink, now, complete=complete)
         for lack in lacking:
-            # The tasks could be read, so no backoff; but what only a person can mend is asked for less often.
-            lack.retry_after = max(lack.retry_after or 0.0, pace.interval)
+            lack.retry_after = pace.interval  # the tasks themselves could be read, so they are as often as ever
         for failure in (*errors, *lacking):
             if failure in lacking and failure.kind is Kind.THROTTLED:
                 async with pace.turn():
