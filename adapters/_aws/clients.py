@@ -117,10 +117,11 @@ class Clients:
             return self._clients[place, service]
 
     def _options(self, place: Place) -> dict[str, object]:
+        # Not "adaptive": after throttling it counts tokens by the wall clock, and waits for as long as that is set back.
         config = Config(
             connect_timeout=min(_CONNECT_TIMEOUT, place.timeout),
             read_timeout=place.timeout,
-            retries={"mode": "adaptive", "total_max_attempts": self._attempts},
+            retries={"mode": "standard", "total_max_attempts": self._attempts},
             max_pool_connections=_CONNECTIONS,
             tcp_keepalive=True,
             user_agent_extra="xds-bridge",

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -255,6 +256,22 @@ async def test_the_sdk_tries_again_and_its_tries_are_charged(aws: CannedAws, cou
         assert len(aws.requests) == 2
         assert api.budget.left == pytest.approx(0.5 * 5 - 2)
     assert counted == [("ec2.DescribeInstances", "200")]
+
+
+async def test_a_clock_that_is_set_back_after_throttling_holds_nothing_up(
+    aws: CannedAws, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [error(503, "RequestLimitExceeded"), EMPTY]
+    aws.on("DescribeInstances", lambda _: answers.pop(0) if answers else EMPTY)
+    async with calling(Cloud(attempts=2), aws, counted) as api:
+        await describe(api)
+        right = time.time
+        monkeypatch.setattr(time, "time", lambda: right() - 3600)
+
+        async with asyncio.timeout(5):
+            await describe(api)
+
+    assert len(aws.requests) == 3
 
 
 async def test_sources_share_clients_and_the_lowest_budget(cloud: Cloud, aws: CannedAws) -> None:
