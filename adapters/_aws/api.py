@@ -1,9 +1,9 @@
 """Calls as the sources make them: within the budget, off the event loop, counted, and failing as `AwsError` alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from types import MappingProxyType
 
@@ -127,6 +127,20 @@ class Api:
         """How many calls were made so far."""
         self._cloud = cloud
         self._requested = requested
+        self._deadline: asyncio.Timeout | None = None
+
+    @asynccontextmanager
+    async def deadline(self, seconds: float) -> AsyncIterator[asyncio.Timeout]:
+        """Give what is done in the block so many seconds, without those spent waiting for the budget.
+
+        Raises:
+            TimeoutError: they are over.
+        """
+        async with asyncio.timeout(seconds) as self._deadline:
+            try:
+                yield self._deadline
+            finally:
+                self._deadline = None
 
     def branch(self) -> "Api":
         """The same place and budget, with a count of calls of its own: for one of several who read there."""
@@ -189,7 +203,8 @@ class Api:
     async def _attempt(
         self, service: str, operation: str, parameters: Mapping[str, object], expect: Sequence[str]
     ) -> Answer:
-        await self.budget.take()
+        with self._waits():
+            await self.budget.take()
         loop = asyncio.get_running_loop()
         began, code = loop.time(), "cancelled"
         self.calls += 1
@@ -207,6 +222,21 @@ class Api:
             raise incomplete(service, operation, self.place, f"a document without {' and '.join(missing)}")
         self.budget.charge(_retries(answer))
         return answer
+
+    @contextmanager
+    def _waits(self) -> Iterator[None]:
+        """Stop the clock of the deadline; the budget is shared, and others may have long queues."""
+        deadline, loop = self._deadline, asyncio.get_running_loop()
+        if deadline is None or (until := deadline.when()) is None:  # somebody else has stopped it
+            yield
+            return
+        left = until - loop.time()
+        deadline.reschedule(None)
+        try:
+            yield
+        finally:
+            if not deadline.expired():
+                deadline.reschedule(loop.time() + left)
 
 
 def _retries(answer: Answer) -> int:
