@@ -9,11 +9,11 @@ from adapters._aws import Api, AwsError, Kind, Place
 from adapters.ec2 import payload
 from adapters.ec2.condition import Conditions
 from adapters.ec2.config import Config
-from adapters.ec2.fleet import Fleet
+from adapters.ec2.fleet import APART, Fleet
 from adapters.ec2.mapping import Mapped, Mapper, Sight
 from adapters.ec2.payload import Instance
 from bridge.adapter import AdapterContext
-from bridge.model import Entry, Scope, ServiceName
+from bridge.model import Entry, InstanceId, Scope, ServiceName
 
 _PAGE = 100
 """Instances on a page: parsing one holds up the event loop for some 40 ms at this size, and for 230 ms at 1,000."""
@@ -30,15 +30,16 @@ Services = Mapping[ServiceName, frozenset[Entry]]
 class Reader:
     """Reads one place again and again, and remembers what it knows of it."""
 
-    def __init__(self, config: Config, place: Place) -> None:
+    def __init__(self, config: Config, place: Place, apart: float = APART) -> None:
         self.scope = Scope(str(place))
         """What fails alone."""
         self._mapper = Mapper(config, place.region)
-        self._fleet = Fleet(self._mapper.service_tag, filtered=bool(config.filters))
+        self._fleet = Fleet(self._mapper.service_tag, apart=max(apart, config.interval / 2))
         self._conditions = Conditions(config)
         self._mapped: dict[str, tuple[Sight, Mapped]] = {}
         wanted = {"tag-key": [self._mapper.service_tag], **config.filters}
         filters = [{"Name": name, "Values": list(values)} for name, values in wanted.items()]
+        self._filters = [{"Name": name, "Values": list(values)} for name, values in config.filters.items()]
         self._selection = {"Filters": filters, "MaxResults": _PAGE}
 
     async def refresh(self, api: Api, context: AdapterContext) -> None:
@@ -53,14 +54,21 @@ class Reader:
             if error.kind is Kind.UNAVAILABLE and await self._read_by_id(api, context):
                 raise AwsError(f"{error}; the known instances were read one by one", error.kind, error.code) from error
             raise
-        missing = self._fleet.missing(seen)
-        answered = {instance.instance_id: instance async for instance in self._named(api, missing)}
-        ended = self._fleet.update(seen.values()) | self._fleet.conclude(missing, answered)
+        ended = self._fleet.update(seen.values()) | await self._missing(api, self._fleet.missing(seen))
         failure = await self._conditions.refresh(api, self._fleet)
         services = await self._services(self._fleet, context)
         context.sink.replace(self.scope, services, removed=ended)
         if failure:
             raise failure
+
+    async def _missing(self, api: Api, missing: Sequence[str]) -> frozenset[InstanceId]:
+        """Ask for those that a complete pass did not see, and whether the filters still select those that are there."""
+        answered = {instance.instance_id: instance async for instance in self._named(api, missing)}
+        selected = set(answered)
+        if self._filters:
+            asked = self._named(api, sorted(answered), self._filters)
+            selected = {instance.instance_id async for instance in asked}
+        return self._fleet.conclude(missing, answered, selected, asyncio.get_running_loop().time())
 
     async def _read_by_id(self, api: Api, context: AdapterContext) -> bool:
         """Ask for the known instances by their ids: with a zone out of order AWS fails every question for all of them.
@@ -84,10 +92,12 @@ class Reader:
         context.sink.replace(self.scope, services, complete=False, removed=ended)
         return True
 
-    async def _named(self, api: Api, ids: Sequence[str]) -> AsyncIterator[Instance]:
+    async def _named(
+        self, api: Api, ids: Sequence[str], more: Sequence[Mapping[str, object]] = ()
+    ) -> AsyncIterator[Instance]:
         """Instances by a filter: given as ids, one that is no more would fail the question for all others."""
         for values in _chunks(ids, _FILTER_VALUES):
-            parameters = {"Filters": [{"Name": "instance-id", "Values": values}], "MaxResults": _PAGE}
+            parameters = {"Filters": [{"Name": "instance-id", "Values": values}, *more], "MaxResults": _PAGE}
             async for instance in _instances(api, parameters):
                 yield instance
 

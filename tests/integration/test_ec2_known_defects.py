@@ -6,7 +6,7 @@ import pytest
 
 from adapters._aws import Cloud
 from support.aws import CannedAws, canned_aws, error, moto_server, use_credentials
-from support.ec2 import CannedFleet, MotoFleet, Shown, failures, page, passes, reading
+from support.ec2 import CannedFleet, MotoFleet, Shown, asked_ids, failures, page, passes, reading
 from support.waiting import eventually
 
 
@@ -110,6 +110,21 @@ async def test_one_wrong_tag_takes_the_neighbours_along(aws: CannedAws, fleet: C
         assert ["'http' must be a whole number" in each.reason for each in source.sink.set_aside["web"]] == [True]
         unnamed = [fields for event, fields in source.notices if event == "ec2.instance_unnamed"]
         assert unnamed == [{"instance": "i-3", "tag": "xds-service", "value": ":"}]
+
+
+async def test_a_list_by_filters_that_leaves_an_instance_out_is_believed(
+    aws: CannedAws, fleet: CannedFleet, cloud: Cloud
+) -> None:
+    fleet.show(*numbered(2))
+    async with reading(aws, cloud, filters={"tag:env": ["prod"]}) as source:
+        await passes(source)
+        fleet.unlisted = {"i-0"}
+        await passes(source, 4)
+
+        assert len(source.sink.addresses("web")) == 2
+        assert source.sink.lost == []
+    asked = [request for request in aws.asked("DescribeInstances") if asked_ids(request)]
+    assert "tag:env" in {request.parameters.get("Filter.2.Name") for request in asked}
 
 
 async def test_one_id_that_is_no_more_fails_the_question_for_all_others(
