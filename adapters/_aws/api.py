@@ -10,7 +10,7 @@ from types import MappingProxyType
 from adapters._aws.budget import Budget
 from adapters._aws.clients import ATTEMPTS, Clients
 from adapters._aws.config import AccountConfig, AwsConfig
-from adapters._aws.error import FAILURES, INCOMPLETE, AwsError, Kind, incomplete, translated
+from adapters._aws.error import FAILURES, INCOMPLETE, AwsError, Kind, counted_retries, incomplete, retries, translated
 from adapters._aws.place import Place
 from bridge.adapter import AdapterContext
 
@@ -41,6 +41,8 @@ class Cloud:
         Args:
             attempts: the most tries of the SDK for one call; fewer in tests.
         """
+        self.attempts = attempts
+        """The most tries of the SDK for one call."""
         self._clients = Clients(attempts)
         self._executors: dict[Place, ThreadPoolExecutor] = {}
         self._budgets: dict[tuple[str, str], Budget] = {}
@@ -212,7 +214,9 @@ class Api:
             answer = await self._cloud.perform(self.place, service, operation, parameters)
             missing = [key for key in expect if answer.get(key) is None]
             code = INCOMPLETE if missing else "200"
+            self.budget.charge(counted_retries(answer))
         except FAILURES as error:
+            self.budget.charge(retries(error, self._cloud.attempts))
             failure = translated(error, service, operation, self.place)
             code = failure.code or type(error).__name__
             raise failure from error
@@ -220,7 +224,6 @@ class Api:
             self._requested(f"{service}.{operation}", code, loop.time() - began)
         if missing:
             raise incomplete(service, operation, self.place, f"a document without {' and '.join(missing)}")
-        self.budget.charge(_retries(answer))
         return answer
 
     @contextmanager
@@ -237,12 +240,6 @@ class Api:
         finally:
             if not deadline.expired():
                 deadline.reschedule(loop.time() + left)
-
-
-def _retries(answer: Answer) -> int:
-    metadata = answer.get("ResponseMetadata")
-    retries = metadata.get("RetryAttempts", 0) if isinstance(metadata, dict) else 0
-    return retries if isinstance(retries, int) else 0
 
 
 @asynccontextmanager

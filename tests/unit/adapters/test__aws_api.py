@@ -1,7 +1,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -12,6 +12,7 @@ from support.aws import (
     JSON,
     REGION,
     CannedAws,
+    Handler,
     Request,
     broken,
     canned_aws,
@@ -256,6 +257,34 @@ async def test_the_sdk_tries_again_and_its_tries_are_charged(aws: CannedAws, cou
         assert len(aws.requests) == 2
         assert api.budget.left == pytest.approx(0.5 * 5 - 2)
     assert counted == [("ec2.DescribeInstances", "200")]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [error(503, "RequestLimitExceeded"), error(503, "RequestLimitExceeded")],
+        [error(503, "RequestLimitExceeded"), document("DescribeInstances", "")],
+        [hang, hang],
+    ],
+    ids=["refused", "incomplete", "no answer"],
+)
+async def test_tries_are_charged_also_when_the_call_fails(
+    answers: list[Response | Handler], aws: CannedAws, counted: Counted
+) -> None:
+    left = list(answers)
+
+    def answer(request: Request) -> Response | Awaitable[Response]:
+        chosen = left.pop(0)
+        return chosen if isinstance(chosen, Response) else chosen(request)
+
+    aws.on("DescribeInstances", answer)
+    async with calling(Cloud(attempts=2), aws, counted, timeout=0.3, budget=0.001) as api:
+        api.budget.charge(-2)
+        with pytest.raises(AwsError):
+            await describe(api)
+
+        assert len(aws.requests) == 2
+        assert api.budget.left == pytest.approx(0.005, abs=0.001)
 
 
 async def test_a_clock_that_is_set_back_after_throttling_holds_nothing_up(
