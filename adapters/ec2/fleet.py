@@ -40,6 +40,10 @@ class Fleet:
     def __contains__(self, identity: object) -> bool:
         return identity in self._instances
 
+    def get(self, identity: str) -> Instance | None:
+        """What is known of an instance."""
+        return self._instances.get(identity)
+
     def missing(self, seen: Mapping[str, Instance]) -> list[str]:
         """The ids of those known that a complete pass did not see, to ask for one by one."""
         return sorted(self._instances.keys() - seen.keys())

@@ -39,6 +39,8 @@ class Reader:
         self._mapped: dict[str, tuple[Sight, Mapped]] = {}
         wanted = {"tag-key": [self._mapper.service_tag], **config.filters}
         filters = [{"Name": name, "Values": list(values)} for name, values in wanted.items()]
+        self._unreadable: dict[str, str] = {}
+        self._told: frozenset[str] = frozenset()
         self._filters = [{"Name": name, "Values": list(values)} for name, values in config.filters.items()]
         self._selection = {"Filters": filters, "MaxResults": _PAGE}
 
@@ -48,8 +50,9 @@ class Reader:
         Raises:
             AwsError: something could not be read; what this leaves certain was reported, the rest is as it was.
         """
+        self._unreadable.clear()
         try:
-            seen = {instance.instance_id: instance async for instance in _instances(api, self._selection)}
+            seen = {instance.instance_id: instance async for instance in self._instances(api, self._selection)}
         except AwsError as error:
             if error.kind is Kind.UNAVAILABLE and await self._read_by_id(api, context):
                 raise AwsError(f"{error}; the known instances were read one by one", error.kind, error.code) from error
@@ -98,8 +101,20 @@ class Reader:
         """Instances by a filter: given as ids, one that is no more would fail the question for all others."""
         for values in _chunks(ids, _FILTER_VALUES):
             parameters = {"Filters": [{"Name": "instance-id", "Values": values}, *more], "MaxResults": _PAGE}
-            async for instance in _instances(api, parameters):
+            async for instance in self._instances(api, parameters):
                 yield instance
+
+    async def _instances(self, api: Api, parameters: Mapping[str, object]) -> AsyncIterator[Instance]:
+        """Instances as EC2 answers them; one that cannot be read is as it was."""
+        async for page in api.pages("ec2", "DescribeInstances", parameters, expect=["Reservations"]):
+            for found in payload.instances(page):
+                if isinstance(found, Instance):
+                    self._unreadable.pop(found.instance_id, None)
+                    yield found
+                    continue
+                self._unreadable[found.instance_id] = found.reason
+                if known := self._fleet.get(found.instance_id):
+                    yield known
 
     async def _by_zone(self, api: Api) -> AsyncIterator[Instance]:
         """Known instances by their ids, zone by zone; a zone that fails is left out."""
@@ -109,7 +124,7 @@ class Reader:
         for _, ids in sorted(zones.items()):
             for chunk in _chunks(ids, _PAGE):
                 try:
-                    found = [instance async for instance in _instances(api, {"InstanceIds": chunk})]
+                    found = [instance async for instance in self._instances(api, {"InstanceIds": chunk})]
                 except AwsError:
                     break
                 for instance in found:
@@ -131,6 +146,9 @@ class Reader:
             for service, entry in last[1]:
                 found.setdefault(service, []).extend([entry] if entry else [])
         self._mapped = mapped
+        for identity in self._unreadable.keys() - self._told:
+            context.noticed("ec2.instance_unreadable", instance=identity, reason=self._unreadable[identity])
+        self._told = frozenset(self._unreadable)
         return {service: one_per_address(entries) for service, entries in found.items()}
 
     def _tell(self, instance: Instance, mapped: Mapped, context: AdapterContext) -> None:
@@ -139,12 +157,6 @@ class Reader:
             tag = self._mapper.service_tag
             value = (instance.tag(tag) or "")[:100]
             context.noticed("ec2.instance_unnamed", instance=instance.instance_id, tag=tag, value=value)
-
-
-async def _instances(api: Api, parameters: Mapping[str, object]) -> AsyncIterator[Instance]:
-    async for page in api.pages("ec2", "DescribeInstances", parameters, expect=["Reservations"]):
-        for instance in payload.instances(page):
-            yield instance
 
 
 def _chunks(values: Sequence[str], size: int) -> Iterator[list[str]]:

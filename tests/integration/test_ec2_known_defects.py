@@ -127,6 +127,22 @@ async def test_a_list_by_filters_that_leaves_an_instance_out_is_believed(
     assert "tag:env" in {request.parameters.get("Filter.2.Name") for request in asked}
 
 
+async def test_one_instance_that_cannot_be_read_fails_its_whole_page(
+    aws: CannedAws, fleet: CannedFleet, cloud: Cloud
+) -> None:
+    twice = "eu-west-1a</availabilityZone><availabilityZone>eu-west-1b"
+    fleet.show(*numbered(2))
+    async with reading(aws, cloud) as source:
+        await passes(source)
+        fleet.show(Shown("i-0", zone=twice), Shown("i-2", private="10.0.0.2"), Shown("i-3", zone=twice))
+        await passes(source, 4)
+
+        assert source.sink.addresses("web") == {"10.1.0.1:80", "10.1.0.2:80", "10.0.0.2:80"}
+        assert source.sink.lost == []
+        told = [fields["instance"] for event, fields in source.notices if event == "ec2.instance_unreadable"]
+        assert sorted(map(str, told)) == ["i-0", "i-3"]
+
+
 async def test_one_id_that_is_no_more_fails_the_question_for_all_others(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
