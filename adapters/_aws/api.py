@@ -138,9 +138,10 @@ class Api:
         Raises:
             TimeoutError: they are over.
         """
-        async with asyncio.timeout(seconds) as self._deadline:
+        async with asyncio.timeout(seconds) as limit:
+            self._deadline = limit
             try:
-                yield self._deadline
+                yield limit
             finally:
                 self._deadline = None
 
@@ -230,7 +231,7 @@ class Api:
     def _waits(self) -> Iterator[None]:
         """Stop the clock of the deadline; the budget is shared, and others may have long queues."""
         deadline, loop = self._deadline, asyncio.get_running_loop()
-        if deadline is None or (until := deadline.when()) is None:  # somebody else has stopped it
+        if deadline is None or deadline.expired() or (until := deadline.when()) is None:
             yield
             return
         left = until - loop.time()
@@ -238,7 +239,7 @@ class Api:
         try:
             yield
         finally:
-            if not deadline.expired():
+            if deadline is self._deadline:
                 deadline.reschedule(loop.time() + left)
 
 

@@ -127,7 +127,7 @@ class Clients:
             return self._locks[place]
 
     def _options(self, place: Place) -> dict[str, object]:
-        # Not "adaptive": after throttling it counts tokens by the wall clock, and waits for as long as that is set back.
+        # Not "adaptive": after throttling it counts tokens by the wall clock, and waits while that is set back.
         config = Config(
             connect_timeout=min(_CONNECT_TIMEOUT, place.timeout),
             read_timeout=place.timeout,

@@ -1,6 +1,5 @@
 """How often a place is read: as configured, unless the budget or AWS itself says that this is too often."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 

@@ -34,7 +34,7 @@ class Reader:
         self.scope = Scope(str(place))
         """What fails alone."""
         self._mapper = Mapper(config, place.region)
-        self._fleet = Fleet(self._mapper.service_tag, apart=max(apart, config.interval / 2))
+        self._fleet = Fleet(self._mapper.service_tag, apart=apart)
         self._conditions = Conditions(config)
         self._mapped: dict[str, tuple[Sight, Mapped]] = {}
         wanted = {"tag-key": [self._mapper.service_tag], **config.filters}

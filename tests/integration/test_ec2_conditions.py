@@ -164,9 +164,7 @@ async def test_fifty_instances_are_one_question_to_auto_scaling(
         assert len(source.sink.addresses("web")) == 101
 
 
-async def test_what_auto_scaling_says_on_a_second_page_counts(
-    aws: CannedAws, fleet: CannedFleet, cloud: Cloud
-) -> None:
+async def test_what_auto_scaling_says_on_a_second_page_counts(aws: CannedAws, fleet: CannedFleet, cloud: Cloud) -> None:
     fleet.show(*(Shown(f"i-{number}", tags=GROUP, private=f"10.0.0.{number}") for number in (1, 2)))
 
     def one_by_one(request: Request) -> Response:
