@@ -1,16 +1,16 @@
 """Calls as the sources make them: within the budget, off the event loop, counted, and failing as `AwsError` alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from types import MappingProxyType
 
 from adapters._aws.budget import Budget
 from adapters._aws.clients import ATTEMPTS, Clients
 from adapters._aws.config import AccountConfig, AwsConfig
-from adapters._aws.error import FAILURES, INCOMPLETE, AwsError, Kind, incomplete, translated
+from adapters._aws.error import FAILURES, INCOMPLETE, AwsError, Kind, counted_retries, incomplete, retries, translated
 from adapters._aws.place import Place
 from bridge.adapter import AdapterContext
 
@@ -41,6 +41,8 @@ class Cloud:
         Args:
             attempts: the most tries of the SDK for one call; fewer in tests.
         """
+        self.attempts = attempts
+        """The most tries of the SDK for one call."""
         self._clients = Clients(attempts)
         self._executors: dict[Place, ThreadPoolExecutor] = {}
         self._budgets: dict[tuple[str, str], Budget] = {}
@@ -127,6 +129,21 @@ class Api:
         """How many calls were made so far."""
         self._cloud = cloud
         self._requested = requested
+        self._deadline: asyncio.Timeout | None = None
+
+    @asynccontextmanager
+    async def deadline(self, seconds: float) -> AsyncIterator[asyncio.Timeout]:
+        """Give what is done in the block so many seconds, without those spent waiting for the budget.
+
+        Raises:
+            TimeoutError: they are over.
+        """
+        async with asyncio.timeout(seconds) as limit:
+            self._deadline = limit
+            try:
+                yield limit
+            finally:
+                self._deadline = None
 
     def branch(self) -> "Api":
         """The same place and budget, with a count of calls of its own: for one of several who read there."""
@@ -189,7 +206,8 @@ class Api:
     async def _attempt(
         self, service: str, operation: str, parameters: Mapping[str, object], expect: Sequence[str]
     ) -> Answer:
-        await self.budget.take()
+        with self._waits():
+            await self.budget.take()
         loop = asyncio.get_running_loop()
         began, code = loop.time(), "cancelled"
         self.calls += 1
@@ -197,7 +215,9 @@ class Api:
             answer = await self._cloud.perform(self.place, service, operation, parameters)
             missing = [key for key in expect if answer.get(key) is None]
             code = INCOMPLETE if missing else "200"
+            self.budget.charge(counted_retries(answer))
         except FAILURES as error:
+            self.budget.charge(retries(error, self._cloud.attempts))
             failure = translated(error, service, operation, self.place)
             code = failure.code or type(error).__name__
             raise failure from error
@@ -205,14 +225,22 @@ class Api:
             self._requested(f"{service}.{operation}", code, loop.time() - began)
         if missing:
             raise incomplete(service, operation, self.place, f"a document without {' and '.join(missing)}")
-        self.budget.charge(_retries(answer))
         return answer
 
-
-def _retries(answer: Answer) -> int:
-    metadata = answer.get("ResponseMetadata")
-    retries = metadata.get("RetryAttempts", 0) if isinstance(metadata, dict) else 0
-    return retries if isinstance(retries, int) else 0
+    @contextmanager
+    def _waits(self) -> Iterator[None]:
+        """Stop the clock of the deadline; the budget is shared, and others may have long queues."""
+        deadline, loop = self._deadline, asyncio.get_running_loop()
+        if deadline is None or deadline.expired() or (until := deadline.when()) is None:
+            yield
+            return
+        left = until - loop.time()
+        deadline.reschedule(None)
+        try:
+            yield
+        finally:
+            if deadline is self._deadline:
+                deadline.reschedule(loop.time() + left)
 
 
 @asynccontextmanager

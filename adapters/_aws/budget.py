@@ -1,6 +1,7 @@
 """How many calls may be made: AWS takes them from buckets that belong to the whole account."""
 
 import asyncio
+from weakref import WeakKeyDictionary
 
 _BURST = 5.0
 """Seconds' worth of calls that may be made at once; AWS's own buckets hold as much."""
@@ -18,6 +19,7 @@ class Budget:
         self._rate = rate
         self._tokens = rate * _BURST
         self._filled_at: float | None = None
+        self._wanted: WeakKeyDictionary[object, float] = WeakKeyDictionary()
 
     @property
     def rate(self) -> float:
@@ -28,6 +30,15 @@ class Budget:
     def left(self) -> float:
         """How many calls may be made at once as of the last one; below zero while some wait."""
         return self._tokens
+
+    @property
+    def excess(self) -> float:
+        """By what factor all users together want more than there is; 1 while it is enough."""
+        return max(1.0, sum(self._wanted.values()) / self._rate)
+
+    def want(self, user: object, rate: float) -> None:
+        """Count on `rate` calls per second of a user for as long as there is such an object."""
+        self._wanted[user] = rate
 
     def limit(self, rate: float) -> None:
         """Have no more than `rate` calls per second from now on."""

@@ -1,10 +1,12 @@
 """The SDK's side: sessions, credentials and clients. Everything here blocks, and runs in the threads of `api`.
 
-Sessions and clients are made under a lock, because botocore's sessions are not for several threads; its clients are.
+Sessions and clients of a place are made under its lock, because botocore's sessions are not for several threads; its
+clients are. Looking for credentials can take a minute, so no place waits for the lock of another.
 """
 
 import functools
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Protocol, cast
 
@@ -51,6 +53,8 @@ class Clients:
         """
         self._attempts = attempts
         self._lock = threading.Lock()
+        """For what follows, and held for no longer than that takes."""
+        self._locks: defaultdict[Place, threading.Lock] = defaultdict(threading.Lock)
         self._parsers = _Parsers()
         self._loader = loader
         self._sessions: dict[Place, boto3.Session] = {}
@@ -72,8 +76,7 @@ class Clients:
 
     def region(self) -> str | None:
         """The region that the environment, the SDK's files or the machine's metadata name; None when none does."""
-        with self._lock:
-            core = self._core()
+        core = self._core()
         if region := core.get_config_variable("region"):
             return str(region)
         settings = ("ec2_metadata_service_endpoint", "ec2_metadata_service_endpoint_mode", "ec2_metadata_v1_disabled")
@@ -90,7 +93,7 @@ class Clients:
 
     def forget(self, place: Place) -> None:
         """Look for credentials anew at the next call."""
-        with self._lock:
+        with self._lock_of(place), self._lock:
             self._sessions.pop(place, None)
             for key in [key for key in self._clients if key[0] == place]:
                 del self._clients[key]  # not closed: another thread may be calling
@@ -108,19 +111,27 @@ class Clients:
             self._sessions.clear()
 
     def _client(self, place: Place, service: str) -> _Client:
+        key = (place, service)
+        with self._lock_of(place):
+            with self._lock:
+                client, session = self._clients.get(key), self._sessions.get(place)
+            if client is None:
+                session = session or self._session(place)
+                client = cast("_Client", session.client(service, **self._options(place)))
+                with self._lock:
+                    self._sessions[place], self._clients[key] = session, client
+            return client
+
+    def _lock_of(self, place: Place) -> threading.Lock:
         with self._lock:
-            if (place, service) not in self._clients:
-                if place not in self._sessions:
-                    self._sessions[place] = self._session(place)
-                make = functools.partial(self._sessions[place].client, **self._options(place))
-                self._clients[place, service] = cast("_Client", make(service))
-            return self._clients[place, service]
+            return self._locks[place]
 
     def _options(self, place: Place) -> dict[str, object]:
+        # Not "adaptive": after throttling it counts tokens by the wall clock, and waits while that is set back.
         config = Config(
             connect_timeout=min(_CONNECT_TIMEOUT, place.timeout),
             read_timeout=place.timeout,
-            retries={"mode": "adaptive", "total_max_attempts": self._attempts},
+            retries={"mode": "standard", "total_max_attempts": self._attempts},
             max_pool_connections=_CONNECTIONS,
             tcp_keepalive=True,
             user_agent_extra="xds-bridge",
@@ -153,8 +164,9 @@ class Clients:
         core.set_config_variable("ec2_metadata_v1_disabled", True)  # noqa: FBT003 (the library takes it so)
         core.set_config_variable("metadata_service_num_attempts", _METADATA_ATTEMPTS)
         core.register_component("response_parser_factory", self._parsers)
-        if self._loader is None:
-            self._loader = core.get_component("data_loader")
+        with self._lock:
+            if self._loader is None:
+                self._loader = core.get_component("data_loader")
         core.register_component("data_loader", self._loader)
         return core
 

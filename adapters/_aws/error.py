@@ -7,7 +7,9 @@ from types import MappingProxyType
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,  # noqa: A004 (the SDK's, which no OSError is)
     CredentialRetrievalError,
+    HTTPClientError,
     LoginError,
     NoCredentialsError,
     ParamValidationError,
@@ -87,6 +89,8 @@ _SKEW = ("Signature", "RequestExpired", "AuthFailure")
 
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError, LoginError)
 
+_UNANSWERED = (ConnectionError, HTTPClientError, TimeoutError)
+
 _NEXT: Mapping[Kind, str] = MappingProxyType(
     {
         Kind.EXPIRED: "the credentials have expired, those that the SDK found anew too",
@@ -121,6 +125,25 @@ def translated(error: Exception, service: str, operation: str, place: object) ->
     message = f"{service} {operation} in {place} failed ({code}): {text}; {advice}"
     slow = kind in (Kind.DENIED, Kind.REJECTED)
     return AwsError(message, kind, code, retry_after=_SLOW_RETRY if slow else None)
+
+
+def counted_retries(answer: Mapping[str, object]) -> int:
+    """How often the SDK tried again before AWS gave an answer, or an error."""
+    metadata = answer.get("ResponseMetadata")
+    count = metadata.get("RetryAttempts", 0) if isinstance(metadata, dict) else 0
+    return count if isinstance(count, int) else 0
+
+
+def retries(error: Exception, attempts: int) -> int:
+    """How often the SDK tried again before a call failed; where nothing counted, as often as it may.
+
+    Args:
+        error: one of `FAILURES`.
+        attempts: the most tries for one call.
+    """
+    if isinstance(error, ClientError):
+        return counted_retries(error.response)
+    return attempts - 1 if isinstance(error, _UNANSWERED) else 0
 
 
 def incomplete(service: str, operation: str, place: object, what: str) -> AwsError:

@@ -1,6 +1,5 @@
 """How often a place is read: as configured, unless the budget or AWS itself says that this is too often."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -34,13 +33,13 @@ class Pace:
         self._api = api
         self._shortest_deadline = shortest_deadline
         self._stretched = interval
-        self._floor = 0.0
+        self._told = 1.0
         self._calls = 0
 
     @property
     def interval(self) -> float:
         """Seconds between the starts of two passes now."""
-        return max(self._configured, self._stretched, self._floor)
+        return max(self._stretched, round(self._configured * self._api.budget.excess, 3))
 
     async def ticks(self) -> AsyncIterator[None]:
         """Yield now and then once every `interval`, whatever that is by then; late ticks coalesce."""
@@ -66,7 +65,7 @@ class Pace:
         began = self._api.calls
         deadline = max(self._shortest_deadline, 2 * self.interval)
         try:
-            async with asyncio.timeout(deadline) as limit:
+            async with self._api.deadline(deadline) as limit:
                 yield
         except TimeoutError as error:
             if not limit.expired():
@@ -88,12 +87,13 @@ class Pace:
         self._tell("aws.throttled")
 
     def _spent(self, calls: int) -> None:
-        """A pass of so many calls may come back no sooner than the budget has them again."""
+        """Passes of so many calls, and those of all others there, come no sooner than the budget has them again."""
         self._calls = calls
-        floor = calls / self._api.budget.rate
-        told, self._floor = self._floor, floor if floor > self._configured else 0.0
-        if self._floor and self._floor > 1.1 * told:
-            self._tell("aws.interval_stretched", calls=calls, budget=self._api.budget.rate)
+        budget = self._api.budget
+        budget.want(self, calls / self._configured)
+        told, self._told = self._told, budget.excess
+        if self._told > 1.1 * told or self._told > told == 1:
+            self._tell("aws.interval_stretched", calls=calls, budget=budget.rate)
 
     def _tell(self, event: str, **fields: object) -> None:
         self._context.noticed(

@@ -5,6 +5,7 @@ from functools import partial
 
 from adapters._aws import Api, Pace, Place, connected
 from adapters.ec2.config import Config as Ec2Config
+from adapters.ec2.fleet import APART
 from adapters.ec2.reader import Reader
 from bridge.adapter import AdapterContext
 
@@ -14,8 +15,15 @@ class Ec2Adapter:
 
     Config = Ec2Config
 
-    def __init__(self, config: Ec2Config) -> None:
+    def __init__(self, config: Ec2Config, apart: float = APART) -> None:
+        """Know nothing.
+
+        Args:
+            config: of the source.
+            apart: seconds that at least lie between two passes in which an absence counts; fewer in tests.
+        """
         self._config = config
+        self._apart = apart
         self._readers: dict[Place, Reader] = {}
 
     async def run(self, context: AdapterContext) -> None:
@@ -29,7 +37,7 @@ class Ec2Adapter:
             for api in apis:
                 pace = Pace(context, self._config.interval, api)
                 # What is known outlives this run: without it, whatever a list leaves out would be gone.
-                reader = self._readers.setdefault(api.place, Reader(self._config, api.place))
+                reader = self._readers.setdefault(api.place, Reader(self._config, api.place, self._apart))
                 work = partial(_follow, reader, api, pace, rounds)
                 places.create_task(context.supervise(str(api.place), work), name=f"ec2 {api.place}")
 

@@ -86,11 +86,11 @@ class Conditions:
         found: dict[str, str] = {}
         for start in range(0, len(ids), _GROUP_CHUNK):
             chunk = ids[start : start + _GROUP_CHUNK]
-            answer = await api.call(
+            found |= dict.fromkeys(chunk, "")  # of an instance that has left its group nothing is said
+            async for page in api.pages(
                 "autoscaling", "DescribeAutoScalingInstances", {"InstanceIds": chunk}, expect=["AutoScalingInstances"]
-            )
-            # Of an instance that has left its group nothing is said.
-            found |= dict.fromkeys(chunk, "") | payload.lifecycles(answer)
+            ):
+                found |= payload.lifecycles(page)
         self._lifecycles = MappingProxyType(found)
 
     async def _read_zones(self, api: Api, instances: tuple[Instance, ...]) -> None:

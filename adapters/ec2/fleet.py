@@ -4,8 +4,7 @@ Lists of EC2 are eventually consistent and paged without a snapshot
 (https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html).
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from adapters.ec2.mapping import ENDED, KNOWN_STATES, LEAVING
@@ -15,21 +14,24 @@ from bridge.model import InstanceId
 PASSES = 2
 """In how many complete passes an instance must be missing that a question by its id does not explain."""
 
+APART = 5.0
+"""Seconds that at least lie between two passes that count: late ones follow each other at once."""
+
 
 class Fleet:
     """The instances of one account and region, as last seen."""
 
-    def __init__(self, service_tag: str, *, filtered: bool) -> None:
+    def __init__(self, service_tag: str, *, apart: float = APART) -> None:
         """Know nothing.
 
         Args:
             service_tag: the key of the tag without which an instance is none of ours.
-            filtered: whether the passes are limited by more than that tag.
+            apart: seconds that at least lie between two passes in which an absence counts.
         """
         self._service_tag = service_tag
-        self._filtered = filtered
+        self._apart = apart
         self._instances: dict[str, Instance] = {}
-        self._absent: Counter[str] = Counter()
+        self._absent: dict[str, tuple[int, float]] = {}
 
     def __iter__(self) -> Iterator[Instance]:
         """All instances that are known."""
@@ -37,6 +39,10 @@ class Fleet:
 
     def __contains__(self, identity: object) -> bool:
         return identity in self._instances
+
+    def get(self, identity: str) -> Instance | None:
+        """What is known of an instance."""
+        return self._instances.get(identity)
 
     def missing(self, seen: Mapping[str, Instance]) -> list[str]:
         """The ids of those known that a complete pass did not see, to ask for one by one."""
@@ -56,25 +62,32 @@ class Fleet:
                 self._instances[instance.instance_id] = instance
         return frozenset(ended)
 
-    def conclude(self, missing: Iterable[str], answered: Mapping[str, Instance]) -> frozenset[InstanceId]:
-        """Judge those that a complete pass did not see, by what a question for their ids answered.
+    def conclude(
+        self, missing: Iterable[str], answered: Mapping[str, Instance], selected: Collection[str], now: float
+    ) -> frozenset[InstanceId]:
+        """Judge those that a complete pass did not see, by what questions for their ids answered.
+
+        Args:
+            missing: their ids.
+            answered: those that EC2 knows, by id.
+            selected: the ids of those that it knows and that the filters select.
+            now: seconds on the event loop's clock.
 
         Returns:
             Those that have ended, or are no longer tagged. Others go without such evidence, and only after
-            `PASSES` passes: unknown to EC2, or no longer selected by the filters.
+            `PASSES` passes: unknown to EC2, or not selected by the filters.
         """
         ended: set[InstanceId] = set()
         for identity in missing:
-            absences = self._absent[identity] + 1
-            found = answered.get(identity)
-            if found is not None:
-                ended |= self.update([found])
-            if identity not in self._instances:
-                continue
-            if found is not None and not self._filtered:
-                continue  # it is there and tagged: the list lags behind
-            self._absent[identity] = absences
-            if absences >= PASSES:
+            count, last = self._absent.get(identity, (0, now - self._apart))
+            if identity in answered:
+                ended |= self.update([answered[identity]])
+            if identity not in self._instances or identity in selected:
+                continue  # it has gone; or it is there and tagged, and the list lags behind
+            if now - last >= self._apart:
+                count, last = count + 1, now
+            self._absent[identity] = count, last
+            if count >= PASSES:
                 del self._instances[identity], self._absent[identity]
         return frozenset(ended)
 

@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Instance.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -93,10 +93,18 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)
-class Reservation:
-    """Instances that were started together."""
+class Unreadable:
+    """An instance of which no more than the id can be made out."""
 
-    instances: tuple[Instance, ...] = ()
+    instance_id: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
+class Reservation:
+    """Instances that were started together, each still as the SDK parsed it."""
+
+    instances: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)
@@ -131,19 +139,27 @@ class Zone:
     zone_id: str = ""
 
 
+_INSTANCE = TypeAdapter(Instance)
+_UNREADABLE = TypeAdapter(Unreadable)
 _RESERVATIONS = TypeAdapter(tuple[Reservation, ...])
 _STATUSES = TypeAdapter(tuple[InstanceStatus, ...])
 _SCALED = TypeAdapter(tuple[ScaledInstance, ...])
 _ZONES = TypeAdapter(tuple[Zone, ...])
 
 
-def instances(answer: Mapping[str, object]) -> tuple[Instance, ...]:
+def instances(answer: Mapping[str, object]) -> Iterator[Instance | Unreadable]:
     """The instances in an answer to `DescribeInstances`.
 
     Raises:
-        AwsError: it is none, as also the functions below.
+        AwsError: it is none, or one of them has no id; as also the functions below.
     """
-    return tuple(instance for found in _read(_RESERVATIONS, answer, "Reservations") for instance in found.instances)
+    for found in _read(_RESERVATIONS, answer, "Reservations"):
+        for each in found.instances:
+            try:
+                yield _INSTANCE.validate_python(each)
+            except ValidationError as error:
+                identity = _checked(_UNREADABLE, {"InstanceId": each.get("InstanceId")}, "Instance").instance_id
+                yield Unreadable(identity, _reason(error, "Instance"))
 
 
 def impaired(answer: Mapping[str, object]) -> frozenset[str]:
@@ -166,9 +182,17 @@ def zones(answer: Mapping[str, object]) -> dict[str, str]:
 
 
 def _read(adapter: TypeAdapter[T], answer: Mapping[str, object], key: str) -> T:
+    return _checked(adapter, answer[key], key)
+
+
+def _checked(adapter: TypeAdapter[T], value: object, name: str) -> T:
     try:
-        return adapter.validate_python(answer[key])
+        return adapter.validate_python(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in (key, *first["loc"]))
-        raise AwsError(f"an answer of EC2 is not what it should be: {where}: {first['msg']}", Kind.PARTIAL) from error
+        reason = _reason(error, name)
+        raise AwsError(f"an answer of EC2 is not what it should be: {reason}", Kind.PARTIAL) from error
+
+
+def _reason(error: ValidationError, name: str) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in (name, *first['loc']))}: {first['msg']}"

@@ -9,11 +9,11 @@ from adapters._aws import Api, AwsError, Kind, Place
 from adapters.ec2 import payload
 from adapters.ec2.condition import Conditions
 from adapters.ec2.config import Config
-from adapters.ec2.fleet import Fleet
+from adapters.ec2.fleet import APART, Fleet
 from adapters.ec2.mapping import Mapped, Mapper, Sight
 from adapters.ec2.payload import Instance
 from bridge.adapter import AdapterContext
-from bridge.model import Entry, Scope, ServiceName
+from bridge.model import Entry, InstanceId, Scope, ServiceName
 
 _PAGE = 100
 """Instances on a page: parsing one holds up the event loop for some 40 ms at this size, and for 230 ms at 1,000."""
@@ -30,15 +30,18 @@ Services = Mapping[ServiceName, frozenset[Entry]]
 class Reader:
     """Reads one place again and again, and remembers what it knows of it."""
 
-    def __init__(self, config: Config, place: Place) -> None:
+    def __init__(self, config: Config, place: Place, apart: float = APART) -> None:
         self.scope = Scope(str(place))
         """What fails alone."""
         self._mapper = Mapper(config, place.region)
-        self._fleet = Fleet(self._mapper.service_tag, filtered=bool(config.filters))
+        self._fleet = Fleet(self._mapper.service_tag, apart=apart)
         self._conditions = Conditions(config)
         self._mapped: dict[str, tuple[Sight, Mapped]] = {}
         wanted = {"tag-key": [self._mapper.service_tag], **config.filters}
         filters = [{"Name": name, "Values": list(values)} for name, values in wanted.items()]
+        self._unreadable: dict[str, str] = {}
+        self._told: frozenset[str] = frozenset()
+        self._filters = [{"Name": name, "Values": list(values)} for name, values in config.filters.items()]
         self._selection = {"Filters": filters, "MaxResults": _PAGE}
 
     async def refresh(self, api: Api, context: AdapterContext) -> None:
@@ -47,20 +50,28 @@ class Reader:
         Raises:
             AwsError: something could not be read; what this leaves certain was reported, the rest is as it was.
         """
+        self._unreadable.clear()
         try:
-            seen = {instance.instance_id: instance async for instance in _instances(api, self._selection)}
+            seen = {instance.instance_id: instance async for instance in self._instances(api, self._selection)}
         except AwsError as error:
             if error.kind is Kind.UNAVAILABLE and await self._read_by_id(api, context):
                 raise AwsError(f"{error}; the known instances were read one by one", error.kind, error.code) from error
             raise
-        missing = self._fleet.missing(seen)
-        answered = {instance.instance_id: instance async for instance in self._named(api, missing)}
-        ended = self._fleet.update(seen.values()) | self._fleet.conclude(missing, answered)
+        ended = self._fleet.update(seen.values()) | await self._missing(api, self._fleet.missing(seen))
         failure = await self._conditions.refresh(api, self._fleet)
         services = await self._services(self._fleet, context)
         context.sink.replace(self.scope, services, removed=ended)
         if failure:
             raise failure
+
+    async def _missing(self, api: Api, missing: Sequence[str]) -> frozenset[InstanceId]:
+        """Ask for those that a complete pass did not see, and whether the filters still select those that are there."""
+        answered = {instance.instance_id: instance async for instance in self._named(api, missing)}
+        selected = set(answered)
+        if self._filters:
+            asked = self._named(api, sorted(answered), self._filters)
+            selected = {instance.instance_id async for instance in asked}
+        return self._fleet.conclude(missing, answered, selected, asyncio.get_running_loop().time())
 
     async def _read_by_id(self, api: Api, context: AdapterContext) -> bool:
         """Ask for the known instances by their ids: with a zone out of order AWS fails every question for all of them.
@@ -84,12 +95,26 @@ class Reader:
         context.sink.replace(self.scope, services, complete=False, removed=ended)
         return True
 
-    async def _named(self, api: Api, ids: Sequence[str]) -> AsyncIterator[Instance]:
+    async def _named(
+        self, api: Api, ids: Sequence[str], more: Sequence[Mapping[str, object]] = ()
+    ) -> AsyncIterator[Instance]:
         """Instances by a filter: given as ids, one that is no more would fail the question for all others."""
         for values in _chunks(ids, _FILTER_VALUES):
-            parameters = {"Filters": [{"Name": "instance-id", "Values": values}], "MaxResults": _PAGE}
-            async for instance in _instances(api, parameters):
+            parameters = {"Filters": [{"Name": "instance-id", "Values": values}, *more], "MaxResults": _PAGE}
+            async for instance in self._instances(api, parameters):
                 yield instance
+
+    async def _instances(self, api: Api, parameters: Mapping[str, object]) -> AsyncIterator[Instance]:
+        """Instances as EC2 answers them; one that cannot be read is as it was."""
+        async for page in api.pages("ec2", "DescribeInstances", parameters, expect=["Reservations"]):
+            for found in payload.instances(page):
+                if isinstance(found, Instance):
+                    self._unreadable.pop(found.instance_id, None)
+                    yield found
+                    continue
+                self._unreadable[found.instance_id] = found.reason
+                if known := self._fleet.get(found.instance_id):
+                    yield known
 
     async def _by_zone(self, api: Api) -> AsyncIterator[Instance]:
         """Known instances by their ids, zone by zone; a zone that fails is left out."""
@@ -99,7 +124,7 @@ class Reader:
         for _, ids in sorted(zones.items()):
             for chunk in _chunks(ids, _PAGE):
                 try:
-                    found = [instance async for instance in _instances(api, {"InstanceIds": chunk})]
+                    found = [instance async for instance in self._instances(api, {"InstanceIds": chunk})]
                 except AwsError:
                     break
                 for instance in found:
@@ -121,6 +146,9 @@ class Reader:
             for service, entry in last[1]:
                 found.setdefault(service, []).extend([entry] if entry else [])
         self._mapped = mapped
+        for identity in self._unreadable.keys() - self._told:
+            context.noticed("ec2.instance_unreadable", instance=identity, reason=self._unreadable[identity])
+        self._told = frozenset(self._unreadable)
         return {service: one_per_address(entries) for service, entries in found.items()}
 
     def _tell(self, instance: Instance, mapped: Mapped, context: AdapterContext) -> None:
@@ -129,12 +157,6 @@ class Reader:
             tag = self._mapper.service_tag
             value = (instance.tag(tag) or "")[:100]
             context.noticed("ec2.instance_unnamed", instance=instance.instance_id, tag=tag, value=value)
-
-
-async def _instances(api: Api, parameters: Mapping[str, object]) -> AsyncIterator[Instance]:
-    async for page in api.pages("ec2", "DescribeInstances", parameters, expect=["Reservations"]):
-        for instance in payload.instances(page):
-            yield instance
 
 
 def _chunks(values: Sequence[str], size: int) -> Iterator[list[str]]:

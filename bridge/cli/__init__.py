@@ -123,11 +123,12 @@ def check(
     if not live:
         return
     _only_errors()
-    readings = asyncio.run(reading.read_once(settings.sources, adapters, deadline))
-    for each in readings:
-        report.reading(console, each)
-    if any(each.findings for each in readings):
-        raise typer.Exit(EXIT_FINDING)
+    with asyncio.Runner() as runner:
+        readings = runner.run(reading.read_once(settings.sources, adapters, deadline))
+        for each in readings:
+            report.reading(console, each)
+        # Before the runner is closed, as in `run`: that waits for threads, and Python for more; a call may hang.
+        _leave(EXIT_FINDING if any(each.findings for each in readings) else 0)
 
 
 @app.command(epilog="Example: xds-bridge schema > bridge.schema.json")

@@ -164,6 +164,27 @@ async def test_fifty_instances_are_one_question_to_auto_scaling(
         assert len(source.sink.addresses("web")) == 101
 
 
+async def test_what_auto_scaling_says_on_a_second_page_counts(aws: CannedAws, fleet: CannedFleet, cloud: Cloud) -> None:
+    fleet.show(*(Shown(f"i-{number}", tags=GROUP, private=f"10.0.0.{number}") for number in (1, 2)))
+
+    def one_by_one(request: Request) -> Response:
+        second = request.parameters.get("NextToken") == "more"
+        member = f"<InstanceId>i-{2 if second else 1}</InstanceId><LifecycleState>Warmed:Running</LifecycleState>"
+        token = "" if second else "<NextToken>more</NextToken>"
+        content = f"<AutoScalingInstances><member>{member}</member></AutoScalingInstances>{token}"
+        return document(
+            "DescribeAutoScalingInstances",
+            f"<DescribeAutoScalingInstancesResult>{content}</DescribeAutoScalingInstancesResult>",
+        )
+
+    aws.on("DescribeAutoScalingInstances", one_by_one)
+
+    async with reading(aws, cloud, autoscaling=True) as source:
+        await passes(source)
+
+        assert source.sink.addresses("web") == set()
+
+
 async def test_zone_ids_of_the_instances_themselves_cost_no_call(
     aws: CannedAws, fleet: CannedFleet, cloud: Cloud
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from adapters._aws import Cloud
 from support.aws import CannedAws, canned_aws, error, moto_server, use_credentials
-from support.ec2 import CannedFleet, MotoFleet, Shown, failures, page, passes, reading
+from support.ec2 import CannedFleet, MotoFleet, Shown, asked_ids, failures, page, passes, reading
 from support.waiting import eventually
 
 
@@ -110,6 +110,37 @@ async def test_one_wrong_tag_takes_the_neighbours_along(aws: CannedAws, fleet: C
         assert ["'http' must be a whole number" in each.reason for each in source.sink.set_aside["web"]] == [True]
         unnamed = [fields for event, fields in source.notices if event == "ec2.instance_unnamed"]
         assert unnamed == [{"instance": "i-3", "tag": "xds-service", "value": ":"}]
+
+
+async def test_a_list_by_filters_that_leaves_an_instance_out_is_believed(
+    aws: CannedAws, fleet: CannedFleet, cloud: Cloud
+) -> None:
+    fleet.show(*numbered(2))
+    async with reading(aws, cloud, filters={"tag:env": ["prod"]}) as source:
+        await passes(source)
+        fleet.unlisted = {"i-0"}
+        await passes(source, 4)
+
+        assert len(source.sink.addresses("web")) == 2
+        assert source.sink.lost == []
+    asked = [request for request in aws.asked("DescribeInstances") if asked_ids(request)]
+    assert "tag:env" in {request.parameters.get("Filter.2.Name") for request in asked}
+
+
+async def test_one_instance_that_cannot_be_read_fails_its_whole_page(
+    aws: CannedAws, fleet: CannedFleet, cloud: Cloud
+) -> None:
+    twice = "eu-west-1a</availabilityZone><availabilityZone>eu-west-1b"
+    fleet.show(*numbered(2))
+    async with reading(aws, cloud) as source:
+        await passes(source)
+        fleet.show(Shown("i-0", zone=twice), Shown("i-2", private="10.0.0.2"), Shown("i-3", zone=twice))
+        await passes(source, 4)
+
+        assert source.sink.addresses("web") == {"10.1.0.1:80", "10.1.0.2:80", "10.0.0.2:80"}
+        assert source.sink.lost == []
+        told = [fields["instance"] for event, fields in source.notices if event == "ec2.instance_unreadable"]
+        assert sorted(map(str, told)) == ["i-0", "i-3"]
 
 
 async def test_one_id_that_is_no_more_fails_the_question_for_all_others(

@@ -207,7 +207,7 @@ async def reading(
     url = aws if isinstance(aws, str) else aws.url
     region = {} if "regions" in options or "region" in options else {"region": REGION}
     keys = {"endpoint_url": url, "interval": "100ms", "api_budget": 100, **region, **options}
-    adapter = Ec2Adapter(Config.model_validate(keys))
+    adapter = Ec2Adapter(Config.model_validate(keys), apart=0)
     context = context or RecordingContext()
     context.shared("aws", lambda: cloud)
     async with running(adapter, context):

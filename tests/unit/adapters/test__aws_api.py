@@ -1,7 +1,10 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from support.aws import (
     JSON,
     REGION,
     CannedAws,
+    Handler,
     Request,
     broken,
     canned_aws,
@@ -21,6 +25,7 @@ from support.aws import (
 )
 from support.aws import use_credentials as credentials_in_environment
 from support.fault_proxy import Response
+from support.waiting import eventually
 
 EMPTY = document("DescribeInstances", "<reservationSet></reservationSet>")
 Counted = list[tuple[str, str]]
@@ -255,6 +260,88 @@ async def test_the_sdk_tries_again_and_its_tries_are_charged(aws: CannedAws, cou
         assert len(aws.requests) == 2
         assert api.budget.left == pytest.approx(0.5 * 5 - 2)
     assert counted == [("ec2.DescribeInstances", "200")]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [error(503, "RequestLimitExceeded"), error(503, "RequestLimitExceeded")],
+        [error(503, "RequestLimitExceeded"), document("DescribeInstances", "")],
+        [hang, hang],
+    ],
+    ids=["refused", "incomplete", "no answer"],
+)
+async def test_tries_are_charged_also_when_the_call_fails(
+    answers: list[Response | Handler], aws: CannedAws, counted: Counted
+) -> None:
+    left = list(answers)
+
+    def answer(request: Request) -> Response | Awaitable[Response]:
+        chosen = left.pop(0)
+        return chosen if isinstance(chosen, Response) else chosen(request)
+
+    aws.on("DescribeInstances", answer)
+    async with calling(Cloud(attempts=2), aws, counted, timeout=0.3, budget=0.001) as api:
+        api.budget.charge(-2)
+        with pytest.raises(AwsError):
+            await describe(api)
+
+        assert len(aws.requests) == 2
+        assert api.budget.left == pytest.approx(0.005, abs=0.001)
+
+
+async def test_a_clock_that_is_set_back_after_throttling_holds_nothing_up(
+    aws: CannedAws, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [error(503, "RequestLimitExceeded"), EMPTY]
+    aws.on("DescribeInstances", lambda _: answers.pop(0) if answers else EMPTY)
+    async with calling(Cloud(attempts=2), aws, counted) as api:
+        await describe(api)
+        right = time.time
+        monkeypatch.setattr(time, "time", lambda: right() - 3600)
+
+        async with asyncio.timeout(5):
+            await describe(api)
+
+    assert len(aws.requests) == 3
+
+
+async def test_a_place_that_looks_for_credentials_holds_up_no_other(
+    aws: CannedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = tmp_path / "keys"
+    said = json.dumps({"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "secret"})
+    keys.write_text(said)
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {keys}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    aws.on("DescribeInstances", EMPTY)
+    cloud = Cloud(attempts=1)
+    async with cloud.joined():
+        first, second = (
+            cloud.api(Place(region, endpoint_url=aws.url), 100, lambda *_: None) for region in (REGION, "us-east-1")
+        )
+        await describe(first)
+        keys.unlink()
+        os.mkfifo(keys)
+        slow = asyncio.create_task(describe(second))
+        pipe: list[int] = []
+
+        def opened() -> bool:
+            with suppress(OSError):  # nobody reads yet
+                pipe.append(os.open(keys, os.O_WRONLY | os.O_NONBLOCK))
+            return bool(pipe)
+
+        await eventually(opened)
+        try:
+            async with asyncio.timeout(5):
+                await describe(first)
+            assert not slow.done()
+        finally:
+            os.write(pipe[0], said.encode())
+            os.close(pipe[0])
+        await slow
 
 
 async def test_sources_share_clients_and_the_lowest_budget(cloud: Cloud, aws: CannedAws) -> None:

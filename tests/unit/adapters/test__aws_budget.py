@@ -1,4 +1,5 @@
 import asyncio
+import threading
 
 import pytest
 
@@ -50,3 +51,16 @@ async def test_a_lower_limit_holds_from_then_on() -> None:
     budget.limit(1)
     assert budget.rate == 1
     assert budget.left == 5
+
+
+def test_what_all_users_want_counts_for_as_long_as_they_are_there() -> None:
+    budget, first, second = Budget(5), threading.Event(), threading.Event()
+
+    budget.want(first, 4)
+    assert budget.excess == 1
+    budget.want(second, 6)
+    assert budget.excess == 2
+    budget.want(second, 11)
+    assert budget.excess == 3
+    del second
+    assert budget.excess == 1

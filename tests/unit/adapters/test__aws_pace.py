@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters._aws import Api, AwsError, Cloud, Kind, Pace, Place
+from support.aws import canned_aws, document, use_credentials
 from support.recording import RecordingContext
 from support.ticks import ManualTicks
 from support.waiting import eventually
@@ -98,6 +99,31 @@ async def test_a_pass_has_a_deadline(context: TickedContext, api: Api) -> None:
             await asyncio.Event().wait()
 
     assert caught.value.kind is Kind.UNREACHABLE
+
+
+async def test_waiting_for_a_budget_that_many_share_is_not_against_the_deadline(
+    context: TickedContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_credentials(monkeypatch)
+    cloud, branches, calls, rate = Cloud(), 10, 6, 20
+    async with canned_aws() as aws, cloud.joined():
+        aws.on("DescribeInstances", document("DescribeInstances", "<reservationSet/>"))
+        api = cloud.api(Place("eu-west-1", endpoint_url=aws.url), rate, context.requested)
+        await api.call("ec2", "DescribeInstances")  # makes the client, which takes long
+        api.budget.charge(rate * 5)
+        apis = [api.branch() for _ in range(branches)]
+        paces = [Pace(context, 0.1, branch, shortest_deadline=1) for branch in apis]
+
+        async def read(branch: Api, pace: Pace) -> None:
+            async with pace.turn():
+                for _ in range(calls):
+                    await branch.call("ec2", "DescribeInstances")
+
+        async with asyncio.TaskGroup() as tasks:
+            for branch, pace in zip(apis, paces, strict=True):
+                tasks.create_task(read(branch, pace))
+
+        assert [pace.interval for pace in paces] == [pytest.approx(branches * calls / rate)] * branches
 
 
 async def test_somebody_elses_time_out_is_not_the_deadline(pace: Pace) -> None:

@@ -21,17 +21,24 @@ def instance(
     )
 
 
-def fleet(*known: Instance, filtered: bool = False) -> Fleet:
-    made = Fleet(TAG, filtered=filtered)
+def fleet(*known: Instance) -> Fleet:
+    made = Fleet(TAG, apart=0)
     made.update(known)
     return made
 
 
-def passed(fleet: Fleet, *seen: Instance, answered: tuple[Instance, ...] = ()) -> frozenset[str]:
+def passed(
+    fleet: Fleet,
+    *seen: Instance,
+    answered: tuple[Instance, ...] = (),
+    unselected: frozenset[str] = frozenset(),
+    now: float = 0.0,
+) -> frozenset[str]:
     """A complete pass; returns those that have ended by evidence."""
     by_id = {each.instance_id: each for each in seen}
     missing = fleet.missing(by_id)
-    ended = fleet.update(seen) | fleet.conclude(missing, {each.instance_id: each for each in answered})
+    found = {each.instance_id: each for each in answered}
+    ended = fleet.update(seen) | fleet.conclude(missing, found, found.keys() - unselected, now)
     return frozenset(map(str, ended))
 
 
@@ -76,12 +83,22 @@ def test_a_missing_instance_that_is_alive_and_tagged_stays_for_ever() -> None:
 
 
 def test_an_instance_that_the_filters_no_longer_select_goes_after_a_second_pass() -> None:
-    known = fleet(instance("a"), filtered=True)
+    known = fleet(instance("a"))
 
-    assert passed(known, answered=(instance("a"),)) == set()
-    assert ids(known) == ["a"]
-    assert passed(known, answered=(instance("a"),)) == set()
-    assert ids(known) == []
+    for left in (["a"], []):
+        assert passed(known, answered=(instance("a"),), unselected=frozenset("a")) == set()
+        assert ids(known) == left
+
+
+def test_passes_that_follow_each_other_at_once_count_as_one() -> None:
+    known = Fleet(TAG, apart=5)
+    known.update([instance("a")])
+    left = []
+    for now in (100, 100.5, 104, 105):
+        passed(known, now=now)
+        left.append(ids(known))
+
+    assert left == [["a"], ["a"], ["a"], []]
 
 
 def test_an_instance_that_nobody_knows_any_more_goes_after_a_second_pass() -> None:

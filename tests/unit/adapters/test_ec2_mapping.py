@@ -24,6 +24,7 @@ def instance(tags: dict[str, str] | None = None, state: str = "running", fields:
         **(fields or {}),
     }
     (found,) = instances({"Reservations": [{"Instances": [shown]}]})
+    assert isinstance(found, Instance)
     return found
 
 

@@ -1,5 +1,7 @@
 import json
 import logging
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +38,7 @@ Command = Callable[..., Outcome]
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
     """Run a command in this process; logging is put back afterwards."""
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(os, "_exit", sys.exit)  # the tests go on
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 
@@ -195,6 +198,27 @@ def test_check_live_tells_of_a_source_without_endpoints(command: Command, config
 
     assert outcome.status == 1
     assert "no endpoint found" in outcome.output
+
+
+def test_check_live_ends_while_a_call_hangs(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.yaml"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        path.write_text(
+            f"sources:\n  - {{name: aws, type: ec2, region: eu-west-1, endpoint_url: '{url}', timeout: 60s}}\n",
+            encoding="utf-8",
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "bridge", "check", "--live", "--timeout", "3s", "--config", str(path)],
+            env={**os.environ, "AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "secret"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=40,
+        )
+
+    assert done.returncode == 1
+    assert "not read completely within" in done.stdout
 
 
 def test_bootstrap_writes_what_envoy_is_to_start_with(command: Command) -> None:
