@@ -304,8 +304,8 @@ class Session(Generic[RequestT]):
 
     async def _write_all(self) -> None:
         """Write until there is nothing left that may be sent."""
-        while self._cache and await self._write_next(self._cache):
-            pass
+        while self._cache and not self._ended and await self._write_next(self._cache):
+            pass  # once ended, a write would be cut off where it begins, and pass for one that the client does not take
 
     async def _write_next(self, cache: SnapshotCache) -> bool:
         """Write a response, which is computed when it can be written; False when there is none."""
