@@ -1,10 +1,11 @@
 """Where long requests are read: one at a time and portion by portion, with a turn for everybody else in between."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from typing import TypeVar
+
+from xds.turn import Rotation
 
 ResultT = TypeVar("ResultT")
 
@@ -18,8 +19,7 @@ class Desk:
 
     def __init__(self) -> None:
         self._taken = False
-        self._waiting: OrderedDict[str, dict[asyncio.Future[None], None]] = OrderedDict()
-        """Those who wait, in their order, by client; the client whose turn is next comes first."""
+        self._waiting = Rotation[asyncio.Future[None]]()
 
     async def read(self, client: str, reading: Generator[None, None, ResultT]) -> ResultT:
         """What `reading` comes to: at once where that is one portion, else when it is its turn.
@@ -57,30 +57,20 @@ class Desk:
 
     async def _wait(self, client: str) -> None:
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(client, {})[turn] = None
+        self._waiting.add(client, turn)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                self._leave(client, turn)
+                self._waiting.discard(client, turn)
             else:
                 self._hand_over()  # it was this one's turn already
             raise
 
-    def _leave(self, client: str, turn: asyncio.Future[None]) -> None:
-        turns = self._waiting.get(client, {})
-        turns.pop(turn, None)
-        if not turns:
-            self._waiting.pop(client, None)
-
     def _hand_over(self) -> None:
         self._taken = False
         while self._waiting and not self._taken:
-            client, turns = self._waiting.popitem(last=False)
-            turn = next(iter(turns))
-            del turns[turn]
-            if turns:
-                self._waiting[client] = turns  # at the end: everybody else has a turn first
+            turn = self._waiting.pop()
             if not turn.done():  # or it has been cancelled, and is about to leave
                 self._taken = True
                 turn.set_result(None)
