@@ -76,15 +76,16 @@ class Pace:
         except AwsError as error:
             self._spent(max(self._api.calls - began, self._calls))
             if error.kind is Kind.THROTTLED:
-                self._stretch()
-                error.retry_after = self.interval
+                self.slow_down(error)
             raise
         self._spent(self._api.calls - began)
         self._stretched = max(self._configured, self._stretched / 2)
 
-    def _stretch(self) -> None:
+    def slow_down(self, error: AwsError) -> None:
+        """Ask less often after throttling, and have the error say when to come back."""
         self._stretched = min(max(_LONGEST, self._configured), 2 * self.interval)
         self._tell("aws.throttled")
+        error.retry_after = self.interval
 
     def _spent(self, calls: int) -> None:
         """Passes of so many calls, and those of all others there, come no sooner than the budget has them again."""

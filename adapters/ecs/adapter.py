@@ -130,11 +130,12 @@ class _Follower:
         await reader.report(self._context.sink, now, complete=complete)
         for lack in lacking:
             lack.retry_after = pace.interval  # the tasks themselves could be read, so they are as often as ever
-        for failure in (*errors, *lacking):
-            if failure in lacking and failure.kind is Kind.THROTTLED:
-                async with pace.turn():
-                    raise failure  # for the pace to know
-            raise failure
+        if errors:
+            raise errors[0]
+        if lacking:
+            if lacking[0].kind is Kind.THROTTLED:
+                pace.slow_down(lacking[0])
+            raise lacking[0]
 
     def _succeeded(self, label: str = "") -> None:
         """Say that a part was read; and, once all were, that the source has spoken."""

@@ -196,7 +196,7 @@ class Zone:
     zone_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, config=ConfigDict(alias_generator=to_pascal, validate_by_name=True))
+@dataclass(frozen=True, slots=True, config=_EC2)
 class Machine:
     """A machine that Systems Manager looks after."""
 
