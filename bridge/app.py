@@ -15,12 +15,14 @@ from prometheus_client import CollectorRegistry
 from bridge import memory, tls
 from bridge.admin import AdminServer, ListedSource, View
 from bridge.config import Config, XdsConfig, build_adapters
+from bridge.guard import GuardRules
 from bridge.merge import POLICIES, MergePolicy, Policy
 from bridge.metrics import Metrics
 from bridge.model import ServiceName, SourceName
+from bridge.observer import SourceObserver
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
-from bridge.registry import Registry
+from bridge.registry import Options, Registry
 from bridge.resources import ResourceBuilder
 from bridge.rest import Handshakes, RestOptions, RestServer
 from bridge.scheduler import Scheduler
@@ -33,6 +35,9 @@ log = logging.getLogger(__name__)
 
 STREAMS_END = 1.0
 """Seconds that open streams get to end when the bridge stops."""
+
+EXPIRY = 1.0
+"""Seconds between two looks at what was held or retained for long enough."""
 
 LAST_RESORT = 4.0
 """Seconds after which a bridge that was told to stop ends whatever still runs in it."""
@@ -66,15 +71,17 @@ class Bridge:
         self._config = config
         builder = ResourceBuilder(config.cluster_defaults, [(rule.match, rule.cluster) for rule in config.services])
         self._adapters = build_adapters(config.sources)
-        self._registry = Registry(list(self._adapters), _policies(config), time.time)
+        self._registry = Registry(list(self._adapters), _policies(config), time.time, _caution(config))
         self._readiness = Readiness(
             [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],
             self._endpoints,
             config.startup_grace,
+            lambda source: self._registry.statistics(source).restored > 0,
         )
         self._metrics = Metrics(CollectorRegistry())
         self._scheduler = Scheduler()
-        self._supervisor = Supervisor([self._metrics.sources, self._readiness], self._scheduler.ticks, self._endpoints)
+        observers = [self._metrics.sources, _Speech(self._registry), self._readiness]
+        self._supervisor = Supervisor(observers, self._scheduler.ticks, self._endpoints)
         self._views = ClientViews(builder, config.views, required=config.views_required)
         debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
         self._reconciler = Reconciler(self._registry, self._views, debounce, self._metrics)
@@ -106,6 +113,7 @@ class Bridge:
         """Everything that runs for as long as the bridge does. Whichever fails ends the process: that is a bug."""
         yield "xds", self._xds.run()
         yield "reconciler", self._reconciler.run(self._readiness)
+        yield "expiry", self._expire()
         yield "views", self._views.run()
         yield "loop lag", self._metrics.observe_loop()
         yield "memory", self._memory.run()
@@ -145,8 +153,24 @@ class Bridge:
         listed = [ListedSource(source.name, source.type, source.required) for source in self._config.sources]
         return View(listed, self._registry, self._readiness, self._supervisor, self._xds, self._views, self._metrics)
 
+    async def _expire(self) -> None:
+        """Let go of what was held or retained for long enough."""
+        async for _ in self._scheduler.ticks(EXPIRY):
+            self._registry.expire(lambda source: not self._supervisor.status(source).failures)
+
     def _endpoints(self, source: SourceName) -> int:
-        return sum(self._registry.statistics(source).endpoints.values())
+        return self._registry.statistics(source).served
+
+
+class _Speech(SourceObserver):
+    """Tells the registry when a source has told of everything it has."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def succeeded(self, source: SourceName, reading: str) -> None:
+        if not reading:
+            self._registry.spoken(source)
 
 
 def _server_options(config: XdsConfig) -> ServerOptions:
@@ -167,6 +191,15 @@ def _rest_options(config: XdsConfig, handshakes: Handshakes | None) -> RestOptio
         listen=config.rest.listen,
         handshakes=handshakes,
         allowed_sans=config.allowed_sans,
+    )
+
+
+def _caution(config: Config) -> Options:
+    guard = config.guard
+    return Options(
+        guard=GuardRules(guard.max_loss, guard.min_endpoints, guard.release_after),
+        allow_empty=frozenset(source.name for source in config.sources if source.allow_empty),
+        retention=config.cluster_retention,
     )
 
 

@@ -17,6 +17,7 @@ from pydantic import (
 from bridge.adapter import Adapter, AdapterConfig, AdapterType, Duration
 from bridge.config.address import Address
 from bridge.config.section import ListenAddress, Section
+from bridge.config.share import Share
 from bridge.config.view import ViewRule
 from bridge.config.xds import XdsConfig
 from bridge.errors import ConfigError
@@ -93,6 +94,17 @@ class ServiceRule(Section):
     """Fields of Envoy's Cluster, laid over `cluster_defaults`."""
 
 
+class GuardConfig(Section):
+    """When a loss is not believed: a source that fails or lies must not take endpoints away."""
+
+    max_loss: Share = 0.5
+    """Share of a source's endpoints that may vanish within ten minutes; what would exceed it is held."""
+    min_endpoints: Annotated[int, Field(ge=1)] = 10
+    """A source that never had so many endpoints within ten minutes may lose any share of them, but not its last one."""
+    release_after: Duration = 600.0
+    """How long a loss is held before it is believed, if every read in between agreed. An emptied source never is."""
+
+
 class SourceKeys(Section):
     """The keys that every source has; beside them stand those of its type."""
 
@@ -155,6 +167,10 @@ class Config(Section):
     """The read-only HTTP server for operators and Prometheus."""
     startup_grace: Duration = 30.0
     """How long an optional source may take to speak after the start before Envoys are answered without it."""
+    guard: GuardConfig = GuardConfig()
+    """When endpoints that a source no longer reports are kept all the same."""
+    cluster_retention: Duration = 3600.0
+    """How long the cluster of a service that nobody reports any more stays, empty: static routes may still name it."""
     log: LogConfig = LogConfig()
     """What is logged, to standard error."""
     sources: Annotated[tuple[SourceConfig, ...], WithJsonSchema({"type": "array", "minItems": 1})]

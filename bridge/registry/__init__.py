@@ -1,0 +1,21 @@
+"""Everything the sources have said, and what of it is served."""
+
+from bridge.registry.part import Kept, Moment
+from bridge.registry.parts import ReportedSetAside
+from bridge.registry.refusals import RefusedService
+from bridge.registry.registry import Options, Registry, RestoredPart
+from bridge.registry.sink import overlay
+from bridge.registry.source import Hold, SourceStatistics
+
+__all__ = [
+    "Hold",
+    "Kept",
+    "Moment",
+    "Options",
+    "RefusedService",
+    "Registry",
+    "ReportedSetAside",
+    "RestoredPart",
+    "SourceStatistics",
+    "overlay",
+]

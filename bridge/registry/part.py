@@ -1,0 +1,123 @@
+"""What one scope of one source says about one service, and what it said before and is not believed to be gone."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from bridge.merge import Standing
+from bridge.model import Endpoint, EndpointKey, Entry, InstanceId
+
+Identity = tuple[EndpointKey, InstanceId]
+
+NOTHING: frozenset[Entry] = frozenset()
+
+
+class Moment(NamedTuple):
+    """One point in time, on both clocks."""
+
+    wall: float
+    """Unix time, for people."""
+    monotonic: float
+    """Seconds, to decide by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An endpoint that is served although the last read does not show it."""
+
+    endpoint: Endpoint
+    since: float
+    """Unix time of its first report."""
+    missing: Moment | None = None
+    """Since when complete reads lack it; None while there was none: it is known from an earlier process."""
+
+    @property
+    def standing(self) -> Standing:
+        """What to call it."""
+        return Standing.HELD if self.missing else Standing.RESTORED
+
+
+@dataclass(slots=True)
+class Part:
+    """Reported entries, and kept endpoints."""
+
+    entries: frozenset[Entry] = NOTHING
+    since: Mapping[Identity, float] = field(default_factory=dict)
+    """Unix time at which each reported endpoint was first reported, without a gap since."""
+    kept: Mapping[Identity, Kept] = field(default_factory=dict)
+    named: bool = True
+    """Whether the scope still names the service."""
+
+    @property
+    def missing(self) -> int:
+        """How many kept endpoints complete reads lack."""
+        return sum(one.missing is not None for one in self.kept.values())
+
+    def take(self, entries: frozenset[Entry], ended: Collection[InstanceId], now: Moment, *, complete: bool) -> int:
+        """Have a read replace what was reported; what it lacks is kept as missing, unless it has ended.
+
+        Args:
+            entries: all that is reported now.
+            ended: instances that the source names as ended.
+            now: when it was read.
+            complete: whether an absence says anything; if not, what is kept stays as it is.
+
+        Returns:
+            How many endpoints are gone because they have ended.
+        """
+        read = {identity(entry) for entry in entries if isinstance(entry, Endpoint)}
+        addresses = {key for key, _ in read}
+        kept: dict[Identity, Kept] = {}
+        gone = 0
+        for before in (*self._unreported(read), *self.kept.values()):
+            endpoint = before.endpoint
+            if endpoint.key in addresses:  # by the same instance, or by another one that has taken its place
+                continue
+            if endpoint.instance in ended:
+                gone += 1
+                continue
+            if complete and before.missing is None:
+                before = replace(before, missing=now)  # noqa: PLW2901 (the same endpoint, from now on missing)
+            kept[identity(endpoint)] = before
+        self.since = {one: self._known_since(one, now.wall) for one in read}
+        self.entries = entries
+        self.kept = kept
+        return gone
+
+    def miss(self, now: Moment) -> int:
+        """Take every restored endpoint for missing, because no read will tell of it any more; returns how many."""
+        restored = [one for one in self.kept.values() if one.missing is None]
+        self.kept = {**self.kept, **{identity(one.endpoint): replace(one, missing=now) for one in restored}}
+        return len(restored)
+
+    def drop(self, goes: Callable[[Kept], bool]) -> int:
+        """Let go of kept endpoints; returns of how many."""
+        stays = {one: kept for one, kept in self.kept.items() if not goes(kept)}
+        dropped = len(self.kept) - len(stays)
+        self.kept = stays
+        return dropped
+
+    def endpoints(self) -> Iterator[tuple[Endpoint, float, Standing]]:
+        """All that is to be served, with the Unix time of its first report."""
+        for entry in self.entries:
+            if isinstance(entry, Endpoint):
+                yield entry, self.since[identity(entry)], Standing.REPORTED
+        for one in self.kept.values():
+            yield one.endpoint, one.since, one.standing
+
+    def _unreported(self, read: AbstractSet[Identity]) -> list[Kept]:
+        if self.since.keys() <= read:
+            return []
+        reported = (entry for entry in self.entries if isinstance(entry, Endpoint))
+        return [Kept(entry, self.since[identity(entry)]) for entry in reported if identity(entry) not in read]
+
+    def _known_since(self, one: Identity, otherwise: float) -> float:
+        if one in self.since:
+            return self.since[one]
+        return self.kept[one].since if one in self.kept else otherwise
+
+
+def identity(endpoint: Endpoint) -> Identity:
+    """What makes it this endpoint and no other within a part."""
+    return (endpoint.key, endpoint.instance)
