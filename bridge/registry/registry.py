@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.adapter import Sink
+from bridge.audit import Event
 from bridge.diff import Diff
 from bridge.guard import UNGUARDED, GuardRules
 from bridge.merge import MergePolicy, Service
@@ -18,6 +19,7 @@ from bridge.registry.holding import Holding
 from bridge.registry.part import Kept, Moment, Part, identity
 from bridge.registry.parts import Clocks, Parts, ReportedSetAside
 from bridge.registry.refusals import Refusals, RefusedService
+from bridge.registry.scribe import Scribe
 from bridge.registry.sink import NOBODY, Place, SourceSink
 from bridge.registry.source import Hold, Source, SourceStatistics
 
@@ -34,13 +36,15 @@ class RestoredPart:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How careful the registry is with what vanishes."""
+    """How careful the registry is with what vanishes, and who is told."""
 
     guard: GuardRules = UNGUARDED
     allow_empty: frozenset[SourceName] = frozenset()
     """Sources whose finding nothing is to be believed."""
     retention: float = 0.0
     """Seconds for which a service stays, empty, after its last report: static routes may still name its cluster."""
+    record: Callable[[Event], None] = lambda _: None
+    """Takes what happens to each endpoint."""
 
 
 class Registry:
@@ -69,7 +73,8 @@ class Registry:
         }
         self._policy = policy
         self._options = options
-        self._parts = Parts(self._sources, Clocks(clock, monotonic))
+        self._scribe = Scribe(options.record, clock)
+        self._parts = Parts(self._sources, Clocks(clock, monotonic), self._scribe)
         self._holding = Holding(self._parts, options.guard.release_after)
         self._refusals = Refusals()
         self._services: dict[ServiceName, Service] = {}
@@ -196,6 +201,9 @@ class Registry:
                 self._parts.join(place, restored.service, Part(named=False))
                 with self._parts.changing((place, restored.service)) as part:
                     part.kept = {identity(kept.endpoint): kept for kept in restored.endpoints}
+        for name, found in self._sources.items():
+            if found.restored:
+                self._scribe.restored(name, found.restored)
         self._holding.begin()
         self._wake_up()
 
@@ -231,8 +239,10 @@ class Registry:
         if name in self._parts:
             self._gone.pop(name, None)
             return self._merge(name, old)
-        if old is not None:
-            self._gone.setdefault(name, self._parts.clocks.now())
+        if old is not None and name not in self._gone:
+            self._gone[name] = self._parts.clocks.now()
+            stays = f"its cluster stays, empty, for {self._options.retention:g} s"
+            self._scribe.service(name, f"no source names it any more; {stays}")
         if self._retained(name):
             return Service(name, protocol=self._last_agreed(name, old))
         self._gone.pop(name, None)
