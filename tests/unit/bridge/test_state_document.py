@@ -7,10 +7,11 @@ from bridge.model import Endpoint, EndpointKey, InstanceId, Scope, ServiceName, 
 from bridge.state import AgreedProtocol, Drain, Hold, KnownEndpoint, KnownService, KnownSource, Pause, RetainedCluster
 
 DC1, WEB = SourceName("dc1"), ServiceName("web")
+PLACE = EndpointKey("10.0.0.1", 80)
 IMPOSSIBLE = ServiceName("")
 
 
-def hold(service: ServiceName = WEB, place: EndpointKey = EndpointKey("10.0.0.1", 80), since: float = 1.0) -> Hold:
+def hold(service: ServiceName = WEB, place: EndpointKey = PLACE, since: float = 1.0) -> Hold:
     return Hold(DC1, Scope(""), service, place, InstanceId(""), "loss", since)
 
 
