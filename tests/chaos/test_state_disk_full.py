@@ -1,4 +1,4 @@
-"""The disk of the state directory is full, or read-only: that is told once, nobody is bothered, and it is made up for."""
+"""The disk of the state directory is full, or read-only: that is told once, disturbs nobody, and is made up for."""
 
 import asyncio
 import json

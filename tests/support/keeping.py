@@ -72,6 +72,10 @@ class Kept:
         found = Store(self.directory).load()
         return len(found.sources[0].services) if found else 0
 
+    def files(self) -> list[str]:
+        """What is there."""
+        return sorted(path.name for path in self.directory.iterdir())
+
 
 async def run(*command: str) -> None:
     """Run a command that has to succeed."""
@@ -98,8 +102,7 @@ async def main(directory: Path, fault: str) -> None:
         await kept.put(LAST)
         running.cancel()
     await kept.keeper.close(10)
-    files = sorted(path.name for path in directory.iterdir())
-    print(json.dumps({"during": during, "after": kept.services(), "files": files, "events": told.events}))
+    print(json.dumps({"during": during, "after": kept.services(), "files": kept.files(), "events": told.events}))
 
 
 if __name__ == "__main__":
