@@ -32,7 +32,12 @@ class Pace:
     refresh: float = 60.0
     """After which a look is taken although nobody told of a change: when sources were last read is kept as well."""
     longest_retry: float = 60.0
-    """Between two attempts while the disk does not take it; the first come after `interval`, and double."""
+    """Between two attempts while the disk does not take it."""
+
+    def pause(self, failures: int) -> float:
+        """Seconds from one write to the next, after so many in a row have failed: doubled from the second on."""
+        longest = max(self.interval, self.longest_retry)
+        return min(self.interval * 2.0 ** min(max(failures - 1, 0), 64), longest)
 
 
 class Keeper:
@@ -78,7 +83,9 @@ class Keeper:
         while True:
             await self._told()
             await self._save()
-            await asyncio.sleep(self._pause())  # what is told meanwhile is one more write, after the pause
+            await asyncio.sleep(
+                self._pace.pause(self._failures)
+            )  # what is told meanwhile is one more write, after the pause
 
     async def close(self, timeout: float) -> None:
         """Write the last state and let others have the directory; for when `run` has ended and nothing changes.
@@ -124,7 +131,3 @@ class Keeper:
         self._failures += 1
         if self._failures == 1:
             log.error("state.write_failed", extra={"error": str(error)})
-
-    def _pause(self) -> float:
-        longest = max(self._pace.interval, self._pace.longest_retry)
-        return min(self._pace.interval * 2.0 ** min(max(self._failures - 1, 0), 16), longest)

@@ -92,13 +92,14 @@ async def main(directory: Path, fault: str) -> None:
         await kept.put(FITS)
         if fault == "full":
             await kept.refused(TOO_LARGE)
+            during = kept.services()
         else:
             # A second mount over the first: that one cannot become read-only while the lock file is open.
             await run("mount", "--bind", str(directory), str(directory))
             await run("mount", "-o", "remount,bind,ro", str(directory))
             await kept.refused(BETWEEN)
+            during = kept.services()
             await run("umount", str(directory))
-        during = kept.services()
         await kept.put(LAST)
         running.cancel()
     await kept.keeper.close(10)

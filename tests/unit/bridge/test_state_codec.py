@@ -82,7 +82,8 @@ CONTENT = json.loads(encoded(EVERYTHING))
 
 @pytest.mark.parametrize("path", [path for path in paths(CONTENT) if path], ids=lambda path: ".".join(map(str, path)))
 def test_a_value_that_was_never_written_is_found_wherever_it_is(path: tuple[str | int, ...]) -> None:
-    for wrong in (True, [[]], {"more": 1}, -1):
+    wrongs: tuple[object, ...] = (True, [[]], {"more": 1}, -1)
+    for wrong in wrongs:
         with pytest.raises(ValueError, match=r"."):
             decode(replaced(path, wrong))
 

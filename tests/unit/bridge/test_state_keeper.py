@@ -155,6 +155,12 @@ async def test_a_disk_that_does_not_take_it_is_told_once_and_tried_again(
     assert await bench.kept() == EVERYTHING
 
 
+@pytest.mark.parametrize(("failures", "seconds"), [(0, 1), (1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (1_000_000, 60)])
+def test_the_longer_a_disk_does_not_take_it_the_less_it_is_tried(failures: int, seconds: float) -> None:
+    assert Pace().pause(failures) == seconds
+    assert Pace(interval=100).pause(failures) == 100
+
+
 async def test_each_outage_of_the_disk_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bench = Bench(tmp_path, SOON)
