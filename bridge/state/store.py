@@ -157,6 +157,9 @@ def _sync(directory: Path) -> None:
     file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(file)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that cannot do it for a directory, as some in user space
+            raise
     finally:
         os.close(file)
 

@@ -9,7 +9,7 @@ from bridge.state import KnownService, KnownSource, State
 from bridge.state.codec import Encoder, decode
 from bridge.state.envelope import seal, unseal
 from bridge.state.schema import CURRENT
-from support.kept_state import DC1, EVERYTHING, large
+from support.kept_state import DC1, EVERYTHING, RICH, large
 
 SAMPLES = Path(__file__).parent
 
@@ -63,6 +63,17 @@ def test_what_changed_is_encoded_anew_and_the_rest_is_as_before() -> None:
     first, second, third = (b"".join(encoder.encode(state)) for state in (before, after, before))
 
     assert (first, second, third) == (encoded(before), encoded(after), encoded(before))
+
+
+def test_nothing_of_an_endpoint_is_left_out() -> None:
+    rich = dataclasses.fields(RICH)
+    source, _ = EVERYTHING.sources
+
+    found = decode(json.loads(encoded(EVERYTHING)))
+
+    assert [field.name for field in rich if getattr(RICH, field.name) == field.default] == []  # nothing to be kept
+    assert found.sources[0].services[1].endpoints[0].endpoint == RICH
+    assert found.sources[0].read == source.read
 
 
 def test_parts_are_small() -> None:

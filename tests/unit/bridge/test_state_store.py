@@ -11,6 +11,7 @@ from bridge.state import State, Store
 from bridge.state.codec import Encoder
 from bridge.state.envelope import seal
 from bridge.state.schema import Schema
+from bridge.state.store import _sync
 from support.kept_state import EVERYTHING, large
 from support.rights import nobody
 
@@ -230,6 +231,12 @@ def test_a_write_that_fails_leaves_the_file_as_it_was_and_is_made_up_for(directo
     (directory / "state.tmp").rmdir()
     assert store.save(new)
     assert kept(directory) == new
+
+
+def test_a_file_system_that_cannot_sync_a_directory_will_do() -> None:
+    _sync(Path("/proc"))  # is one
+    with pytest.raises(FileNotFoundError):
+        _sync(Path("/proc/missing"))
 
 
 def test_what_a_killed_bridge_left_half_written_is_of_no_matter(directory: Path) -> None:
