@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
@@ -26,6 +27,7 @@ from bridge.registry import Options, Registry
 from bridge.resources import ResourceBuilder
 from bridge.rest import Handshakes, RestOptions, RestServer
 from bridge.scheduler import Scheduler
+from bridge.state import Store
 from bridge.stream_log import StreamLog
 from bridge.supervisor import Supervisor
 from bridge.views import ClientViews
@@ -49,11 +51,11 @@ async def serve(config: Config) -> None:
     A second signal ends the process at once, as if nobody had asked for the first.
 
     Raises:
-        ConfigError: a cluster template, a source's options or a certificate cannot work.
-        OSError: a port cannot be listened on.
+        ConfigError: a cluster template, a source's options, a certificate or the state directory cannot work.
+        OSError: a port cannot be listened on, or another bridge uses the state directory.
     """
     stop = asyncio.Event()
-    with _signals(stop):
+    with _signals(stop), _alone(config.state_directory):
         bridge = Bridge(config)
         memory.settle()
         await bridge.run(stop)
@@ -211,6 +213,20 @@ def _policies(config: Config) -> Callable[[ServiceName], MergePolicy]:
         return next(matching, POLICIES[Policy.UNION])
 
     return policy
+
+
+@contextlib.contextmanager
+def _alone(directory: Path | None) -> Iterator[None]:
+    """Have the state directory to ourselves. Blocks: before anything runs, and after everything has ended."""
+    if directory is None:
+        yield
+        return
+    store = Store(directory)
+    store.open()
+    try:
+        yield
+    finally:
+        store.close()
 
 
 @contextlib.contextmanager
