@@ -1,10 +1,10 @@
 """Everything the sources have said, and what of it is served."""
 
-from bridge.registry.part import Kept, Moment
+from bridge.registry.part import Kept, Moment, Part
 from bridge.registry.parts import ReportedSetAside
 from bridge.registry.refusals import RefusedService
 from bridge.registry.registry import Options, Registry, RestoredPart
-from bridge.registry.sink import overlay
+from bridge.registry.sink import Place, overlay
 from bridge.registry.source import Hold, SourceStatistics
 
 __all__ = [
@@ -12,6 +12,8 @@ __all__ = [
     "Kept",
     "Moment",
     "Options",
+    "Part",
+    "Place",
     "RefusedService",
     "Registry",
     "ReportedSetAside",

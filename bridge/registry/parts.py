@@ -62,6 +62,14 @@ class Parts:
     def __contains__(self, service: ServiceName) -> bool:
         return service in self._parts
 
+    def all(self) -> Iterator[tuple[Place, ServiceName, Part]]:
+        """Every part."""
+        return ((place, service, part) for service, parts in self._parts.items() for place, part in parts.items())
+
+    def known(self, place: Place, service: ServiceName) -> bool:
+        """Whether there is a part."""
+        return place in self._parts.get(service, {})
+
     def named(self, place: Place) -> Iterator[ServiceName]:
         """The services that a scope of a source names."""
         source, scope = place

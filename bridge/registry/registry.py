@@ -6,7 +6,7 @@ shrink it; and what a read lacks is let go only when the guard agrees. Touched o
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.adapter import Sink
@@ -81,6 +81,7 @@ class Registry:
         self._agreed: dict[ServiceName, UpstreamProtocol] = {}
         self._gone: dict[ServiceName, Moment] = {}
         self._dirty: dict[ServiceName, None] = {}
+        self._version = 0
         self._wake = asyncio.Event()
 
     def sink(self, source: SourceName) -> Sink:
@@ -137,6 +138,24 @@ class Registry:
         """The services of a source that cannot be served because of their names, and why."""
         return self._refusals.of(source)
 
+    @property
+    def sources(self) -> frozenset[SourceName]:
+        """Who may say something."""
+        return frozenset(self._sources)
+
+    @property
+    def version(self) -> int:
+        """Grows with every change of what is known."""
+        return self._version
+
+    def parts(self) -> Iterator[tuple[Place, ServiceName, Part]]:
+        """All that is known, to be kept; what is in a part is replaced when it changes."""
+        return self._parts.all()
+
+    def gone(self) -> Mapping[ServiceName, Moment]:
+        """The services that stay although nobody names them, with when they went."""
+        return self._gone
+
     def statistics(self, source: SourceName) -> SourceStatistics:
         """Counts of what a source contributes now; kept as it changes, so asking costs nothing."""
         return self._sources[source].statistics
@@ -185,10 +204,10 @@ class Registry:
         agreed: Mapping[ServiceName, UpstreamProtocol],
         gone: Mapping[ServiceName, Moment],
     ) -> None:
-        """Serve what an earlier process knew until the sources have told of it; before anything is reported.
+        """Serve what an earlier process knew until the sources have told of it.
 
         Args:
-            parts: of sources that there are; others are left out.
+            parts: of sources that there are, unless they have told of them themselves; others are left out.
             agreed: protocols that the endpoints of a service last agreed on.
             gone: services that stay although nobody reports them, with when they went.
         """
@@ -196,8 +215,8 @@ class Registry:
         self._gone.update(gone)
         self._parts.touched.update(dict.fromkeys(gone))
         for restored in parts:
-            if restored.source in self._sources:
-                place = (restored.source, restored.scope)
+            place = (restored.source, restored.scope)
+            if restored.source in self._sources and not self._parts.known(place, restored.service):
                 self._parts.join(place, restored.service, Part(named=False))
                 with self._parts.changing((place, restored.service)) as part:
                     part.kept = {identity(kept.endpoint): kept for kept in restored.endpoints}
@@ -232,6 +251,7 @@ class Registry:
         touched, self._parts.touched = self._parts.touched, {}
         self._dirty.update(touched)
         if touched:
+            self._version += 1
             self._wake.set()
 
     def _served(self, name: ServiceName, old: Service | None) -> Service | None:
