@@ -78,7 +78,9 @@ class _View:
             return diff
         added = {name: service for name, service in diff.added.items() if selected(self.globs, name)}
         changed = {name: service for name, service in diff.changed.items() if selected(self.globs, name)}
-        return Diff(added, changed, diff.removed)
+        known = self.staged.names(CLUSTER.url)
+        hidden = frozenset(name for name in diff.changed if name in known and name not in changed)
+        return Diff(added, changed, diff.removed | hidden)
 
 
 class ClientViews:
@@ -104,6 +106,7 @@ class ClientViews:
         self._number = 0
         self._staging = False
         self._opened = asyncio.Event()
+        self._published = asyncio.Event()
         self._watchers: dict[Callable[[int], None], None] = {}
         self._caches: WeakValueDictionary[_Key, SnapshotCache] = WeakValueDictionary()
         self._recent: OrderedDict[_Key, SnapshotCache] = OrderedDict()
@@ -157,7 +160,31 @@ class ClientViews:
     def publish(self) -> int | None:
         """Show what was staged; the number of the generations that this made, None if it made none."""
         self._staging = False
-        return self._show()
+        number = self._show()
+        self._published.set()
+        return number
+
+    def configure(self, builder: ResourceBuilder, rules: Sequence[ViewRule], *, required: bool) -> None:
+        """Go by another configuration, while nothing is staged; it shows when every service was staged as changed.
+
+        A rule that is for the same Envoys as one before takes over its views, so that their streams go on. Streams of
+        other clients have to be reconsidered (`XdsServer.reconsider`) after `published`.
+        """
+        positions = {rule.match: number for number, rule in enumerate(rules)}
+        views = {known: cache for known, cache in self._caches.items() if self._rules[known.rule].match in positions}
+        kept = {known: _Key(positions[self._rules[known.rule].match], known.region) for known in views}
+        self._recent = OrderedDict((kept[known], cache) for known, cache in self._recent.items() if known in kept)
+        self._caches = WeakValueDictionary({kept[known]: cache for known, cache in views.items()})
+        self._builder, self._rules, self._required = builder, rules, required
+        for key, cache in self._caches.items():
+            cache.name, view = str(key), self._views[cache]
+            view.flavour, view.globs = self._shape(key)
+        self._staging = True  # so that nothing is shown that is half of the old and half of the new
+        self._published.clear()
+
+    async def published(self) -> None:
+        """Return when what `configure` has changed is shown."""
+        await self._published.wait()
 
     async def run(self) -> None:
         """Fill the views that clients open, until cancelled. Without it none but the default view is ever filled."""
@@ -189,18 +216,22 @@ class ClientViews:
         cache = self._caches.get(key)
         if cache is None:
             cache = self._caches[key] = SnapshotCache(name=str(key))
-            rule = self._rules[key.rule]
-            flavour = Flavour(eds=_server(rule.eds), region=key.region)
-            if rule.selective:
-                self._views[cache] = _View(flavour, rule.services)
-            else:  # most of it is what everybody sees
-                self._views[cache] = _View(flavour, staged=self._views[self._default].staged)
+            flavour, globs = self._shape(key)
+            # Without globs, most of it is what everybody sees.
+            staged = self._views[self._default].staged if globs is None else Snapshot()
+            self._views[cache] = _View(flavour, globs, staged=staged)
             self._opened.set()
         self._recent[key] = cache
         self._recent.move_to_end(key)
         if len(self._recent) > KEPT:
             self._recent.popitem(last=False)
         return cache
+
+    def _shape(self, key: _Key) -> tuple[Flavour, tuple[str, ...] | None]:
+        """How the view of a key is made, and the globs of what it shows."""
+        rule = self._rules[key.rule]
+        flavour = Flavour(eds=_server(rule.eds), region=key.region if rule.locality_failover else "")
+        return flavour, rule.services if rule.selective else None
 
     async def _fill(self, view: _View) -> None:
         """Add all services to a new view. Changes staged meanwhile reach it too, so each is added in its last state."""
