@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NoReturn
@@ -19,16 +19,19 @@ from bridge.audit import Trail
 from bridge.audit_file import AuditFile
 from bridge.config import Config, XdsConfig, build_adapters
 from bridge.guard import GuardRules
+from bridge.log import set_level
 from bridge.merge import POLICIES, MergePolicy, Policy
 from bridge.metrics import Metrics
 from bridge.model import ServiceName, SourceName
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
+from bridge.reload import Departures, Parts, Reloader, ReloadOutcome, Terms, Transition
 from bridge.resources import ResourceBuilder
 from bridge.rest import Handshakes, RestOptions, RestServer
 from bridge.restoration import Clock, Restoration
 from bridge.scheduler import Scheduler
+from bridge.sources import Sources
 from bridge.state import Keeper, Pace, Store
 from bridge.stream_log import StreamLog
 from bridge.supervisor import Supervisor
@@ -50,10 +53,15 @@ LAST_RESORT = 4.0
 """Seconds after which a bridge that was told to stop ends whatever still runs in it."""
 
 
-async def serve(config: Config) -> None:
+async def serve(config: Config, reread: Callable[[], Config]) -> None:
     """Run the bridge until SIGTERM or SIGINT, then end the streams and return within five seconds.
 
-    A second signal ends the process at once, as if nobody had asked for the first.
+    A second signal ends the process at once, as if nobody had asked for the first. SIGHUP has the configuration read
+    again.
+
+    Args:
+        config: what to begin with.
+        reread: reads the file anew; called in a thread. Raises ConfigError.
 
     Raises:
         ConfigError: a cluster template, a source's options, a certificate or the state directory cannot work.
@@ -61,25 +69,30 @@ async def serve(config: Config) -> None:
     """
     stop = asyncio.Event()
     with _signals(stop):
-        bridge = Bridge(config)
+        bridge = Bridge(config, reread)
         memory.settle()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, bridge.ask_for_reload)
         await bridge.run(stop)
 
 
 class Bridge:
     """All parts, built and connected; nothing runs and no port is open before `run`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, reread: Callable[[], Config]) -> None:
         """Build everything.
+
+        Args:
+            config: what to begin with.
+            reread: reads the file anew, for a reload; called in a thread.
 
         Raises:
             ConfigError: a cluster template or a source's options cannot work.
         """
         self._config = config
         builder = ResourceBuilder(config.cluster_defaults, [(rule.match, rule.cluster) for rule in config.services])
-        self._adapters = build_adapters(config.sources)
+        adapters = build_adapters(config.sources)
         self._trail = Trail()
-        self._registry = Registry(list(self._adapters), _policies(config), time.time, _caution(config, self._trail))
+        self._registry = Registry(list(adapters), _policies(config), time.time, _caution(config, self._trail))
         self._restoration = Restoration(self._registry, Clock(time.time, time.monotonic), config.restore_max_age)
         self._readiness = Readiness(
             [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],
@@ -89,8 +102,12 @@ class Bridge:
         )
         self._metrics = Metrics(CollectorRegistry())
         self._scheduler = Scheduler()
-        observers = [self._metrics.sources, self._restoration, self._readiness]
+        self._departures = Departures(self._found)
+        observers = [self._metrics.sources, self._restoration, self._readiness, self._departures]
         self._supervisor = Supervisor(observers, self._scheduler.ticks, self._endpoints)
+        self._sources = Sources(self._supervisor, self._registry.sink)
+        for source in config.sources:
+            self._sources.start(source, adapters[source.name])
         self._keeper = self._new_keeper(config.state_directory)
         self._views = ClientViews(builder, config.views, required=config.views_required)
         debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
@@ -101,7 +118,21 @@ class Bridge:
         self._xds = XdsServer(self._views, _server_options(config.xds), observer, credentials=self._credentials())
         rest = _rest_options(config.xds, self._handshakes)
         self._rest = RestServer(rest, self._views, observer) if rest else None
+        self._transition = Transition(config, self._parts(), self._terms())
+        self._reloader = Reloader(reread, self._transition, self._metrics.reload)
         self._admin = AdminServer(config.admin, self._view())
+
+    async def reload(self, accept_loss: bool) -> ReloadOutcome:  # noqa: FBT001 (an operator's answer)
+        """Read the configuration again and go by it, unless that is impossible or would take too much.
+
+        Args:
+            accept_loss: go by it whatever it takes.
+        """
+        return await asyncio.shield(self._reloader.ask(accept_loss=accept_loss))
+
+    def ask_for_reload(self) -> None:
+        """Have the configuration read again; the log and the metrics tell what came of it."""
+        self._reloader.ask()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set.
@@ -133,12 +164,8 @@ class Bridge:
         yield "views", self._views.run()
         yield "loop lag", self._metrics.observe_loop()
         yield "memory", self._memory.run()
-        for source in self._config.sources:
-            adapter, sink = self._adapters[source.name], self._registry.sink(source.name)
-            yield (
-                f"source {source.name}",
-                self._supervisor.run(source.name, adapter, sink, allow_empty=source.allow_empty),
-            )
+        yield "sources", self._sources.run()
+        yield "reload", self._reloader.run()
 
     def _new_keeper(self, directory: Path | None) -> Keeper | None:
         return Keeper(Store(directory), self._restoration.current, self._metrics.state, Pace()) if directory else None
@@ -186,8 +213,39 @@ class Bridge:
         return Credentials(tls.files(config), observers) if config else None
 
     def _view(self) -> View:
-        listed = [ListedSource(source.name, source.type, source.required) for source in self._config.sources]
-        return View(listed, self._registry, self._readiness, self._supervisor, self._xds, self._views, self._metrics)
+        return View(
+            self._listed,
+            self._registry,
+            self._readiness,
+            self._supervisor,
+            self._xds,
+            self._views,
+            self._metrics,
+            self._reloader,
+        )
+
+    def _parts(self) -> Parts:
+        return Parts(
+            self._registry,
+            self._restoration,
+            self._readiness,
+            self._supervisor,
+            self._sources,
+            self._departures,
+            self._reconciler,
+            self._views,
+            self._xds,
+        )
+
+    def _terms(self) -> Terms:
+        return Terms(_policies, lambda config: _caution(config, self._trail), set_level, self._trail.record)
+
+    def _listed(self) -> Sequence[ListedSource]:
+        """The sources in the order of the configuration, then those on their way out."""
+        running = self._sources.configs()
+        present = [ListedSource(each.name, each.type, each.required) for each in self._transition.config.sources]
+        leaving = [running[name] for name in sorted(self._departures.leaving)]
+        return present + [ListedSource(each.name, each.type, required=False, leaving=True) for each in leaving]
 
     async def _expire(self) -> None:
         """Let go of what was held or retained for long enough, and have what changed written down."""
@@ -197,6 +255,11 @@ class Bridge:
             if self._keeper and self._registry.version != kept:
                 kept = self._registry.version
                 self._keeper.changed()
+
+    def _found(self, source: SourceName) -> bool:
+        """Whether a source that was read shows something, or may show nothing."""
+        running = self._sources.configs().get(source)
+        return bool(self._registry.statistics(source).endpoints) or (running is not None and running.allow_empty)
 
     def _endpoints(self, source: SourceName) -> int:
         return self._registry.statistics(source).served

@@ -12,6 +12,7 @@ from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.model import Endpoint, Health
 from bridge.outage import Failure
 from bridge.registry import Hold, ReportedSetAside
+from bridge.reload import ReloadReport
 from xds import CLUSTER, ENDPOINT, Snapshot, StreamStatus
 
 
@@ -50,6 +51,8 @@ class StatusDocument:
     clients: int
     versions: Mapping[str, str]
     """Of the default view, by type; equal on replicas that serve the same. Empty before the first answer."""
+    config: ReloadReport
+    """When the configuration in use was read, and what came of the last attempt to have another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,9 @@ class SourceDocument:
     held: tuple[Hold, ...]
     """What it no longer reports and is served all the same, and why."""
     restored: int
-    """Endpoints known from an earlier process, while it has not been read since."""
+    """Endpoints known from an earlier process or configuration, while it has not been read since."""
+    leaving: bool
+    """Whether it was taken out of the configuration, and is read until what takes its place has been read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +158,20 @@ class State:
     services: tuple[Service, ...]
     streams: tuple[StreamStatus, ...]
     snapshot: Snapshot | None
+    config: ReloadReport
 
 
 def observe(view: View) -> State:
     """The state of this moment, without working anything out. On the event loop only."""
+    sources = view.sources()
     return State(
         readiness=ready(view),
-        sources=len(view.sources),
-        sources_failing=tuple(each.name for each in view.sources if view.reading.status(each.name).failures),
+        sources=len(sources),
+        sources_failing=tuple(each.name for each in sources if view.reading.status(each.name).failures),
         services=tuple(view.knowledge.services().values()),
         streams=tuple(view.streams.streams()),
         snapshot=view.serving.snapshot,
+        config=view.reloads.report,
     )
 
 
@@ -181,6 +189,7 @@ def status(state: State, version: str, started: float) -> StatusDocument:
         streams=len(state.streams),
         clients=len({each.node.id if each.node and each.node.id else each.peer for each in state.streams}),
         versions=_versions(state.snapshot),
+        config=state.config,
     )
 
 
@@ -200,6 +209,7 @@ def source(view: View, listed: ListedSource) -> SourceDocument:
         set_aside=counts.set_aside,
         held=view.knowledge.holds(listed.name),
         restored=counts.restored,
+        leaving=listed.leaving,
     )
 
 

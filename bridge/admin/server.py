@@ -110,7 +110,7 @@ class AdminServer:
         return await self._worked_out(work)
 
     async def _sources(self, _request: web.Request) -> web.Response:
-        return _answer({"sources": [document.source(self._view, listed) for listed in self._view.sources]})
+        return _answer({"sources": [document.source(self._view, listed) for listed in self._view.sources()]})
 
     async def _services(self, _request: web.Request) -> web.Response:
         services = tuple(self._view.knowledge.services().values())

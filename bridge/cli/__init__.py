@@ -73,7 +73,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     log.configure(settings.log.format, settings.log.level, sys.stderr, os.environ)
     # Not `asyncio.run`, and never closed: closing waits for threads, such as one that asks a DNS server that is silent.
     runner = asyncio.Runner()
-    _leave(_outcome(runner, serve(settings)))
+    _leave(_outcome(runner, serve(settings, lambda: _load(config))))
 
 
 @app.command(epilog="Example: xds-bridge demo --once")

@@ -19,10 +19,11 @@ from bridge.config.model import (
     build_adapters,
 )
 from bridge.config.schema import json_schema
-from bridge.config.view import EdsConfig, ViewMatch, ViewRule
+from bridge.config.view import ALL, EdsConfig, ViewMatch, ViewRule
 from bridge.config.xds import Debounce, LimitsConfig, RestConfig, TlsConfig, XdsConfig
 
 __all__ = [
+    "ALL",
     "Address",
     "AdminConfig",
     "Config",

@@ -122,8 +122,8 @@ class Registry:
                 del self._services[name]
                 removed.add(name)
             elif new is not None and (new != old or name in self._retold):
-                self._services[name] = new
-                (added if old is None else changed)[name] = new
+                told = self._services[name] = old if old is not None and new == old else new
+                (added if old is None else changed)[name] = told
             self._retold.discard(name)
         if not self._dirty:
             self._wake.clear()

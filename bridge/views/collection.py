@@ -14,7 +14,7 @@ from bridge.merge import Service
 from bridge.model import ServiceName
 from bridge.resources import PLAIN, EdsServer, Flavour, ResourceBuilder
 from bridge.views.choice import chosen, introduction, selected
-from xds import TYPES, Client, Reason, Refused, Snapshot, SnapshotCache
+from xds import CLUSTER, TYPES, Client, Reason, Refused, Snapshot, SnapshotCache
 
 CHUNK = 50
 """Services made for one view before other work on the event loop gets its turn: a few milliseconds."""
@@ -78,7 +78,7 @@ class _View:
             return diff
         added = {name: service for name, service in diff.added.items() if selected(self.globs, name)}
         changed = {name: service for name, service in diff.changed.items() if selected(self.globs, name)}
-        known = self.staged.names(CLUSTER.url)
+        known = self.staged.resources(CLUSTER.url)
         hidden = frozenset(name for name in diff.changed if name in known and name not in changed)
         return Diff(added, changed, diff.removed | hidden)
 
@@ -164,18 +164,27 @@ class ClientViews:
         self._published.set()
         return number
 
-    def configure(self, builder: ResourceBuilder, rules: Sequence[ViewRule], *, required: bool) -> None:
+    def configure(self, builder: ResourceBuilder | None, rules: Sequence[ViewRule], *, required: bool) -> None:
         """Go by another configuration, while nothing is staged; it shows when every service was staged as changed.
 
         A rule that is for the same Envoys as one before takes over its views, so that their streams go on. Streams of
         other clients have to be reconsidered (`XdsServer.reconsider`) after `published`.
+
+        Args:
+            builder: makes the resources from now on; None if it is the same one.
+            rules: as at the beginning.
+            required: as at the beginning.
         """
-        positions = {rule.match: number for number, rule in enumerate(rules)}
-        views = {known: cache for known, cache in self._caches.items() if self._rules[known.rule].match in positions}
-        kept = {known: _Key(positions[self._rules[known.rule].match], known.region) for known in views}
-        self._recent = OrderedDict((kept[known], cache) for known, cache in self._recent.items() if known in kept)
-        self._caches = WeakValueDictionary({kept[known]: cache for known, cache in views.items()})
-        self._builder, self._rules, self._required = builder, rules, required
+        moved = {
+            _Key(old, region): _Key(new, region)
+            for old, region in list(self._caches)
+            for new, rule in enumerate(rules)
+            if rule.match == self._rules[old].match
+        }
+        self._recent = OrderedDict((moved[key], cache) for key, cache in self._recent.items() if key in moved)
+        caches = {moved[key]: cache for key, cache in self._caches.items() if key in moved}
+        self._caches = WeakValueDictionary(caches)
+        self._builder, self._rules, self._required = builder or self._builder, rules, required
         for key, cache in self._caches.items():
             cache.name, view = str(key), self._views[cache]
             view.flavour, view.globs = self._shape(key)

@@ -17,6 +17,7 @@ from bridge.model import (
 )
 from bridge.outage import Failure
 from bridge.registry import Hold, ReportedSetAside, SourceStatistics
+from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
 from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
 
@@ -72,6 +73,11 @@ class FakeReading:
 
     def status(self, source: SourceName) -> SourceStatus:
         return SourceStatus(source, self.failures.get(source, ()), last_success=1_700_000_000.0, age=2.5, crashes=1)
+
+
+@dataclass
+class FakeReloads:
+    report: ReloadReport = field(default_factory=lambda: ReloadReport(1_700_000_000.0, None))
 
 
 @dataclass

@@ -23,6 +23,7 @@ from bridge.model import (
 )
 from bridge.outage import Failure
 from bridge.registry import ReportedSetAside
+from bridge.reload import ReloadOutcome, ReloadReport
 from support.admin_fakes import (
     DC1,
     LOCAL,
@@ -30,6 +31,7 @@ from support.admin_fakes import (
     FakeMetrics,
     FakeReadiness,
     FakeReading,
+    FakeReloads,
     FakeServing,
     FakeStreams,
     served,
@@ -49,12 +51,22 @@ class Bench:
     streams: FakeStreams = field(default_factory=FakeStreams)
     serving: FakeServing = field(default_factory=FakeServing)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
+    reloads: FakeReloads = field(default_factory=FakeReloads)
     url: str = ""
 
     def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
         config = AdminConfig.model_validate({"listen": listen, "expose": expose})
         sources = [ListedSource(DC1, "consul", required=True), ListedSource(LOCAL, "file", required=False)]
-        view = View(sources, self.knowledge, self.readiness, self.reading, self.streams, self.serving, self.metrics)
+        view = View(
+            lambda: sources,
+            self.knowledge,
+            self.readiness,
+            self.reading,
+            self.streams,
+            self.serving,
+            self.metrics,
+            self.reloads,
+        )
         return AdminServer(config, view)
 
     async def request(
@@ -144,7 +156,17 @@ async def test_status_sums_up(bench: Bench) -> None:
         "streams": 3,
         "clients": 2,
         "versions": {"cluster": snapshot.version(CLUSTER.url), "endpoint": snapshot.version(ENDPOINT.url)},
+        "config": {"loaded": 1_700_000_000.0, "last_reload": None},
     }
+
+
+async def test_status_tells_what_came_of_the_last_reload(bench: Bench) -> None:
+    bench.reloads.report = ReloadReport(5.0, ReloadOutcome(9.0, ok=False, error="no", losses=("web",)))
+
+    document = await bench.get("/api/v1/status")
+
+    last = {"at": 9.0, "ok": False, "error": "no", "losses": ["web"]}
+    assert document["config"] == {"loaded": 5.0, "last_reload": last}
 
 
 async def test_sources_are_listed_in_their_precedence(bench: Bench) -> None:
@@ -168,6 +190,7 @@ async def test_sources_are_listed_in_their_precedence(bench: Bench) -> None:
         "set_aside": 0,
         "held": [],
         "restored": 0,
+        "leaving": False,
     }
 
 

@@ -1,0 +1,218 @@
+"""From one configuration to the next while everything runs: all that can fail first, then everything in one go."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bridge.adapter import Adapter
+from bridge.audit import Action, Event
+from bridge.config import Config, LogLevel, build_adapters
+from bridge.errors import ConfigError
+from bridge.merge import MergePolicy
+from bridge.model import EndpointKey, ServiceName, SourceName
+from bridge.readiness import Expectation, Readiness
+from bridge.reconciler import Debounce, Reconciler
+from bridge.registry import Options, Registry
+from bridge.reload.departures import Departures
+from bridge.reload.loss import Contribution, Loss, Rules, of_sources, of_views
+from bridge.reload.plan import Plan, plan, unchangeable
+from bridge.resources import ResourceBuilder
+from bridge.restoration import Restoration
+from bridge.sources import Sources
+from bridge.supervisor import Supervisor
+from bridge.views import ClientViews
+from xds import Client
+
+log = logging.getLogger(__name__)
+
+
+class Clients(Protocol):
+    """Who is connected (`XdsServer`)."""
+
+    def clients(self) -> Iterator[Client]:
+        """Who has an open stream."""
+
+    async def reconsider(self) -> None:
+        """End the streams of clients that are to see another view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of the bridge that a configuration can change."""
+
+    registry: Registry
+    restoration: Restoration
+    readiness: Readiness
+    supervisor: Supervisor
+    sources: Sources
+    departures: Departures
+    reconciler: Reconciler
+    views: ClientViews
+    clients: Clients
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What parts are given of a configuration."""
+
+    policy: Callable[[Config], Callable[[ServiceName], MergePolicy]]
+    options: Callable[[Config], Options]
+    set_level: Callable[[LogLevel], None]
+    record: Callable[[Event], None] = lambda _: None
+    """Takes what happened, for the audit trail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Everything that a configuration needs anew, ready to be used."""
+
+    config: Config
+    plan: Plan
+    builder: ResourceBuilder | None
+    """None where templates are the same."""
+    adapters: Mapping[SourceName, Adapter]
+    losses: list[Loss] = field(default_factory=list)
+    """Those that are too large to be taken for meant."""
+
+
+class Transition:
+    """Knows the configuration in use, and the way to another one."""
+
+    def __init__(self, config: Config, parts: Parts, terms: Terms, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin with a configuration of which all parts have been built, and whose sources are read.
+
+        Args:
+            config: it.
+            parts: what to change.
+            terms: how parts are told of a configuration.
+            clock: monotonic seconds.
+        """
+        self.config = config
+        self._parts = parts
+        self._terms = terms
+        self._clock = clock
+
+    def build(self, config: Config) -> Built:
+        """Do all that can fail, and change nothing.
+
+        Raises:
+            ConfigError: a key differs that needs a restart, or something cannot be built.
+        """
+        if keys := unchangeable(self.config, config):
+            raise ConfigError(f"{', '.join(keys)}: only a restart can change this; nothing was changed")
+        found = plan(self._parts.sources.configs(), config.sources)
+        new = _templates(config)
+        builder = ResourceBuilder(*new) if new != _templates(self.config) else None
+        adapters = build_adapters([*found.added, *found.changed])
+        return Built(config, found, builder, adapters, list(self._losses(config, found)))
+
+    async def perform(self, built: Built) -> None:
+        """Bring a configuration into use; returns when what it changes is published."""
+        parts, found, old = self._parts, built.plan, self.config
+        await parts.sources.stop(source.name for source in found.changed)
+        await parts.reconciler.idle()
+        self._swap(built)
+        self._exchange(found, built)
+        self._tell(old, found)
+        if parts.readiness.ready:
+            await parts.views.published()
+        await parts.clients.reconsider()
+
+    async def depart(self) -> None:
+        """Have the sources go whose time has come."""
+        parts = self._parts
+        due = parts.departures.due([source.name for source in self.config.sources], self._clock())
+        if not due:
+            return
+        await parts.sources.stop(due)
+        for name in due:
+            parts.registry.forget(name, "its source was taken out of the configuration")
+            parts.supervisor.forget(name)
+            log.info("source.removed", extra={"source": name})
+
+    def _swap(self, built: Built) -> None:
+        """Tell every part of what it goes by from now on; no other work comes in between."""
+        parts, config = self._parts, built.config
+        parts.registry.configure(
+            [source.name for source in config.sources],
+            self._terms.policy(config),
+            self._terms.options(config),
+            retell=_shown(self.config) != _shown(config),
+        )
+        parts.views.configure(built.builder, config.views, required=config.views_required)
+        parts.readiness.configure(
+            [Expectation(source.name, source.required, source.allow_empty) for source in config.sources]
+        )
+        parts.restoration.configure(config.restore_max_age)
+        parts.reconciler.configure(Debounce(config.xds.debounce.quiet, config.xds.debounce.max))
+        if config.log.level is not self.config.log.level:
+            self._terms.set_level(config.log.level)
+        self.config = config
+
+    def _exchange(self, found: Plan, built: Built) -> None:
+        """Have the sources read that are new, and those go that are no longer wanted."""
+        parts, config = self._parts, built.config
+        for source in found.changed:
+            parts.registry.suspend(source.name)
+        for source in (*found.added, *found.changed):
+            parts.sources.start(source, built.adapters[source.name])
+        for source in config.sources:
+            parts.sources.note(source)
+            parts.departures.stay(source.name)
+        awaited = [source.name for source in (*found.added, *found.changed)]
+        for name in found.removed:
+            if name in found.renamed:
+                parts.departures.leave(name, [found.renamed[name]], None)
+            elif name not in parts.departures.accepted(source.name for source in config.sources):
+                parts.departures.leave(name, awaited, self._clock() + config.startup_grace)
+
+    def _losses(self, config: Config, found: Plan) -> Iterator[Loss]:
+        """What would be lost and is too much to be taken for meant."""
+        parts, guard = self._parts, config.guard
+        wanted = [source.name for source in config.sources]
+        settled = {*found.renamed, *parts.departures.accepted(wanted)}
+        removed = [name for name in found.removed if name not in settled]
+        stay = [name for name in wanted if name in parts.sources.configs()]
+        for loss in of_sources(_contributions(parts.registry), removed, stay):
+            if loss.all_endpoints >= guard.min_endpoints and loss.exceeds(guard.max_loss):
+                yield loss
+        old = Rules(self.config.views, self.config.views_required)
+        new = Rules(config.views, config.views_required)
+        if old != new:
+            lost = of_views(parts.registry.services(), old, new, parts.clients.clients())
+            yield from (loss for loss in lost if loss.exceeds(guard.max_loss))
+
+    def _tell(self, old: Config, found: Plan) -> None:
+        fields = {
+            "added": [source.name for source in found.added],
+            "changed": [source.name for source in found.changed],
+            "removed": list(found.removed),
+        }
+        log.info("config.reloaded", extra={**fields, "sections": _differences(old, self.config)})
+        what = ", ".join(f"{kind} {', '.join(names)}" for kind, names in fields.items() if names)
+        why = f"the configuration was reloaded ({what or 'no source was touched'})"
+        self._terms.record(Event(time.time(), Action.OPERATED, why))
+
+
+def _shown(config: Config) -> object:
+    """What of a configuration is in the resources of services that do not change."""
+    return _templates(config), config.views, config.views_required
+
+
+def _templates(config: Config) -> tuple[Mapping[str, object], list[tuple[str, Mapping[str, object]]]]:
+    return config.cluster_defaults, [(rule.match, rule.cluster) for rule in config.services]
+
+
+def _differences(old: Config, new: Config) -> list[str]:
+    return [key for key in Config.model_fields if getattr(old, key) != getattr(new, key)]
+
+
+def _contributions(registry: Registry) -> dict[SourceName, Contribution]:
+    services: dict[SourceName, set[ServiceName]] = {name: set() for name in registry.sources}
+    endpoints: dict[SourceName, set[tuple[ServiceName, EndpointKey]]] = {name: set() for name in registry.sources}
+    for (source, _), service, part in registry.parts():
+        services[source].add(service)
+        endpoints[source].update((service, endpoint.key) for endpoint, _, _ in part.endpoints())
+    return {name: Contribution(frozenset(services[name]), frozenset(endpoints[name])) for name in registry.sources}
