@@ -25,15 +25,14 @@ class BridgeProcess:
         self.xds_port, self.admin_port = free_port(), free_port()
         self.config = directory / "bridge.yaml"
         self.log = directory / "bridge.log"
-        self.write(
-            {
-                "xds": {"listen": f"127.0.0.1:{self.xds_port}"},
-                "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
-                "log": {"format": "json"},
-                "sources": sources,
-                **config,
-            }
-        )
+        self.settings: Json = {
+            "xds": {"listen": f"127.0.0.1:{self.xds_port}"},
+            "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
+            "log": {"format": "json"},
+            "sources": sources,
+            **config,
+        }
+        self.write(self.settings)
         self._process: asyncio.subprocess.Process | None = None
 
     def write(self, config: Json) -> None:
@@ -80,6 +79,28 @@ class BridgeProcess:
         await eventually(
             lambda: self._answers("/readyz" if ready else "/livez"), timeout=60, what=f"the bridge; see {self.log}"
         )
+
+    async def reload(self, **changes: object) -> Json:
+        """Change keys of the configuration, SIGHUP, and wait for the end of that; returns what came of it."""
+        before = await self._reloaded()
+        self.settings |= changes
+        self.write(self.settings)
+        self.process.send_signal(signal.SIGHUP)
+        outcome: Json = {}
+
+        async def done() -> bool:
+            outcome.clear()
+            outcome.update(await self._reloaded())
+            return outcome != before
+
+        await eventually(done, what=f"a reload; see {self.log}")
+        return outcome
+
+    async def _reloaded(self) -> Json:
+        """What came of the last reload."""
+        config = (await self.get("/api/v1/status"))["config"]
+        assert isinstance(config, dict)
+        return config["last_reload"] or {}
 
     async def kill(self) -> None:
         """`kill -9`."""

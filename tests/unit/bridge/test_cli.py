@@ -331,7 +331,7 @@ def test_a_bug_in_the_core_is_logged_as_configured_and_exits_with_70(config: Pat
 import sys
 import bridge.app
 
-async def serve(config):
+async def serve(config, reread):
     raise ExceptionGroup("unhandled", [ZeroDivisionError("a bug")])
 
 bridge.app.serve = serve
