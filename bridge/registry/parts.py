@@ -113,14 +113,14 @@ class Parts:
         complete: bool,
     ) -> None:
         """Keep what a scope of a source says about a service."""
+        source, scope = place
+        self.sources[source].untold.discard((scope, service))
         part = self._parts.get(service, {}).get(place)
         if part is None:
             part = self.join(place, service, Part())
         elif part.entries == entries and part.named and not part.kept:
             return
         part.named = True
-        (source, scope) = place
-        self.sources[source].untold.discard((scope, service))
         self._take((place, service), entries, ended, complete=complete)
 
     def discard(self, place: Place, service: ServiceName, ended: Collection[InstanceId] = NOBODY) -> None:
