@@ -26,13 +26,15 @@ class _Source:
 class Sources:
     """What is read now, and by which adapter."""
 
-    def __init__(self, supervisor: Supervisor, sink: Callable[[SourceName], Sink]) -> None:
+    def __init__(self, supervisor: Supervisor, sink: Callable[[SourceName], Sink], patience: float = PATIENCE) -> None:
         """Read nothing yet.
 
         Args:
             supervisor: runs each adapter.
             sink: where a source puts what it has read.
+            patience: seconds that an adapter may take to end.
         """
+        self._patience = patience
         self._supervisor = supervisor
         self._sink = sink
         self._sources: dict[SourceName, _Source] = {}
@@ -62,9 +64,9 @@ class Sources:
             task.cancel()
         if not tasks:
             return
-        _, stuck = await asyncio.wait(tasks, timeout=PATIENCE)
+        _, stuck = await asyncio.wait(tasks, timeout=self._patience)
         for task in stuck:
-            log.error("source.stuck", extra={"task": task.get_name(), "after": PATIENCE})
+            log.error("source.stuck", extra={"task": task.get_name(), "after": self._patience})
 
     async def run(self) -> None:
         """Have them read until cancelled."""

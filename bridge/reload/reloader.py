@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bridge.config import Config
 from bridge.errors import ConfigError
-from bridge.reload.transition import Built, Transition
+from bridge.reload.transition import Built
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +18,19 @@ INTERVAL = 0.5
 """Seconds between two looks at whether a source may go that was taken out of the configuration."""
 
 TOO_MUCH = "the reload would take more than guard.max_loss, so nothing was changed; --accept-loss accepts it"
+
+
+class Way(Protocol):
+    """The way from the configuration in use to another one (`Transition`)."""
+
+    def build(self, config: Config) -> Built:
+        """Do all that can fail, and change nothing. Raises ConfigError."""
+
+    async def perform(self, built: Built) -> None:
+        """Bring it into use."""
+
+    async def depart(self) -> None:
+        """Have the sources go whose time has come."""
 
 
 class ReloadObserver(Protocol):
@@ -57,7 +70,7 @@ class ReloadReport:
 class Reloader:
     """Takes requests for reloads, and performs them one after the other while `run` runs."""
 
-    def __init__(self, read: Callable[[], Config], transition: Transition, observer: ReloadObserver) -> None:
+    def __init__(self, read: Callable[[], Config], transition: Way, observer: ReloadObserver) -> None:
         """Go by the configuration that the transition begins with.
 
         Args:
