@@ -224,6 +224,40 @@ async def test_a_view_is_narrowed_and_widened_under_its_envoy(world: World) -> N
     assert world.load.failures == []
 
 
+async def test_an_envoy_that_falls_under_another_view_comes_back_and_is_served_by_that_one(world: World) -> None:
+    world.file.set("api", [world.backends.addresses["b"]])
+    await eventually(lambda: _clusters(world, {"web", "api"}))
+    assert await _views(world) == {"default"}
+
+    rule: Json = {"match": {"cluster": "tests"}, "services": ["web"]}
+    assert (await world.bridge.reload(views=[rule], guard={"max_loss": "80%"}))["ok"]
+    await eventually(lambda: _clusters(world, {"web"}))
+
+    assert await _views(world) == {"views[0]"}
+    await world.load.more(20)
+    assert world.load.failures == []
+
+
+async def test_nobody_waits_for_a_source_that_was_added(world: World) -> None:
+    await world.until_hosts("a", "b")
+    nowhere: Json = {"name": "nowhere", "type": "file", "path": str(world.directory / "nowhere.json")}
+
+    outcome = await world.bridge.reload(sources=[world.dc1, world.file.source("local"), nowhere])
+    world.file.set("web", [world.backends.addresses["c"]])
+
+    assert outcome["ok"]
+    await world.until_hosts("a", "c")
+    assert (await world.bridge.get("/readyz"))["ready"]
+    assert world.load.failures == []
+
+
+async def _views(world: World) -> set[str]:
+    """The views of all open streams."""
+    streams = (await world.bridge.get("/api/v1/envoys"))["streams"]
+    assert isinstance(streams, list)
+    return {each["view"] for each in streams}
+
+
 async def _successful(world: World) -> bool:
     return (await world.bridge.metrics())["xds_bridge_config_last_reload_successful"] == 1
 
