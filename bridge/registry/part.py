@@ -96,6 +96,10 @@ class Part:
         self.kept = kept
         return gone
 
+    def snapshot(self) -> "Part":
+        """The part as it is now, for another thread: what is in it is replaced when it changes."""
+        return replace(self)
+
     def suspend(self) -> None:
         """Keep everything as something of which no read has told yet; an empty part stays named."""
         self.kept = {identity(endpoint): Kept(endpoint, since) for endpoint, since, _ in self.endpoints()}

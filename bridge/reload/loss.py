@@ -7,6 +7,7 @@ from typing import NamedTuple
 from bridge.config import ALL, ViewMatch, ViewRule
 from bridge.merge import Service
 from bridge.model import EndpointKey, ServiceName, SourceName
+from bridge.registry import Part
 from bridge.views import chosen, selected
 from xds import Client
 
@@ -54,6 +55,17 @@ class Rules(NamedTuple):
     rules: Sequence[ViewRule]
     required: bool
     """Whether a client that none is for sees nothing."""
+
+
+def contributions(parts: Iterable[tuple[SourceName, ServiceName, Part]]) -> dict[SourceName, Contribution]:
+    """What each source says, put together from what each of its scopes says of each service."""
+    services: dict[SourceName, set[ServiceName]] = {}
+    endpoints: dict[SourceName, set[tuple[ServiceName, EndpointKey]]] = {}
+    for source, service, part in parts:
+        services.setdefault(source, set()).add(service)
+        found = endpoints.setdefault(source, set())
+        found.update((service, endpoint.key) for endpoint, _, _ in part.endpoints())
+    return {name: Contribution(frozenset(services[name]), frozenset(endpoints[name])) for name in services}
 
 
 def of_sources(

@@ -3,16 +3,19 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bridge.config import Config
 from bridge.errors import ConfigError
+from bridge.reload.loss import Loss
 from bridge.reload.transition import Built
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 INTERVAL = 0.5
 """Seconds between two looks at whether a source may go that was taken out of the configuration."""
@@ -25,6 +28,9 @@ class Way(Protocol):
 
     def build(self, config: Config) -> Built:
         """Do all that can fail, and change nothing. Raises ConfigError."""
+
+    def weigh(self, built: Built) -> Callable[[], list[Loss]]:
+        """What would be lost and is too much to be taken for meant; work for a thread."""
 
     async def perform(self, built: Built) -> None:
         """Bring it into use."""
@@ -123,17 +129,21 @@ class Reloader:
 
     async def _reload(self, *, accept_loss: bool) -> ReloadOutcome:
         try:
-            config = await asyncio.get_running_loop().run_in_executor(self._executor, self._read)
+            config = await self._in_thread(self._read)
             built = self._transition.build(config)
         except ConfigError as error:
             return self._refused(ReloadOutcome(time.time(), ok=False, error=str(error)))
-        if built.losses and not accept_loss:
-            return self._refused(_too_much(built))
+        losses = await self._in_thread(self._transition.weigh(built))
+        if losses and not accept_loss:
+            return self._refused(_too_much(losses))
         await self._transition.perform(built)
         self._observer.succeeded()
         outcome = ReloadOutcome(time.time(), ok=True)
         self._report = ReloadReport(outcome.at, outcome)
         return outcome
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def _refused(self, outcome: ReloadOutcome) -> ReloadOutcome:
         self._observer.failed()
@@ -142,6 +152,6 @@ class Reloader:
         return outcome
 
 
-def _too_much(built: Built) -> ReloadOutcome:
-    losses = tuple(line for loss in built.losses for line in loss.lines())
-    return ReloadOutcome(time.time(), ok=False, error=TOO_MUCH, losses=losses)
+def _too_much(losses: Sequence[Loss]) -> ReloadOutcome:
+    lines = tuple(line for loss in losses for line in loss.lines())
+    return ReloadOutcome(time.time(), ok=False, error=TOO_MUCH, losses=lines)

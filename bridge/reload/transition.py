@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.adapter import Adapter
@@ -11,12 +11,12 @@ from bridge.audit import Action, Event
 from bridge.config import Config, LogLevel, build_adapters
 from bridge.errors import ConfigError
 from bridge.merge import MergePolicy
-from bridge.model import EndpointKey, ServiceName, SourceName
+from bridge.model import ServiceName, SourceName
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
 from bridge.reload.departures import Departures
-from bridge.reload.loss import Contribution, Loss, Rules, of_sources, of_views
+from bridge.reload.loss import Loss, Rules, contributions, of_sources, of_views
 from bridge.reload.plan import Plan, plan, unchangeable
 from bridge.resources import ResourceBuilder
 from bridge.restoration import Restoration
@@ -73,8 +73,6 @@ class Built:
     builder: ResourceBuilder | None
     """None where templates are the same."""
     adapters: Mapping[SourceName, Adapter]
-    losses: list[Loss] = field(default_factory=list)
-    """Those that are too large to be taken for meant."""
 
 
 class Transition:
@@ -106,7 +104,27 @@ class Transition:
         new = _templates(config)
         builder = ResourceBuilder(*new) if new != _templates(self.config) else None
         adapters = build_adapters([*found.added, *found.changed])
-        return Built(config, found, builder, adapters, list(self._losses(config, found)))
+        return Built(config, found, builder, adapters)
+
+    def weigh(self, built: Built) -> Callable[[], list[Loss]]:
+        """What would be lost and is too much to be taken for meant; work for a thread, on what is known now."""
+        parts, config, guard = self._parts, built.config, built.config.guard
+        wanted = [source.name for source in config.sources]
+        settled = {*built.plan.renamed, *parts.departures.accepted(wanted)}
+        removed = [name for name in built.plan.removed if name not in settled]
+        stay = [name for name in wanted if name in parts.sources.configs()]
+        known = [(place[0], service, part.snapshot()) for place, service, part in parts.registry.parts() if removed]
+        services, clients = dict(parts.registry.services()), list(parts.clients.clients())
+        old = Rules(self.config.views, self.config.views_required)
+        new = Rules(config.views, config.views_required)
+
+        def losses() -> list[Loss]:
+            gone = of_sources(contributions(known), removed, stay)
+            large = [loss for loss in gone if loss.all_endpoints >= guard.min_endpoints]
+            large += of_views(services, old, new, clients) if old != new else []
+            return [loss for loss in large if loss.exceeds(guard.max_loss)]
+
+        return losses
 
     async def perform(self, built: Built) -> None:
         """Bring a configuration into use; returns when what it changes is published."""
@@ -168,22 +186,6 @@ class Transition:
             elif name not in parts.departures.accepted(source.name for source in config.sources):
                 parts.departures.leave(name, awaited, self._clock() + config.startup_grace)
 
-    def _losses(self, config: Config, found: Plan) -> Iterator[Loss]:
-        """What would be lost and is too much to be taken for meant."""
-        parts, guard = self._parts, config.guard
-        wanted = [source.name for source in config.sources]
-        settled = {*found.renamed, *parts.departures.accepted(wanted)}
-        removed = [name for name in found.removed if name not in settled]
-        stay = [name for name in wanted if name in parts.sources.configs()]
-        for loss in of_sources(_contributions(parts.registry), removed, stay):
-            if loss.all_endpoints >= guard.min_endpoints and loss.exceeds(guard.max_loss):
-                yield loss
-        old = Rules(self.config.views, self.config.views_required)
-        new = Rules(config.views, config.views_required)
-        if old != new:
-            lost = of_views(parts.registry.services(), old, new, parts.clients.clients())
-            yield from (loss for loss in lost if loss.exceeds(guard.max_loss))
-
     def _tell(self, old: Config, found: Plan) -> None:
         fields = {
             "added": [source.name for source in found.added],
@@ -207,12 +209,3 @@ def _templates(config: Config) -> tuple[Mapping[str, object], list[tuple[str, Ma
 
 def _differences(old: Config, new: Config) -> list[str]:
     return [key for key in Config.model_fields if getattr(old, key) != getattr(new, key)]
-
-
-def _contributions(registry: Registry) -> dict[SourceName, Contribution]:
-    services: dict[SourceName, set[ServiceName]] = {name: set() for name in registry.sources}
-    endpoints: dict[SourceName, set[tuple[ServiceName, EndpointKey]]] = {name: set() for name in registry.sources}
-    for (source, _), service, part in registry.parts():
-        services[source].add(service)
-        endpoints[source].update((service, endpoint.key) for endpoint, _, _ in part.endpoints())
-    return {name: Contribution(frozenset(services[name]), frozenset(endpoints[name])) for name in registry.sources}

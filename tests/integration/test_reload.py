@@ -71,8 +71,17 @@ class World:
         return {each["name"]: each for each in listed}
 
 
-@pytest.fixture(params=[Transport.DELTA_ADS, Transport.SOTW_ADS])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+each_transport = pytest.mark.parametrize("transport", [Transport.DELTA_ADS, Transport.SOTW_ADS])
+
+
+@pytest.fixture
+def transport() -> Transport:
+    """For tests to which it makes no difference how Envoy is served."""
+    return Transport.DELTA_ADS
+
+
+@pytest.fixture
+async def world(transport: Transport, tmp_path: Path) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(backends("a", "b", "c", "d"))
         consul = await stack.enter_async_context(consul_agent())
@@ -83,12 +92,13 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         dc1: Json = {"name": "dc1", "type": "consul", "address": consul.address, "mode": "per_service"}
         sources = [dc1, file.source("local")]
         bridge = await stack.enter_async_context(BridgeProcess(tmp_path / "bridge", sources))
-        bootstrap = Bootstrap(request.param, [bridge.xds_port], "web")
+        bootstrap = Bootstrap(transport, [bridge.xds_port], "web")
         subject = await stack.enter_async_context(envoy(bootstrap.config, tmp_path))
         load = await stack.enter_async_context(Load(bootstrap.url))
         yield World(tmp_path, consul, file, bridge, running, subject, load)
 
 
+@each_transport
 async def test_sources_come_change_and_go_under_load_and_the_others_are_not_read_again(world: World) -> None:
     await world.until_hosts("a", "b")
     before, asked = await world.flaps(), await world.requests("dc1")
@@ -187,6 +197,7 @@ async def test_what_would_take_too_much_is_refused_with_the_list(world: World) -
     assert await _services(world, 31)
 
 
+@each_transport
 async def test_a_new_template_arrives_in_one_push(world: World) -> None:
     await world.until_hosts("a", "b")
     before = await world.flaps()
@@ -201,6 +212,7 @@ async def test_a_new_template_arrives_in_one_push(world: World) -> None:
     assert after["cluster_removed"] == before["cluster_removed"]
 
 
+@each_transport
 async def test_a_view_is_narrowed_and_widened_under_its_envoy(world: World) -> None:
     world.file.set("api", [world.backends.addresses["b"]])
     world.file.set("db", [world.backends.addresses["b"]])
@@ -224,6 +236,7 @@ async def test_a_view_is_narrowed_and_widened_under_its_envoy(world: World) -> N
     assert world.load.failures == []
 
 
+@each_transport
 async def test_an_envoy_that_falls_under_another_view_comes_back_and_is_served_by_that_one(world: World) -> None:
     world.file.set("api", [world.backends.addresses["b"]])
     await eventually(lambda: _clusters(world, {"web", "api"}))

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -24,7 +24,10 @@ class FakeTransition:
     def build(self, config: Config) -> Built:
         if self.fault:
             raise ConfigError(self.fault)
-        return Built(config, Plan(), None, {}, self.losses)
+        return Built(config, Plan(), None, {})
+
+    def weigh(self, built: Built) -> Callable[[], list[Loss]]:
+        return lambda: self.losses
 
     async def perform(self, built: Built) -> None:
         self.performed.append(built.config)
