@@ -146,6 +146,46 @@ def test_a_state_that_nobody_knows_changes_nothing() -> None:
     assert kept.state.name == "stopping"
 
 
+@pytest.mark.parametrize("state", ["pending", "running", "stopping", "shutting-down", "stopped"])
+def test_a_terminated_instance_never_comes_back(state: str) -> None:
+    """Answers of EC2 may be older than the one before."""
+    known = fleet(instance("a"), instance("b"))
+    assert passed(known, instance("a"), instance("b", "terminated")) == {"b"}
+
+    assert passed(known, instance("a"), instance("b", state)) == set()
+    assert ids(known) == ["a"]
+
+
+def test_a_stopped_instance_may_start_again() -> None:
+    known = fleet(instance("a"))
+    passed(known, instance("a", "stopped"))
+
+    passed(known, instance("a"))
+
+    (started,) = known
+    assert started.state.name == "running"
+
+
+def test_an_instance_that_shuts_down_does_not_run_again() -> None:
+    known = fleet(instance("a"))
+    passed(known, instance("a", "shutting-down"))
+
+    passed(known, instance("a"))
+
+    (kept,) = known
+    assert kept.state.name == "shutting-down"
+
+
+def test_only_so_many_terminated_instances_are_remembered_and_those_still_shown_last() -> None:
+    known = Fleet(TAG, apart=0, remembered=2)
+    for identity in "abac":
+        passed(known, instance(identity, "terminated"))
+
+    passed(known, *map(instance, "abc"))
+
+    assert ids(known) == ["b"]
+
+
 IDS = st.sampled_from("abcd")
 SIGHTS = st.builds(instance, IDS, st.sampled_from(["pending", "running", "stopping", "shutting-down"]))
 
