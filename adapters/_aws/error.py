@@ -46,7 +46,7 @@ class Kind(StrEnum):
     PARTIAL = "partial"
     """Status 200 with something that is no answer, or not all of one."""
     UNAVAILABLE = "unavailable"
-    """AWS answered that it cannot answer (5xx), also after the SDK's retries."""
+    """AWS answered that it cannot answer (5xx, or a code that means as much), also after the SDK's retries."""
     UNREACHABLE = "unreachable"
     """There was no answer."""
     REJECTED = "rejected"
@@ -84,6 +84,11 @@ _THROTTLED = frozenset(
         "Throttling", "ThrottlingException", "TooManyRequestsException",
     }
 )  # fmt: skip
+_UNAVAILABLE = frozenset(
+    {"InternalError", "InternalFailure", "InternalServerError", "ServerException", "ServiceUnavailable", "Unavailable"}
+)
+"""Codes of failures on AWS's side, whatever the status is that a proxy or an endpoint sends them with."""
+
 _SKEW = ("Signature", "RequestExpired", "AuthFailure")
 """Codes with which AWS also answers a request from a clock that is minutes off."""
 
@@ -178,6 +183,6 @@ def _answered(error: ClientError) -> tuple[Kind, str, str]:
         return Kind.DENIED, code, text
     if code in _THROTTLED or status == 429:
         return Kind.THROTTLED, code, text
-    if isinstance(status, int) and status >= 500:
+    if code in _UNAVAILABLE or (isinstance(status, int) and status >= 500):
         return Kind.UNAVAILABLE, code, text
     return Kind.REJECTED, code, text

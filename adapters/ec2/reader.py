@@ -21,6 +21,9 @@ _PAGE = 100
 _FILTER_VALUES = 200
 """The most values that a filter takes."""
 
+_UNKNOWN_ID = "InvalidInstanceID"
+"""How the codes begin with which EC2 refuses ids: `….NotFound` and `….Malformed`."""
+
 _SLICE = 100
 """Instances that are mapped before others get their turn on the event loop."""
 
@@ -122,13 +125,30 @@ class Reader:
         for instance in self._fleet:
             zones[instance.placement.availability_zone].append(instance.instance_id)
         for _, ids in sorted(zones.items()):
-            for chunk in _chunks(ids, _PAGE):
-                try:
-                    found = [instance async for instance in self._instances(api, {"InstanceIds": chunk})]
-                except AwsError:
-                    break
-                for instance in found:
+            try:
+                async for instance in self._by_ids(api, ids):
                     yield instance
+            except AwsError as error:
+                if error.kind not in (Kind.UNAVAILABLE, Kind.UNREACHABLE, Kind.PARTIAL):
+                    return  # the other zones would be answered the same
+
+    async def _by_ids(self, api: Api, ids: Sequence[str]) -> AsyncIterator[Instance]:
+        """Instances by their ids, without those that EC2 knows nothing of: for one of them it refuses all.
+
+        Raises:
+            AwsError: the question fails for another reason.
+        """
+        left = list(_chunks(ids, _PAGE))
+        while left:
+            chunk = left.pop(0)
+            try:
+                for instance in [found async for found in self._instances(api, {"InstanceIds": chunk})]:
+                    yield instance
+            except AwsError as error:
+                if not error.code.startswith(_UNKNOWN_ID):
+                    raise
+                if len(chunk) > 1:
+                    left = [*_chunks(chunk, (len(chunk) + 1) // 2), *left]
 
     async def _services(self, instances: Iterable[Instance], context: AdapterContext) -> Services:
         """The services of some instances; an instance that is as it was is not mapped again."""
