@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from types import MappingProxyType
 
@@ -11,7 +11,7 @@ from adapters._aws.budget import Budget
 from adapters._aws.clients import ATTEMPTS, Clients
 from adapters._aws.config import AccountConfig, AwsConfig
 from adapters._aws.error import FAILURES, INCOMPLETE, AwsError, Kind, counted_retries, incomplete, retries, translated
-from adapters._aws.place import Place
+from adapters._aws.place import SELF, Place
 from bridge.adapter import AdapterContext
 
 _THREADS = 4
@@ -19,6 +19,9 @@ _THREADS = 4
 
 _LONGEST = 90.0
 """Seconds after which a call is given up, whatever the SDK still tries; its thread ends by itself."""
+
+_RECOGNITION = 10.0
+"""Seconds that finding out the account of the process may take."""
 
 _PAUSE = 0.02
 """Seconds between two pages: parsing one takes the interpreter for tens of milliseconds, and others want it too."""
@@ -46,6 +49,7 @@ class Cloud:
         self._clients = Clients(attempts)
         self._executors: dict[Place, ThreadPoolExecutor] = {}
         self._budgets: dict[tuple[str, str], Budget] = {}
+        self._own_account = ""
         self._sources = 0
 
     @asynccontextmanager
@@ -81,18 +85,35 @@ class Cloud:
             )
         return (region,)
 
+    async def recognise(self, place: Place, budget: float, requested: Requested) -> None:
+        """Find out whose credentials the process has, so that a role in that account shares its budget.
+
+        Asked once; a failure costs no more than that the two have a budget each.
+
+        Args:
+            place: one without a role.
+            budget: as for `api`.
+            requested: told of the call.
+        """
+        if self._own_account:
+            return
+        api = self.api(place, budget, requested)
+        with suppress(AwsError, TimeoutError):
+            async with asyncio.timeout(_RECOGNITION):
+                answer = await api.call("sts", "GetCallerIdentity", expect=["Account"])
+            self._own_account = str(answer["Account"])
+
     def api(self, place: Place, budget: float, requested: Requested) -> "Api":
         """Calls of one source in one place.
 
         Args:
             place: where.
-            budget: calls per second that the source allows there; of several sources the lowest counts.
+            budget: calls per second that the source allows there; of all sources that there are the lowest counts.
             requested: told of each call.
         """
-        key = (place.account, place.region)
-        shared = self._budgets.setdefault(key, Budget(budget))
-        shared.limit(budget)
-        return Api(place, self, shared, requested)
+        account = SELF if place.account == self._own_account else place.account
+        key = (account, place.region)
+        return Api(place, self, self._budgets.setdefault(key, Budget(budget)), budget, requested)
 
     async def perform(self, place: Place, service: str, operation: str, parameters: Mapping[str, object]) -> Answer:
         """Make one call in a thread of the place.
@@ -122,12 +143,14 @@ class Cloud:
 class Api:
     """What one source may call in one place."""
 
-    def __init__(self, place: Place, cloud: Cloud, budget: Budget, requested: Requested) -> None:
+    def __init__(self, place: Place, cloud: Cloud, budget: Budget, limit: float, requested: Requested) -> None:
+        budget.limit(self, limit)
         self.place = place
         self.budget = budget
         self.calls = 0
         """How many calls were made so far."""
         self._cloud = cloud
+        self._limit = limit
         self._requested = requested
         self._deadline: asyncio.Timeout | None = None
 
@@ -147,7 +170,7 @@ class Api:
 
     def branch(self) -> "Api":
         """The same place and budget, with a count of calls of its own: for one of several who read there."""
-        return Api(self.place, self._cloud, self.budget, self._requested)
+        return Api(self.place, self._cloud, self.budget, self._limit, self._requested)
 
     async def call(
         self,
@@ -254,6 +277,9 @@ async def connected(config: AwsConfig, context: AdapterContext) -> AsyncIterator
     async with cloud.joined():
         regions = await cloud.regions(config)
         accounts = config.accounts or (AccountConfig(),)
+        if any(account.assume_role for account in accounts):
+            place = Place(regions[0], endpoint_url=config.endpoint_url, timeout=config.timeout)
+            await cloud.recognise(place, config.api_budget, context.requested)
         yield tuple(
             cloud.api(
                 Place(region, account.assume_role, account.external_id, config.endpoint_url, config.timeout),
