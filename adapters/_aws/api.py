@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 
 from adapters._aws.budget import Budget
-from adapters._aws.clients import ATTEMPTS, Clients
+from adapters._aws.clients import ATTEMPTS, Clients, longest
 from adapters._aws.config import AccountConfig, AwsConfig
 from adapters._aws.error import FAILURES, INCOMPLETE, AwsError, Kind, counted_retries, incomplete, retries, translated
 from adapters._aws.place import SELF, Place
@@ -17,8 +17,8 @@ from bridge.adapter import AdapterContext
 _THREADS = 4
 """For each place, so that one that hangs holds up no other."""
 
-_LONGEST = 90.0
-"""Seconds after which a call is given up, whatever the SDK still tries; its thread ends by itself."""
+_CREDENTIALS = 30.0
+"""Seconds that looking for credentials may take on top of a call."""
 
 _RECOGNITION = 10.0
 """Seconds that finding out the account of the process may take."""
@@ -124,7 +124,7 @@ class Cloud:
         if place not in self._executors:
             self._executors[place] = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"aws-{place.region}")
         work = partial(self._clients.call, place, service, operation, parameters)
-        async with asyncio.timeout(_LONGEST):
+        async with asyncio.timeout(longest(place, self.attempts) + _CREDENTIALS):  # its thread ends by itself
             return await asyncio.get_running_loop().run_in_executor(self._executors[place], work)
 
     async def forget(self, place: Place) -> None:
@@ -149,6 +149,8 @@ class Api:
         self.budget = budget
         self.calls = 0
         """How many calls were made so far."""
+        self.longest = longest(place, cloud.attempts)
+        """Seconds that one call may take, with every try."""
         self._cloud = cloud
         self._limit = limit
         self._requested = requested

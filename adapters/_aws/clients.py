@@ -35,6 +35,17 @@ _SHAPE_ERRORS = (AttributeError, LookupError, TypeError, ValueError)
 _VARIABLES = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
 
 
+def longest(place: Place, attempts: int) -> float:
+    """The seconds that a call may take when nothing is ever answered, with every try and the pauses in between.
+
+    Args:
+        place: has the time-out.
+        attempts: the most tries for one call.
+    """
+    pauses = 2.0 ** (attempts - 1) - 1  # at most a second before the second try, and twice as long before each further
+    return attempts * (min(_CONNECT_TIMEOUT, place.timeout) + place.timeout) + pauses
+
+
 class _Client(Protocol):
     """What we need of a client beside its operations, which are methods made from AWS's service model."""
 

@@ -70,7 +70,10 @@ class AwsConfig(AdapterConfig):
     shared with consoles and deployments. Where sources say different things, the lowest counts.
     """
     timeout: Annotated[Duration, Field(ge=0.1, le=60)] = 10.0
-    """How long a call may go without an answer before it is tried again, up to four times in all."""
+    """How long a call may go without an answer before it is tried again, up to four times in all.
+
+    The deadline of a pass, of a minute or two intervals, is longer where these tries need it.
+    """
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

@@ -11,14 +11,14 @@ _LONGEST = 300.0
 """Seconds to which throttling may stretch an interval that is shorter."""
 
 SHORTEST_DEADLINE = 60.0
-"""Seconds that a pass may always take."""
+"""Seconds that a pass may always take, and longer where a single call may."""
 
 
 class Pace:
     """The interval between two passes over one place, stretched when need be."""
 
     def __init__(
-        self, context: AdapterContext, interval: float, api: Api, shortest_deadline: float = SHORTEST_DEADLINE
+        self, context: AdapterContext, interval: float, api: Api, shortest_deadline: float | None = None
     ) -> None:
         """Begin with what is configured.
 
@@ -26,13 +26,15 @@ class Pace:
             context: gives the ticks, and is told when the interval is not what is configured.
             interval: seconds between two passes, as configured.
             api: whose calls are counted against its budget.
-            shortest_deadline: seconds that a pass may always take; fewer in tests.
+            shortest_deadline: seconds that a pass may always take; None for as many as let every call end by itself.
         """
         self._context = context
         self._configured = interval
         self._api = api
-        self._shortest_deadline = shortest_deadline
+        self._shortest_deadline = shortest_deadline or max(SHORTEST_DEADLINE, api.longest)
         self._stretched = interval
+        self._eased_from = 0.0
+        """What the interval was stretched to before this pass, which was not throttled itself, shortened it."""
         self._told = 1.0
         self._calls = 0
 
@@ -40,6 +42,11 @@ class Pace:
     def interval(self) -> float:
         """Seconds between the starts of two passes now."""
         return max(self._stretched, round(self._configured * self._api.budget.excess, 3))
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that a pass may take now, beside what it waits for the budget."""
+        return max(self._shortest_deadline, 2 * self.interval)
 
     async def ticks(self) -> AsyncIterator[None]:
         """Yield now and then once every `interval`, whatever that is by then; late ticks coalesce."""
@@ -62,8 +69,8 @@ class Pace:
         Raises:
             AwsError: the pass failed or took too long; after throttling it says when to come back.
         """
-        began = self._api.calls
-        deadline = max(self._shortest_deadline, 2 * self.interval)
+        began, self._eased_from = self._api.calls, 0.0
+        deadline = self.deadline
         try:
             async with self._api.deadline(deadline) as limit:
                 yield
@@ -79,11 +86,12 @@ class Pace:
                 self.slow_down(error)
             raise
         self._spent(self._api.calls - began)
+        self._eased_from = self._stretched
         self._stretched = max(self._configured, self._stretched / 2)
 
     def slow_down(self, error: AwsError) -> None:
-        """Ask less often after throttling, and have the error say when to come back."""
-        self._stretched = min(max(_LONGEST, self._configured), 2 * self.interval)
+        """Ask less often after throttling, within a turn or after it, and have the error say when to come back."""
+        self._stretched = min(max(_LONGEST, self._configured), 2 * max(self.interval, self._eased_from))
         self._tell("aws.throttled")
         error.retry_after = self.interval
 

@@ -60,6 +60,31 @@ async def test_throttling_doubles_the_interval_and_success_brings_it_back(
     assert {event for event, _ in context.notices} == {"aws.throttled"}
 
 
+async def test_what_is_throttled_after_each_pass_stretches_as_far_and_comes_back(pace: Pace, api: Api) -> None:
+    """What surrounds the tasks of ECS is asked for when the pass itself is over, and has not been throttled."""
+    intervals = []
+    for _ in range(5):
+        await passed(pace, api, 1)
+        pace.slow_down(THROTTLED)
+        intervals.append(pace.interval)
+        assert THROTTLED.retry_after == pace.interval
+    for _ in range(4):
+        await passed(pace, api, 1)
+        intervals.append(pace.interval)
+
+    assert intervals == [60, 120, 240, 300, 300, 150, 75, 37.5, 30]
+
+
+@pytest.mark.parametrize(("timeout", "deadline"), [(0.1, 60), (10, 60), (60, 259)])
+def test_a_pass_may_take_as_long_as_one_call_with_all_its_tries(
+    timeout: float, deadline: float, context: TickedContext
+) -> None:
+    """60 s to connect and answer in 4 tries, with pauses of 1, 2 and 4 s; connecting has 3 s at the most."""
+    api = Cloud(attempts=4).api(Place("eu-west-1", timeout=timeout), 5, context.requested)
+
+    assert api.longest <= Pace(context, 30, api).deadline == deadline
+
+
 async def test_other_failures_leave_the_interval_alone(pace: Pace, api: Api) -> None:
     with pytest.raises(AwsError) as caught:
         await passed(pace, api, 1, AwsError("no", Kind.DENIED, "UnauthorizedOperation", retry_after=60))
