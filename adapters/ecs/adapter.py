@@ -37,6 +37,10 @@ class EcsAdapter:
             _Follower(self._config, self._readers, context, tasks).start(apis)
 
 
+class _ReadTwiceError(Exception):
+    """The cluster is read under another name already."""
+
+
 class _Follower:
     """One run: every cluster is read by a task of its own, since each can fail alone."""
 
@@ -52,6 +56,8 @@ class _Follower:
         self._context = context
         self._tasks = tasks
         self._following: set[_Key] = set()
+        self._owners: dict[str, _Key] = {}
+        """Who reads each cluster, by its ARN: the first that could."""
         self._unlisted: set[Place] = set()
 
     def start(self, apis: tuple[Api, ...]) -> None:
@@ -94,24 +100,50 @@ class _Follower:
         reader = self._readers[key]
         async for _ in pace.ticks():
             try:
-                await self._pass(reader, client, pace)
+                await self._pass(key, client, pace)
             except ClusterGoneError:
                 if self._config.clusters is None:
-                    self._following.discard(key)
-                    del self._readers[key]
+                    self._owners.pop(reader.arn, None)
+                    self._leave(key)
                     self._succeeded(label)
                     return
                 self._succeeded()
                 raise
+            except _ReadTwiceError:
+                self._leave(key)
+                self._succeeded(label)
+                return
             self._succeeded(label)
 
-    async def _pass(self, reader: ClusterReader, client: Client, pace: Pace) -> None:
+    def _leave(self, key: _Key) -> None:
+        """Have no reader for a key any more."""
+        self._following.discard(key)
+        del self._readers[key]
+
+    def _claim(self, key: _Key) -> None:
+        """Be the one who reports a cluster that was found: one scope has one reader.
+
+        Raises:
+            _ReadTwiceError: somebody else is, who knows the cluster by another name or comes by another role.
+        """
+        arn = self._readers[key].arn
+        owner = self._owners.setdefault(arn, key)
+        if owner == key:
+            return
+        names = sorted({key[1], owner[1]})
+        places = sorted({str(key[0]), str(owner[0])})
+        self._context.noticed("ecs.cluster_named_twice", cluster=arn, names=names, places=places)
+        raise _ReadTwiceError
+
+    async def _pass(self, key: _Key, client: Client, pace: Pace) -> None:
         """Read what can be read and report it.
 
         Raises:
             AwsError: something could not be read; it stays as it was.
             ClusterGoneError: there is no such cluster.
+            _ReadTwiceError: the cluster has another reader.
         """
+        reader = self._readers[key]
         now = asyncio.get_running_loop().time()
         errors: tuple[AwsError, ...] = ()
         try:
@@ -122,6 +154,8 @@ class _Follower:
                         raise error  # for the turn to know
         except AwsError as error:
             errors = (error, *errors)
+        if not errors:
+            self._claim(key)
         # Not within the turn: what is new may be a lot, as at the start, and is asked for once.
         lacking = await reader.resolve(client, now)
         # A task that lacks something keeps what it had, so after one complete report nothing is left out that was told.

@@ -77,7 +77,8 @@ class ClusterReader:
         """Whether a pass was complete, or the cluster does not exist."""
         self.reported = False
         """Whether a report was complete, so that nobody else's is left to be confirmed."""
-        self._arn = name if ":" in name else ""
+        self.arn = name if ":" in name else ""
+        """Of the cluster; empty until it was found."""
         self._book = Book(Mapper(config))
         self._lookup = Lookup(config)
         self._missing_since: float | None = None
@@ -102,7 +103,7 @@ class ClusterReader:
             ClusterGoneError: there is no such cluster.
         """
         try:
-            if not self._arn:
+            if not self.arn:
                 await self._require(client, context, now)
             listed, errors = await self._list(client)
             if errors and errors[0].code == NO_CLUSTER:
@@ -113,7 +114,7 @@ class ClusterReader:
             self._missing_since = None
 
         async def describe(arns: Sequence[str]) -> None:
-            described = await client.tasks(self._arn, arns)
+            described = await client.tasks(self.arn, arns)
             self._book.take(described.found, described.missing, now)
             self._tell(described, context)
             self._require_all(described, arns)
@@ -123,7 +124,7 @@ class ClusterReader:
 
     async def resolve(self, client: Reads, now: float) -> tuple[AwsError, ...]:
         """Ask for what surrounds the tasks and is not known; returns what could not be had."""
-        return await self._lookup.resolve(client, self._arn, self._book.tasks, now)
+        return await self._lookup.resolve(client, self.arn, self._book.tasks, now)
 
     async def report(self, sink: Sink, now: float, *, complete: bool) -> None:
         """Tell what is to be served, if it is anything new.
@@ -133,7 +134,7 @@ class ClusterReader:
             now: monotonic time in seconds.
             complete: whether everything was read.
         """
-        if not self._arn:
+        if not self.arn:
             return  # it has never been found, so there is nothing to tell of it
         tasks = self._book.tasks
         for start in range(0, len(tasks), _SLICE):
@@ -145,7 +146,7 @@ class ClusterReader:
         anew = complete and (self._partial or not self.reported)
         report = self._book.report(anew=anew)
         if report is not None:
-            sink.replace(Scope(self._arn), report.services, complete=complete, removed=report.ended)
+            sink.replace(Scope(self.arn), report.services, complete=complete, removed=report.ended)
         self._partial = (self._partial or report is not None) and not complete
         self.spoken |= complete
         self.reported |= complete
@@ -154,7 +155,7 @@ class ClusterReader:
         """The tasks that are to run; with the reason why there may be more."""
         listed: set[str] = set()
         try:
-            async for page in client.task_arns(self._arn):
+            async for page in client.task_arns(self.arn):
                 listed.update(page)
                 self._seen = True
         except AwsError as error:
@@ -168,10 +169,10 @@ class ClusterReader:
             AwsError: it cannot be looked for, or seems not to exist.
             ClusterGoneError: it does not exist, as was found twice, some time apart.
         """
-        described = await client.cluster(self._arn or self.name)
+        described = await client.cluster(self.arn or self.name)
         there = [one for one in described.found if one.status not in _GONE]
         if there:
-            self._arn = there[0].cluster_arn
+            self.arn = there[0].cluster_arn
             return
         if not described.missing and not described.found:
             raise AwsError(f"cluster {self.name!r} is neither described nor missing", Kind.PARTIAL, INCOMPLETE)
@@ -190,7 +191,7 @@ class ClusterReader:
         self._book.end()
         report = self._book.report(anew=not self.reported)
         if report is not None:
-            sink.replace(Scope(self._arn), {}, removed=report.ended)
+            sink.replace(Scope(self.arn), {}, removed=report.ended)
         self._partial = False
         self.reported = True
 

@@ -299,3 +299,37 @@ async def test_a_cluster_that_two_roles_lead_to_has_one_reader(server: EcsServer
 
         assert len(server.aws.asked("ListClusters")) == 2
         assert source.sink.calls == [("replace", CLUSTER)]
+
+
+@pytest.mark.parametrize("names", [["prod", CLUSTER], [CLUSTER, "prod"]])
+async def test_a_cluster_that_is_named_twice_has_one_reader(
+    names: list[str], server: EcsServer, cloud: Cloud
+) -> None:
+    async with reading(server, cloud, clusters=names) as source:
+        await passes(source)
+        listed = len(server.aws.asked("ListTasks"))
+        await passes(source, 3)
+
+        assert source.sink.calls == [("replace", CLUSTER)]
+        ((event, fields),) = source.notices
+        assert (event, fields["names"]) == ("ecs.cluster_named_twice", [CLUSTER, "prod"])
+        assert len(server.aws.asked("ListTasks")) - listed <= 4, "one call for each pass"
+        server.tasks[task_arn("t1")].update(lastStatus="STOPPED", desiredStatus="STOPPED")
+        await eventually(lambda: source.sink.lost == ["10.0.0.1:8080"])
+
+
+async def test_a_cluster_that_one_of_its_names_cannot_read_is_read_by_the_other(
+    server: EcsServer, cloud: Cloud
+) -> None:
+    """The ARN is read under its account's role, the name everywhere."""
+    server.aws.on("AssumeRole", ASSUMED)
+    server.faults["ListTasks"] = lambda request: (
+        json_error(400, "AccessDeniedException") if "ASIAASSUMED" in request.headers["authorization"] else None
+    )
+    accounts = [{}, {"assume_role": ROLE}]
+    async with reading(server, cloud, clusters=["prod", CLUSTER], accounts=accounts) as source:
+        await eventually(lambda: source.sink.addresses("web") == WEB)
+        await failures(source)
+
+        assert ("replace", CLUSTER) in source.sink.calls
+        assert source.sink.lost == []
