@@ -23,8 +23,15 @@ class EcsAdapter:
 
     Config = EcsConfig
 
-    def __init__(self, config: EcsConfig) -> None:
+    def __init__(self, config: EcsConfig, patience: float | None = None) -> None:
+        """Know nothing.
+
+        Args:
+            config: of the source.
+            patience: see `Lookup`; shorter in tests.
+        """
         self._config = config
+        self._patience = patience
         self._readers: dict[_Key, ClusterReader] = {}
 
     async def run(self, context: AdapterContext) -> None:
@@ -34,7 +41,7 @@ class EcsAdapter:
             SourceError: nothing says which region to read, or a cluster is in none that is read.
         """
         async with connected(self._config, context) as apis, asyncio.TaskGroup() as tasks:
-            _Follower(self._config, self._readers, context, tasks).start(apis)
+            _Follower(self._config, self._patience, self._readers, context, tasks).start(apis)
 
 
 class _ReadTwiceError(Exception):
@@ -47,11 +54,13 @@ class _Follower:
     def __init__(
         self,
         config: EcsConfig,
+        patience: float | None,
         readers: dict[_Key, ClusterReader],
         context: AdapterContext,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._config = config
+        self._patience = patience
         self._readers = readers
         self._context = context
         self._tasks = tasks
@@ -88,7 +97,7 @@ class _Follower:
         if key in self._following or (region(cluster) and any(cluster == other for _, other in self._following)):
             return  # one scope has one reader, though two roles may lead to it
         self._following.add(key)
-        reader = self._readers.setdefault(key, ClusterReader(self._config, cluster))
+        reader = self._readers.setdefault(key, ClusterReader(self._config, cluster, self._patience))
         reader.resume()
         api = api.branch()
         pace = Pace(self._context, self._config.interval, api)
@@ -145,6 +154,29 @@ class _Follower:
         """
         reader = self._readers[key]
         now = asyncio.get_running_loop().time()
+        errors = await self._describe(reader, client, pace, now)
+        if not errors:
+            self._claim(key)
+        # Not within the turn: what is new may be a lot, as at the start, and is asked for once.
+        was_loading = reader.loading
+        lacking = await reader.resolve(client, now)
+        if reader.loading and not was_loading:
+            self._context.noticed("ecs.definitions_loading", cluster=reader.arn, left=reader.loading)
+        # A task that lacks something keeps what it had, so after one complete report nothing is left out that was told.
+        # Before that it may be one that is known from an earlier process: nothing is complete without it.
+        complete = not errors and (reader.reported or not (lacking or reader.loading))
+        await reader.report(self._context.sink, now, complete=complete)
+        for lack in lacking:
+            lack.retry_after = pace.interval  # the tasks themselves could be read, so they are as often as ever
+        if errors:
+            raise errors[0]
+        if lacking:
+            worst = next((lack for lack in lacking if lack.kind is Kind.THROTTLED), lacking[0])
+            if worst.kind is Kind.THROTTLED:
+                pace.slow_down(worst)
+            raise worst
+
+    async def _describe(self, reader: ClusterReader, client: Client, pace: Pace, now: float) -> tuple[AwsError, ...]:
         errors: tuple[AwsError, ...] = ()
         try:
             async with pace.turn():
@@ -154,22 +186,7 @@ class _Follower:
                         raise error  # for the turn to know
         except AwsError as error:
             errors = (error, *errors)
-        if not errors:
-            self._claim(key)
-        # Not within the turn: what is new may be a lot, as at the start, and is asked for once.
-        lacking = await reader.resolve(client, now)
-        # A task that lacks something keeps what it had, so after one complete report nothing is left out that was told.
-        # Before that it may be one that is known from an earlier process: nothing is complete without it.
-        complete = not errors and (not lacking or reader.reported)
-        await reader.report(self._context.sink, now, complete=complete)
-        for lack in lacking:
-            lack.retry_after = pace.interval  # the tasks themselves could be read, so they are as often as ever
-        if errors:
-            raise errors[0]
-        if lacking:
-            if lacking[0].kind is Kind.THROTTLED:
-                pace.slow_down(lacking[0])
-            raise lacking[0]
+        return errors
 
     def _succeeded(self, label: str = "") -> None:
         """Say that a part was read; and, once all were, that the source has spoken."""

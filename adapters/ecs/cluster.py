@@ -40,8 +40,8 @@ class Reads(LookupReads, Protocol):
     async def cluster(self, name: str) -> Description[Cluster]:
         """One cluster."""
 
-    def task_arns(self, cluster: str) -> AsyncIterator[tuple[str, ...]]:
-        """The tasks that are to run, page by page."""
+    def task_arns(self, cluster: str, *, stopping: bool = False) -> AsyncIterator[tuple[str, ...]]:
+        """The tasks that are to run, or that are to stop or have stopped, page by page."""
 
     async def tasks(self, cluster: str, arns: Sequence[str]) -> Description[Task]:
         """Tasks."""
@@ -65,12 +65,13 @@ class ClusterGoneError(SourceError):
 class ClusterReader:
     """Knows one cluster, from one pass to the next and from one run of the adapter to the next."""
 
-    def __init__(self, config: Config, name: str) -> None:
+    def __init__(self, config: Config, name: str, patience: float | None = None) -> None:
         """Know nothing.
 
         Args:
             config: of the source.
             name: of the cluster, or its ARN.
+            patience: see `Lookup`.
         """
         self.name = name
         self.spoken = False
@@ -80,12 +81,17 @@ class ClusterReader:
         self.arn = name if ":" in name else ""
         """Of the cluster; empty until it was found."""
         self._book = Book(Mapper(config))
-        self._lookup = Lookup(config)
+        self._lookup = Lookup(config, patience=patience)
         self._missing_since: float | None = None
         self._told: set[tuple[str, str]] = set()
         self._partial = False
-        self._seen = False
-        """Whether its tasks were ever listed: who never saw a cluster cannot tell that it has ended."""
+        self._looked_back = False
+        """Whether the tasks were listed that were to stop before this process was there to see them run."""
+
+    @property
+    def loading(self) -> int:
+        """How many task definitions are still to be asked for, for which there was no time yet."""
+        return self._lookup.left
 
     def resume(self) -> None:
         """Report everything at the next complete pass, whether it is new or not."""
@@ -152,12 +158,15 @@ class ClusterReader:
         self.reported |= complete
 
     async def _list(self, client: Reads) -> tuple[frozenset[str], tuple[AwsError, ...]]:
-        """The tasks that are to run; with the reason why there may be more."""
+        """The tasks that are to run, at first also those that are to stop; with the reason why there may be more."""
         listed: set[str] = set()
         try:
             async for page in client.task_arns(self.arn):
                 listed.update(page)
-                self._seen = True
+            if not self._looked_back:  # from then on, who is to stop was known before
+                async for page in client.task_arns(self.arn, stopping=True):
+                    listed.update(page)
+                self._looked_back = True
         except AwsError as error:
             return frozenset(listed), (error,)
         return frozenset(listed), ()
@@ -185,9 +194,10 @@ class ClusterReader:
         raise ClusterGoneError(f"cluster {self.name!r} does not exist; {advice}", retry_after=CONFIRM_AFTER)
 
     def _end(self, sink: Sink) -> None:
+        """What was seen here has ended; what others reported before, nobody has seen end: that is for them to judge."""
         self.spoken = True
-        if not self._seen:
-            return
+        if not self.arn:
+            return  # it has never been found under its name, so there is no scope to speak for
         self._book.end()
         report = self._book.report(anew=not self.reported)
         if report is not None:

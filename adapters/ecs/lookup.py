@@ -3,7 +3,8 @@
 A failure here costs nobody what is remembered, and a task that needs what cannot be had waits for it alone.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,6 +27,9 @@ ADDRESSES_FOR = 600.0
 
 ZONES_FOR = 24 * 3600.0
 """Seconds after which the zones are read again."""
+
+PATIENCE = 5.0
+"""Seconds for which definitions are asked for before what is known by then is told, unless the interval is longer."""
 
 _NO_DEFINITION = frozenset({"ClientException", UNREADABLE})
 """Codes that mean that a definition cannot be had later either; every other refusal may be over soon."""
@@ -69,14 +73,18 @@ class _Memory:
 class Lookup:
     """Knows what surrounds the tasks of one cluster."""
 
-    def __init__(self, config: Config, kept: int = KEPT) -> None:
+    def __init__(self, config: Config, kept: int = KEPT, patience: float | None = None) -> None:
         """Know nothing.
 
         Args:
             config: of the source.
             kept: how many definitions or hosts are remembered although no task needs them; fewer in tests.
+            patience: for how many seconds definitions are asked for at a time; None for an interval or `PATIENCE`.
         """
+        self.left = 0
+        """How many definitions there was no time for."""
         self._config = config
+        self._patience = max(PATIENCE, config.interval) if patience is None else patience
         self._kept = kept
         self._memory = _Memory()
 
@@ -157,7 +165,9 @@ class Lookup:
                     raise
                 memory.refused[arn] = (now, str(error))
 
-        return await each(chunks(wanted, 1), ask)
+        errors = await each(_in_time(chunks(wanted, 1), self._patience), ask)
+        self.left = 0 if errors else len(wanted - memory.definitions.keys() - memory.refused.keys())
+        return errors
 
     async def _instances(self, client: Reads, cluster: str, tasks: Iterable[Task]) -> Iterable[AwsError]:
         wanted = {task.container_instance_arn for task in tasks} - {""} - self._memory.instances.keys()
@@ -232,6 +242,16 @@ class Lookup:
         hosts = {one.ec2_instance_id for one in memory.instances.values()}
         memory.hosts = {name: one for name, one in memory.hosts.items() if name in hosts}
         memory.public = {name: one for name, one in memory.public.items() if name in interfaces}
+
+
+def _in_time(parts: Iterable[Sequence[str]], seconds: float) -> Iterator[Sequence[str]]:
+    """Parts for as long as there is time, and at least one."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    for part in parts:
+        yield part
+        if loop.time() >= until:
+            return
 
 
 def _host(instance: Instance) -> Host:

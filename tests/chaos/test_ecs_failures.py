@@ -302,9 +302,7 @@ async def test_a_cluster_that_two_roles_lead_to_has_one_reader(server: EcsServer
 
 
 @pytest.mark.parametrize("names", [["prod", CLUSTER], [CLUSTER, "prod"]])
-async def test_a_cluster_that_is_named_twice_has_one_reader(
-    names: list[str], server: EcsServer, cloud: Cloud
-) -> None:
+async def test_a_cluster_that_is_named_twice_has_one_reader(names: list[str], server: EcsServer, cloud: Cloud) -> None:
     async with reading(server, cloud, clusters=names) as source:
         await passes(source)
         listed = len(server.aws.asked("ListTasks"))

@@ -23,6 +23,8 @@ class RecordingSink:
         self.calls: list[tuple[str, Scope]] = []
         self.lost: list[str] = []
         """Every address and port of an endpoint that was reported once and then was not, in order."""
+        self.removed: set[InstanceId] = set()
+        """Every instance that was reported as ended."""
 
     def replace(
         self,
@@ -33,6 +35,7 @@ class RecordingSink:
         removed: frozenset[InstanceId] = frozenset(),
     ) -> None:
         self.calls.append(("replace" if complete else "add", scope))
+        self.removed |= removed
         known = self.state.get(scope, {})
         if complete:
             self._set(scope, dict(services))
