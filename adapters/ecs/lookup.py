@@ -14,6 +14,7 @@ from adapters.ecs.batch import chunks, each
 from adapters.ecs.client import CHUNK, MACHINES_CHUNK, UNREADABLE, Description
 from adapters.ecs.config import AddressType, Config
 from adapters.ecs.labels import names_service
+from adapters.ecs.lifecycle import Phase, phase
 from adapters.ecs.payload import ContainerInstance, Instance, Interface, Machine, Task, TaskDefinition, Zone
 
 KEPT = 10_000
@@ -23,13 +24,16 @@ REFUSED_FOR = 300.0
 """Seconds after which a definition is asked for again that AWS has refused."""
 
 ADDRESSES_FOR = 600.0
-"""Seconds after which public addresses, and those of machines that are none of EC2's, are read again: they change."""
+"""Seconds after which addresses that change are read again: public and IPv6 ones, and those of machines elsewhere."""
 
 ZONES_FOR = 24 * 3600.0
 """Seconds after which the zones are read again."""
 
 PATIENCE = 5.0
 """Seconds for which definitions are asked for before what is known by then is told, unless the interval is longer."""
+
+_IN_USE = "in-use"
+"""The status of an interface that is attached, and that has no more addresses than are told of."""
 
 _NO_DEFINITION = frozenset({"ClientException", UNREADABLE})
 """Codes that mean that a definition cannot be had later either; every other refusal may be over soon."""
@@ -66,7 +70,7 @@ class _Memory:
     public: dict[str, str] = field(default_factory=dict)
     zones: dict[str, str] | None = None
     zones_at: float = float("-inf")
-    public_at: float = float("-inf")
+    renewed_at: float = float("-inf")
     machines_at: float = float("-inf")
 
 
@@ -119,13 +123,13 @@ class Lookup:
         errors += await self._zones(client, now)
         errors += await self._definitions(client, tasks, now)
         on_hosts = [task for task in tasks if self._reached_by_host(task)]
-        renew = self._config.address is AddressType.PUBLIC and now - self._memory.public_at >= ADDRESSES_FOR
+        renew = self._config.address is not AddressType.PRIVATE and now - self._memory.renewed_at >= ADDRESSES_FOR
         errors += await self._instances(client, cluster, on_hosts)
         errors += await self._hosts(client, on_hosts, anew=renew)
         errors += await self._machines(client, on_hosts, now)
         errors += await self._interfaces(client, tasks, anew=renew)
         if renew and not errors:
-            self._memory.public_at = now
+            self._memory.renewed_at = now
         self._forget(tasks)
         return tuple(errors)
 
@@ -184,7 +188,7 @@ class Lookup:
 
         async def ask(ids: Sequence[str]) -> None:
             for one in await client.instances(ids):
-                self._learn(one.instance_id, _host(one), chosen)
+                self._learn(one.instance_id, _host(one), chosen, certain=one.state.name == "running")
 
         return await each(chunks(ids if anew else ids - self._reachable(chosen), CHUNK), ask)
 
@@ -211,9 +215,12 @@ class Lookup:
         """The hosts that need not be asked for: one without an address may get it any time."""
         return frozenset(name for name, host in self._memory.hosts.items() if host.addresses.get(wanted))
 
-    def _learn(self, name: str, host: Host, wanted: AddressType) -> None:
-        """Remember a host; one that is told of without its address does not take the place of what is known."""
-        if host.addresses[wanted] or name not in self._memory.hosts:
+    def _learn(self, name: str, host: Host, wanted: AddressType, *, certain: bool = False) -> None:
+        """Remember a host; without its address it takes the place of what is known only if it certainly has none.
+
+        A host that stops loses its public address at once, and its tasks may still finish what they have.
+        """
+        if certain or host.addresses[wanted] or name not in self._memory.hosts:
             self._memory.hosts[name] = host
 
     async def _interfaces(self, client: Reads, tasks: Iterable[Task], *, anew: bool) -> Iterable[AwsError]:
@@ -221,10 +228,16 @@ class Lookup:
             return ()
         ids = {interface_id(task) for task in tasks} - {""}
 
+        # An interface is detached, and so without an address, while its task stops.
+        serving = {interface_id(task) for task in tasks if phase(task) is Phase.SERVING}
+        public = self._memory.public
+
         async def ask(ids: Sequence[str]) -> None:
-            found = await client.interfaces(ids)
-            told = {one.network_interface_id: one.association.public_ip for one in found}
-            self._memory.public |= {name: address for name, address in told.items() if address}
+            for one in await client.interfaces(ids):
+                if one.association.public_ip:
+                    public[one.network_interface_id] = one.association.public_ip
+                elif one.status == _IN_USE and one.network_interface_id in serving:
+                    public.pop(one.network_interface_id, None)
 
         return await each(chunks(ids if anew else ids - self._memory.public.keys(), CHUNK), ask)
 

@@ -163,10 +163,18 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True, config=_EC2)
+class State:
+    """What an instance of EC2 is doing."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, config=_EC2)
 class Instance:
     """An instance of EC2."""
 
     instance_id: str
+    state: State = State()
     private_ip_address: str = ""
     public_ip_address: str = ""
     ipv6_address: str = ""
@@ -185,6 +193,7 @@ class Interface:
     """A network interface of EC2."""
 
     network_interface_id: str
+    status: str = ""
     association: Association = Association()
 
 
