@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from adapters.ec2.config import AddressKind, Config
+from adapters.ec2.config import AddressKind, Config, Fact
 from adapters.ec2.payload import Instance, Interface
 from bridge.labels import Labels, ServiceReference, parse
 from bridge.model import (
@@ -117,7 +117,7 @@ class Mapper:
                 health=_health(sight) or Health.UNKNOWN,
                 weight=labels.weight or 1,
                 locality=self._locality(sight, labels),
-                metadata=labels.metadata,
+                metadata=self._metadata(sight.instance, labels),
                 instance=InstanceId(sight.instance.instance_id),
                 protocol=labels.protocol,
             )
@@ -139,6 +139,17 @@ class Mapper:
         placement = sight.instance.placement
         zone = placement.availability_zone_id or sight.zone_id if self.config.zone_ids else placement.availability_zone
         return Locality(region=labels.region or self.region, zone=labels.zone or zone)
+
+    def _metadata(self, instance: Instance, labels: Labels) -> tuple[tuple[str, str], ...]:
+        facts = {
+            Fact.INSTANCE_ID: instance.instance_id,
+            Fact.TYPE: instance.instance_type,
+            Fact.SUBNET: instance.subnet_id,
+            Fact.VPC: instance.vpc_id,
+            Fact.LIFECYCLE: instance.instance_lifecycle,
+        }
+        chosen = {fact.value: facts[fact] for fact in self.config.metadata if facts[fact]}
+        return tuple(sorted({**chosen, **dict(labels.metadata)}.items()))
 
     def _address(self, instance: Instance) -> str:
         if self.config.device_index is None:

@@ -86,6 +86,11 @@ class Instance:
     ipv6_address: str = ""
     network_interfaces: tuple[Interface, ...] = ()
     tags: tuple[Tag, ...] = ()
+    instance_type: str = ""
+    subnet_id: str = ""
+    vpc_id: str = ""
+    instance_lifecycle: str = ""
+    """`spot` and the like; empty for an instance on demand."""
 
     def tag(self, key: str) -> str | None:
         """The value of a tag, whose key is compared letter by letter; None where there is none."""

@@ -122,6 +122,23 @@ def test_one_instance_can_serve_several_services() -> None:
     assert {entry.protocol for entry in found.values() if isinstance(entry, Endpoint)} == {UpstreamProtocol.GRPC}
 
 
+def test_facts_become_metadata_on_request_and_tags_win() -> None:
+    told: Json = {"InstanceType": "m7g.large", "SubnetId": "subnet-1", "VpcId": "vpc-1", "InstanceLifecycle": "spot"}
+    facts = ["vpc", "type", "lifecycle", "subnet", "instance_id"]
+    found = instance({**TAGS, "xds-meta-type": "mine", "xds-meta-version": "v1"}, fields=told)
+
+    assert only(found, metadata=facts).metadata == (
+        ("instance_id", "i-0123456789abcdef0"),
+        ("lifecycle", "spot"),
+        ("subnet", "subnet-1"),
+        ("type", "mine"),
+        ("version", "v1"),
+        ("vpc", "vpc-1"),
+    )
+    assert only(found).metadata == (("type", "mine"), ("version", "v1"))
+    assert only(instance(), metadata=["lifecycle"]).metadata == (), "an instance on demand has none"
+
+
 def test_tags_speak_for_the_locality_and_the_metadata() -> None:
     tags = {**TAGS, "xds-zone": "rack-1", "xds-region": "office", "xds-meta-version": "v1", "Name": "web-1"}
 

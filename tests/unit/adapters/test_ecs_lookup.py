@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -151,12 +152,12 @@ async def test_public_addresses_are_read_again_and_never_lost(reads: MemoryReads
 @pytest.mark.parametrize("kind", [AddressType.PUBLIC, AddressType.IPV6])
 async def test_address_that_was_taken_from_a_running_host_is_gone(kind: AddressType, reads: MemoryReads) -> None:
     lookup, tasks = Lookup(Config(address=kind)), [task("t1", "db:1", containerInstanceArn="ci1")]
-    told = {"instance_id": "i-1", "private_ip_address": "10.1.0.1"}
-    reads.hosts["i-1"] = Instance(**told, public_ip_address="54.0.0.1", ipv6_address="2001:db8::1")
+    told = Instance("i-1", private_ip_address="10.1.0.1")
+    reads.hosts["i-1"] = replace(told, public_ip_address="54.0.0.1", ipv6_address="2001:db8::1")
     await resolved(lookup, reads, tasks)
 
     for number, (state, kept) in enumerate([("stopping", True), ("", True), ("running", False)], start=1):
-        reads.hosts["i-1"] = Instance(**told, state=State(state))
+        reads.hosts["i-1"] = replace(told, state=State(state))
         assert (await resolved(lookup, reads, tasks, number * ADDRESSES_FOR))[0] == ["instances"]
         assert bool(host_address(lookup, tasks[0], kind)) is kept
 
