@@ -113,7 +113,10 @@ class Cloud:
         """
         account = SELF if place.account == self._own_account else place.account
         key = (account, place.region)
-        return Api(place, self, self._budgets.setdefault(key, Budget(budget)), budget, requested)
+        shared = self._budgets.setdefault(key, Budget(budget))
+        api = Api(place, self, shared, requested)
+        shared.limit(api, budget)
+        return api
 
     async def perform(self, place: Place, service: str, operation: str, parameters: Mapping[str, object]) -> Answer:
         """Make one call in a thread of the place.
@@ -143,8 +146,7 @@ class Cloud:
 class Api:
     """What one source may call in one place."""
 
-    def __init__(self, place: Place, cloud: Cloud, budget: Budget, limit: float, requested: Requested) -> None:
-        budget.limit(self, limit)
+    def __init__(self, place: Place, cloud: Cloud, budget: Budget, requested: Requested) -> None:
         self.place = place
         self.budget = budget
         self.calls = 0
@@ -152,7 +154,6 @@ class Api:
         self.longest = longest(place, cloud.attempts)
         """Seconds that one call may take, with every try."""
         self._cloud = cloud
-        self._limit = limit
         self._requested = requested
         self._deadline: asyncio.Timeout | None = None
 
@@ -172,7 +173,9 @@ class Api:
 
     def branch(self) -> "Api":
         """The same place and budget, with a count of calls of its own: for one of several who read there."""
-        return Api(self.place, self._cloud, self.budget, self._limit, self._requested)
+        branch = Api(self.place, self._cloud, self.budget, self._requested)
+        self.budget.adopt(branch, self)
+        return branch
 
     async def call(
         self,

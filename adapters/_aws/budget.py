@@ -46,6 +46,10 @@ class Budget:
         self._limits[user] = rate
         self._tokens = min(self._tokens, self.rate * _BURST)
 
+    def adopt(self, user: object, like: object) -> None:
+        """Have a user that has the same limit as another one, which may go before it."""
+        self._limits[user] = self._limits.get(like, self._initial)
+
     async def take(self) -> None:
         """Wait until a call may be made; whoever comes first goes first."""
         self._fill()

@@ -78,8 +78,7 @@ class ClusterReader:
         """Whether a pass was complete, or the cluster does not exist."""
         self.reported = False
         """Whether a report was complete, so that nobody else's is left to be confirmed."""
-        self.arn = name if ":" in name else ""
-        """Of the cluster; empty until it was found."""
+        self._arn = name if ":" in name else ""
         self._book = Book(Mapper(config))
         self._lookup = Lookup(config, patience=patience)
         self._missing_since: float | None = None
@@ -87,6 +86,11 @@ class ClusterReader:
         self._partial = False
         self._looked_back = False
         """Whether the tasks were listed that were to stop before this process was there to see them run."""
+
+    @property
+    def arn(self) -> str:
+        """Of the cluster; empty until it has been found."""
+        return self._arn
 
     @property
     def loading(self) -> int:
@@ -109,7 +113,7 @@ class ClusterReader:
             ClusterGoneError: there is no such cluster.
         """
         try:
-            if not self.arn:
+            if not self._arn:
                 await self._require(client, context, now)
             listed, errors = await self._list(client)
             if errors and errors[0].code == NO_CLUSTER:
@@ -120,7 +124,7 @@ class ClusterReader:
             self._missing_since = None
 
         async def describe(arns: Sequence[str]) -> None:
-            described = await client.tasks(self.arn, arns)
+            described = await client.tasks(self._arn, arns)
             self._book.take(described.found, described.missing, now)
             self._tell(described, context)
             self._require_all(described, arns)
@@ -130,7 +134,7 @@ class ClusterReader:
 
     async def resolve(self, client: Reads, now: float) -> tuple[AwsError, ...]:
         """Ask for what surrounds the tasks and is not known; returns what could not be had."""
-        return await self._lookup.resolve(client, self.arn, self._book.tasks, now)
+        return await self._lookup.resolve(client, self._arn, self._book.tasks, now)
 
     async def report(self, sink: Sink, now: float, *, complete: bool) -> None:
         """Tell what is to be served, if it is anything new.
@@ -140,7 +144,7 @@ class ClusterReader:
             now: monotonic time in seconds.
             complete: whether everything was read.
         """
-        if not self.arn:
+        if not self._arn:
             return  # it has never been found, so there is nothing to tell of it
         tasks = self._book.tasks
         for start in range(0, len(tasks), _SLICE):
@@ -152,7 +156,7 @@ class ClusterReader:
         anew = complete and (self._partial or not self.reported)
         report = self._book.report(anew=anew)
         if report is not None:
-            sink.replace(Scope(self.arn), report.services, complete=complete, removed=report.ended)
+            sink.replace(Scope(self._arn), report.services, complete=complete, removed=report.ended)
         self._partial = (self._partial or report is not None) and not complete
         self.spoken |= complete
         self.reported |= complete
@@ -161,10 +165,10 @@ class ClusterReader:
         """The tasks that are to run, at first also those that are to stop; with the reason why there may be more."""
         listed: set[str] = set()
         try:
-            async for page in client.task_arns(self.arn):
+            async for page in client.task_arns(self._arn):
                 listed.update(page)
             if not self._looked_back:  # from then on, who is to stop was known before
-                async for page in client.task_arns(self.arn, stopping=True):
+                async for page in client.task_arns(self._arn, stopping=True):
                     listed.update(page)
                 self._looked_back = True
         except AwsError as error:
@@ -178,10 +182,10 @@ class ClusterReader:
             AwsError: it cannot be looked for, or seems not to exist.
             ClusterGoneError: it does not exist, as was found twice, some time apart.
         """
-        described = await client.cluster(self.arn or self.name)
+        described = await client.cluster(self._arn or self.name)
         there = [one for one in described.found if one.status not in _GONE]
         if there:
-            self.arn = there[0].cluster_arn
+            self._arn = there[0].cluster_arn
             return
         if not described.missing and not described.found:
             raise AwsError(f"cluster {self.name!r} is neither described nor missing", Kind.PARTIAL, INCOMPLETE)
@@ -196,12 +200,12 @@ class ClusterReader:
     def _end(self, sink: Sink) -> None:
         """What was seen here has ended; what others reported before, nobody has seen end: that is for them to judge."""
         self.spoken = True
-        if not self.arn:
+        if not self._arn:
             return  # it has never been found under its name, so there is no scope to speak for
         self._book.end()
         report = self._book.report(anew=not self.reported)
         if report is not None:
-            sink.replace(Scope(self.arn), {}, removed=report.ended)
+            sink.replace(Scope(self._arn), {}, removed=report.ended)
         self._partial = False
         self.reported = True
 
