@@ -131,10 +131,10 @@ async def test_throttling_takes_nothing_away_and_makes_polls_rarer(aws: CannedAw
 
 
 async def test_a_storm_of_throttling_loses_no_instance(aws: CannedAws, fleet: CannedFleet) -> None:
-    """Forty pages against a bucket of ten that refills with twenty a second, as AWS's own do."""
+    """Forty pages against a bucket of five that refills with ten a second: a slow machine is refused too."""
     fleet.page = 10
     fleet.show(*(Shown(f"i-{number}", private=f"10.1.{number // 200}.{number % 200 + 1}") for number in range(400)))
-    bucket = Bucket(20, 10)
+    bucket = Bucket(10, 5)
     aws.on("DescribeInstances", lambda request: fleet.describe(request) if bucket.take() else bucket.refuse())
 
     async with reading(aws, Cloud(), interval="5s") as source:
