@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from adapters._aws import Api, AwsError
+from adapters._aws.instance import Instance
 from adapters.ec2 import payload
 from adapters.ec2.config import Config
 from adapters.ec2.mapping import Sight
-from adapters.ec2.payload import Instance
 
 GROUP_TAG = "aws:autoscaling:groupName"
 """AWS itself puts it on the instances of a group."""

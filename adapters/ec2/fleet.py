@@ -7,8 +7,8 @@ Lists of EC2 are eventually consistent and paged without a snapshot
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from adapters._aws.instance import Instance, State
 from adapters.ec2.mapping import ENDED, KNOWN_STATES, LEAVING
-from adapters.ec2.payload import Instance, State
 from bridge.model import InstanceId
 
 PASSES = 2

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from adapters._aws.instance import Instance, Interface
 from adapters.ec2.config import AddressKind, Config, Fact
-from adapters.ec2.payload import Instance, Interface
 from bridge.labels import Labels, ServiceReference, parse
 from bridge.model import (
     Endpoint,

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
 from adapters._address import one_per_address
 from adapters._aws import Api, AwsError, Kind, Place
+from adapters._aws.instance import Instance
 from adapters.ec2 import payload
 from adapters.ec2.condition import Conditions
 from adapters.ec2.config import Config
 from adapters.ec2.fleet import APART, Fleet
 from adapters.ec2.mapping import Mapped, Mapper, Sight
-from adapters.ec2.payload import Instance
 from bridge.adapter import AdapterContext
 from bridge.model import Entry, InstanceId, Scope, ServiceName
 

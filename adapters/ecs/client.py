@@ -10,6 +10,7 @@ from typing import Generic, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from adapters._aws import Api, AwsError, Kind
+from adapters._aws.instance import Instance, Zone
 from adapters.ecs.payload import (
     CLUSTER,
     CONTAINER_INSTANCE,
@@ -23,12 +24,10 @@ from adapters.ecs.payload import (
     Cluster,
     ContainerInstance,
     Failure,
-    Instance,
     Interface,
     Machine,
     Task,
     TaskDefinition,
-    Zone,
 )
 
 T = TypeVar("T")

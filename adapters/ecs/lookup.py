@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from adapters._aws import AwsError, Kind
+from adapters._aws.instance import Instance, Zone
 from adapters.ecs.address import EXTERNAL, Host, Mode, Surroundings, interface_id, mode
 from adapters.ecs.batch import chunks, each
 from adapters.ecs.client import CHUNK, MACHINES_CHUNK, UNREADABLE, Description
 from adapters.ecs.config import AddressType, Config
 from adapters.ecs.labels import names_service
 from adapters.ecs.lifecycle import Phase, phase
-from adapters.ecs.payload import ContainerInstance, Instance, Interface, Machine, Task, TaskDefinition, Zone
+from adapters.ecs.payload import ContainerInstance, Interface, Machine, Task, TaskDefinition
 
 KEPT = 10_000
 """The most definitions and hosts that are remembered although no task needs them now."""

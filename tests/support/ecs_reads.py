@@ -4,17 +4,16 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from adapters._aws import AwsError
+from adapters._aws.instance import Instance, Zone
 from adapters.ecs.client import Description
 from adapters.ecs.payload import (
     Cluster,
     ContainerInstance,
     Failure,
-    Instance,
     Interface,
     Machine,
     Task,
     TaskDefinition,
-    Zone,
 )
 
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters._aws.instance import Instance, Placement, State, Tag
 from adapters.ec2.fleet import PASSES, Fleet
-from adapters.ec2.payload import Instance, Placement, State, Tag
 
 TAG = "xds-service"
 

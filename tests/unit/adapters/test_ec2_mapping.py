@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters._aws.instance import Instance
 from adapters.ec2.config import Config
 from adapters.ec2.mapping import KNOWN_STATES, Mapper, Sight
-from adapters.ec2.payload import Instance, instances
+from adapters.ec2.payload import instances
 from bridge.model import Endpoint, Entry, Health, InstanceId, Locality, SetAside, UpstreamProtocol
 
 Json = dict[str, object]

@@ -4,10 +4,11 @@ from dataclasses import replace
 import pytest
 
 from adapters._aws import AwsError, Kind
+from adapters._aws.instance import Association, Instance, State, Zone
 from adapters.ecs.address import Surroundings
 from adapters.ecs.config import AddressType, Config
 from adapters.ecs.lookup import ADDRESSES_FOR, REFUSED_FOR, ZONES_FOR, Lookup
-from adapters.ecs.payload import Association, ContainerInstance, Instance, Interface, Machine, State, Task, Zone
+from adapters.ecs.payload import ContainerInstance, Interface, Machine, Task
 from support.ecs import CLUSTER, definition, definition_arn, task
 from support.ecs_reads import MemoryReads
 
