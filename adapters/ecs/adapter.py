@@ -3,11 +3,12 @@
 import asyncio
 from functools import partial
 
-from adapters._aws import Api, AwsError, Kind, Pace, Place, connected
+from adapters._aws import Api, AwsError, Kind, Pace, Place, connected, together
 from adapters.ecs.arn import account, last_part, region
 from adapters.ecs.client import Client
 from adapters.ecs.cluster import ClusterGoneError, ClusterReader
 from adapters.ecs.config import Config as EcsConfig
+from adapters.ecs.operation import operations, permissions
 from bridge.adapter import AdapterContext
 from bridge.errors import SourceError
 
@@ -22,6 +23,7 @@ class EcsAdapter:
     """The tasks of clusters of Amazon ECS as a source; each cluster is a scope."""
 
     Config = EcsConfig
+    permissions = staticmethod(permissions)
 
     def __init__(self, config: EcsConfig) -> None:
         self._config = config
@@ -33,7 +35,7 @@ class EcsAdapter:
         Raises:
             SourceError: nothing says which region to read, or a cluster is in none that is read.
         """
-        async with connected(self._config, context) as apis, asyncio.TaskGroup() as tasks:
+        async with connected(self._config, context, operations(self._config)) as apis, asyncio.TaskGroup() as tasks:
             _Follower(self._config, self._readers, context, tasks).start(apis)
 
 
@@ -131,11 +133,11 @@ class _Follower:
         for lack in lacking:
             lack.retry_after = pace.interval  # the tasks themselves could be read, so they are as often as ever
         if errors:
-            raise errors[0]
+            raise together((*errors, *lacking))
         if lacking:
             if lacking[0].kind is Kind.THROTTLED:
                 pace.slow_down(lacking[0])
-            raise lacking[0]
+            raise together(lacking)
 
     def _succeeded(self, label: str = "") -> None:
         """Say that a part was read; and, once all were, that the source has spoken."""
