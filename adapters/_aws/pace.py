@@ -1,11 +1,13 @@
 """How often a place is read: as configured, unless the budget or AWS itself says that this is too often."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from adapters._aws.api import Api
 from adapters._aws.error import AwsError, Kind
 from bridge.adapter import AdapterContext
+from bridge.poll import Calls, Poll
 
 _LONGEST = 300.0
 """Seconds to which throttling may stretch an interval that is shorter."""
@@ -18,7 +20,12 @@ class Pace:
     """The interval between two passes over one place, stretched when need be."""
 
     def __init__(
-        self, context: AdapterContext, interval: float, api: Api, shortest_deadline: float = SHORTEST_DEADLINE
+        self,
+        context: AdapterContext,
+        interval: float,
+        api: Api,
+        reading: str = "",
+        shortest_deadline: float = SHORTEST_DEADLINE,
     ) -> None:
         """Begin with what is configured.
 
@@ -26,11 +33,13 @@ class Pace:
             context: gives the ticks, and is told when the interval is not what is configured.
             interval: seconds between two passes, as configured.
             api: whose calls are counted against its budget.
+            reading: the `supervise` name that it is told of under.
             shortest_deadline: seconds that a pass may always take; fewer in tests.
         """
         self._context = context
         self._configured = interval
         self._api = api
+        self._reading = reading
         self._shortest_deadline = shortest_deadline
         self._stretched = interval
         self._told = 1.0
@@ -62,7 +71,7 @@ class Pace:
         Raises:
             AwsError: the pass failed or took too long; after throttling it says when to come back.
         """
-        began = self._api.calls
+        began, before = self._api.calls, self._api.calls_by_operation.copy()
         deadline = max(self._shortest_deadline, 2 * self.interval)
         try:
             async with self._api.deadline(deadline) as limit:
@@ -80,6 +89,7 @@ class Pace:
             raise
         self._spent(self._api.calls - began)
         self._stretched = max(self._configured, self._stretched / 2)
+        self._report(self._api.calls_by_operation - before)
 
     def slow_down(self, error: AwsError) -> None:
         """Ask less often after throttling, and have the error say when to come back."""
@@ -95,6 +105,17 @@ class Pace:
         told, self._told = self._told, budget.excess
         if self._told > 1.1 * told or self._told > told == 1:
             self._tell("aws.interval_stretched", calls=calls, budget=budget.rate)
+
+    def _report(self, calls: Counter[tuple[str, str]]) -> None:
+        declared = self._api.operations or {}
+        listed = (
+            Calls(
+                f"{service}.{name}", count, operation.bucket if (operation := declared.get((service, name))) else None
+            )
+            for (service, name), count in sorted(calls.items())
+        )
+        poll = Poll(str(self._api.place), tuple(listed), self._configured, self.interval, self._api.budget.rate)
+        self._context.polled(self._reading, poll)
 
     def _tell(self, event: str, **fields: object) -> None:
         self._context.noticed(

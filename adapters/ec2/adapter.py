@@ -37,7 +37,7 @@ class Ec2Adapter:
         async with connected(self._config, context, operations(self._config)) as apis, asyncio.TaskGroup() as places:
             rounds = _Rounds(context, apis)
             for api in apis:
-                pace = Pace(context, self._config.interval, api)
+                pace = Pace(context, self._config.interval, api, str(api.place))
                 # What is known outlives this run: without it, whatever a list leaves out would be gone.
                 reader = self._readers.setdefault(api.place, Reader(self._config, api.place, self._apart))
                 work = partial(_follow, reader, api, pace, rounds)

@@ -87,8 +87,8 @@ class _Follower:
         reader = self._readers.setdefault(key, ClusterReader(self._config, cluster))
         reader.resume()
         api = api.branch()
-        pace = Pace(self._context, self._config.interval, api)
         label = f'cluster "{last_part(cluster)}" in {api.place}'
+        pace = Pace(self._context, self._config.interval, api, label)
         work = partial(self._read, key, Client(api), pace, label)
         self._tasks.create_task(self._context.supervise(label, work))
 

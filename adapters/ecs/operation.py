@@ -29,7 +29,7 @@ DESCRIBE_INTERFACES = Operation("ec2", "DescribeNetworkInterfaces", "EcsPublicAd
 DESCRIBE_ZONES = Operation("ec2", "DescribeAvailabilityZones", "EcsZones", EC2_READS)
 
 _OF_A_CLUSTER = frozenset({LIST_TASKS, DESCRIBE_TASKS, DESCRIBE_CONTAINER_INSTANCES})
-"""Restricted by the condition `ecs:cluster`, and not by a resource: container instances and tasks are not known ahead."""
+"""Restricted by the condition `ecs:cluster`, not by a resource: tasks and container instances are not known ahead."""
 
 
 def operations(config: Config) -> frozenset[Operation]:
