@@ -141,7 +141,7 @@ def translated(error: Exception, service: str, operation: str, place: object, ac
         action = f"sts:{error.operation_name}"
     message = f"{service} {operation} in {place} failed ({code}): {text}; {advice}"
     slow = kind in (Kind.DENIED, Kind.REJECTED)
-    missing = (_missing(text, action),) if code in _FORBIDDEN else ()
+    missing = _missing(str(error), code, action) if kind is Kind.DENIED else ()
     return AwsError(message, kind, code, retry_after=_SLOW_RETRY if slow else None, missing=missing)
 
 
@@ -177,13 +177,12 @@ def incomplete(service: str, operation: str, place: object, what: str) -> AwsErr
     return AwsError(f"{service} {operation} in {place} was answered with {what}; {advice}", Kind.PARTIAL, INCOMPLETE)
 
 
-def _missing(text: str, action: str) -> str:
-    """The permission that is missing, with its resource where AWS says which."""
+def _missing(text: str, code: str, action: str) -> tuple[str, ...]:
+    """The permission that is missing, with its resource where AWS says which; none where it is something else."""
     found = _NAMED.search(text)
     if not found:
-        return action
-    resource = (found[2] or "").rstrip(".,")
-    return f"{found[1]} on {resource}" if resource else found[1]
+        return (action,) if code in _FORBIDDEN else ()
+    return (f"{found[1]} on {found[2]}" if found[2] else found[1],)
 
 
 def _judged(error: Exception) -> tuple[Kind, str, str]:

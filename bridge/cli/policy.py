@@ -8,9 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
-from bridge.adapter import AdapterConfig, Permitted
 from bridge.config import SourceConfig
 from bridge.errors import ConfigError
 from bridge.permission import Condition, Permission, combined
@@ -109,9 +107,7 @@ def policies(sources: Sequence[SourceConfig], role: str = "") -> Policies | None
     needed: dict[str, list[Permission]] = defaultdict(list)
     external_ids: dict[str, set[str]] = defaultdict(set)
     for source in sources:
-        if not hasattr(source.adapter, "permissions"):
-            continue
-        for grant in cast("Permitted[AdapterConfig]", source.adapter).permissions(source.options, account):
+        for grant in source.grants(account):
             needed[grant.identity.name] += grant.permissions
             external_ids[grant.identity.name].add(grant.identity.external_id)
     if not needed:

@@ -77,6 +77,8 @@ def reading(target: Console, read: Reading) -> None:
         _table(target, ("API call", "result", "count"), calls)
     for permission in read.missing:
         _line(target, f"missing permission: {permission}", "bold red")
+    if read.missing and read.source.grants(""):
+        _line(target, "`xds-bridge iam-policy` prints all that this configuration needs", "dim")
     _set_aside(target, read)
 
 
