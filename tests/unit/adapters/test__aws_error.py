@@ -27,7 +27,7 @@ def refused(code: str, message: str, status: int = 400, operation: str = "Descri
         (
             "UnauthorizedOperation",
             403,
-            f"You are not authorized. {USER} is not authorized to perform: ec2:DescribeInstances because no policy does",
+            f"You may not. {USER} is not authorized to perform: ec2:DescribeInstances because no policy allows it",
             ("ec2:DescribeInstances",),
         ),
         ("AccessDenied", 403, f"{USER} is not authorized to perform: autoscaling:X", ("autoscaling:X",)),
