@@ -44,6 +44,7 @@ class Pace:
         self._stretched = interval
         self._told = 1.0
         self._calls = 0
+        self._listed: tuple[Calls, ...] = ()
 
     @property
     def interval(self) -> float:
@@ -89,12 +90,14 @@ class Pace:
             raise
         self._spent(self._api.calls - began)
         self._stretched = max(self._configured, self._stretched / 2)
-        self._report(self._api.calls_by_operation - before)
+        self._listed = self._by_operation(self._api.calls_by_operation - before)
+        self._report()
 
     def slow_down(self, error: AwsError) -> None:
         """Ask less often after throttling, and have the error say when to come back."""
         self._stretched = min(max(_LONGEST, self._configured), 2 * self.interval)
         self._tell("aws.throttled")
+        self._report()
         error.retry_after = self.interval
 
     def _spent(self, calls: int) -> None:
@@ -106,15 +109,17 @@ class Pace:
         if self._told > 1.1 * told or self._told > told == 1:
             self._tell("aws.interval_stretched", calls=calls, budget=budget.rate)
 
-    def _report(self, calls: Counter[tuple[str, str]]) -> None:
+    def _by_operation(self, calls: Counter[tuple[str, str]]) -> tuple[Calls, ...]:
         declared = self._api.operations or {}
-        listed = (
-            Calls(
-                f"{service}.{name}", count, operation.bucket if (operation := declared.get((service, name))) else None
-            )
+        buckets = {key: declared[key].bucket if key in declared else None for key in calls}
+        return tuple(
+            Calls(f"{service}.{name}", count, buckets[service, name])
             for (service, name), count in sorted(calls.items())
         )
-        poll = Poll(str(self._api.place), tuple(listed), self._configured, self.interval, self._api.budget.rate)
+
+    def _report(self) -> None:
+        """Tell what a pass costs, as of the last that came to its end, and when the next one comes."""
+        poll = Poll(str(self._api.place), self._listed, self._configured, self.interval, self._api.budget.rate)
         self._context.polled(self._reading, poll)
 
     def _tell(self, event: str, **fields: object) -> None:

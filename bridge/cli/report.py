@@ -83,8 +83,11 @@ def reading(target: Console, read: Reading) -> None:
 
 
 def polling(target: Console, reads: Sequence[Reading]) -> None:
-    """Print what it costs to keep polling the sources, place by place: what several share counts together."""
-    polls = {read.source.name: read.polls for read in reads if read.polls}
+    """Print what it costs to keep polling the sources, place by place: what several share counts together.
+
+    Of a source that could not be read nobody knows what a whole pass costs.
+    """
+    polls = {read.source.name: read.polls for read in reads if read.polls and not read.errors}
     if not polls:
         return
     target.print()

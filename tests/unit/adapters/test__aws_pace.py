@@ -101,6 +101,10 @@ async def test_what_a_pass_cost_is_told(context: TickedContext) -> None:
     )
     assert told.count == 200
 
+    pace.slow_down(THROTTLED)
+    slowed = context.polls["cluster"]
+    assert (slowed.interval, slowed.calls) == (80, told.calls)
+
 
 async def test_a_pass_that_breaks_off_does_not_make_the_next_one_look_cheap(pace: Pace, api: Api) -> None:
     await passed(pace, api, 200)

@@ -154,9 +154,8 @@ async def test_sources_are_listed_in_their_precedence(bench: Bench) -> None:
     poll = Poll("self/eu-west-1", (Calls("ecs:ListTasks", 2),), configured=15, interval=40, budget=5)
     bench.reading.readings = (ReadingStatus("api", 4.0, 1.0, None), ReadingStatus("web", None, None, poll))
 
-    document = await bench.get("/api/v1/sources")
+    sources = (await bench.get("/api/v1/sources"))["sources"]
 
-    sources = document["sources"]
     assert isinstance(sources, list)
     assert [source["name"] for source in sources] == ["dc1", "local"]
     assert sources[0] == {
