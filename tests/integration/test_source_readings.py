@@ -67,8 +67,8 @@ async def test_a_region_that_is_denied_ages_the_source_while_the_other_goes_on(a
     (failure,) = cast("list[Mapping[str, object]]", later["failures"])
     assert (failure["reading"], failure["missing"]) == (FAR, ["ec2:DescribeInstances"])
     assert metrics['xds_bridge_source_last_success_timestamp_seconds{source="vms"}'] == later["last_success"]
-    assert metrics[f'xds_bridge_source_poll_interval_seconds{{source="vms",place="{NEAR}"}}'] == 0.2
-    assert metrics[f'xds_bridge_source_poll_calls{{source="vms",place="{NEAR}"}}'] == 1
+    assert metrics[f'xds_bridge_source_poll_interval_seconds{{place="{NEAR}",source="vms"}}'] == 0.2
+    assert metrics[f'xds_bridge_source_poll_calls{{place="{NEAR}",source="vms"}}'] == 1
 
 
 async def _is_failing(bridge: BridgeProcess, name: str) -> bool:
