@@ -1,7 +1,8 @@
 """Calls as the sources make them: within the budget, off the event loop, counted, and failing as `AwsError` alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
@@ -11,6 +12,7 @@ from adapters._aws.budget import Budget
 from adapters._aws.clients import ATTEMPTS, Clients, longest
 from adapters._aws.config import AccountConfig, AwsConfig
 from adapters._aws.error import FAILURES, INCOMPLETE, AwsError, Kind, counted_retries, incomplete, retries, translated
+from adapters._aws.operation import Operation
 from adapters._aws.place import SELF, Place
 from bridge.adapter import AdapterContext
 
@@ -103,18 +105,21 @@ class Cloud:
                 answer = await api.call("sts", "GetCallerIdentity", expect=["Account"])
             self._own_account = str(answer["Account"])
 
-    def api(self, place: Place, budget: float, requested: Requested) -> "Api":
+    def api(
+        self, place: Place, budget: float, requested: Requested, operations: Collection[Operation] | None = None
+    ) -> "Api":
         """Calls of one source in one place.
 
         Args:
             place: where.
             budget: calls per second that the source allows there; of all sources that there are the lowest counts.
             requested: told of each call.
+            operations: all that may be called; None for whatever is asked.
         """
         account = SELF if place.account == self._own_account else place.account
         key = (account, place.region)
         shared = self._budgets.setdefault(key, Budget(budget))
-        api = Api(place, self, shared, requested)
+        api = Api(place, self, shared, requested, operations)
         shared.limit(api, budget)
         return api
 
@@ -146,13 +151,24 @@ class Cloud:
 class Api:
     """What one source may call in one place."""
 
-    def __init__(self, place: Place, cloud: Cloud, budget: Budget, requested: Requested) -> None:
+    def __init__(
+        self,
+        place: Place,
+        cloud: Cloud,
+        budget: Budget,
+        requested: Requested,
+        operations: Collection[Operation] | None = None,
+    ) -> None:
         self.place = place
         self.budget = budget
+        self.operations = None if operations is None else {(each.service, each.name): each for each in operations}
+        """What the source has declared that it calls, by service and name; None for whatever it asks."""
         self.calls = 0
         """How many calls were made so far."""
         self.longest = longest(place, cloud.attempts)
         """Seconds that one call may take, with every try."""
+        self.calls_by_operation: Counter[tuple[str, str]] = Counter()
+        """The same by service and operation."""
         self._cloud = cloud
         self._requested = requested
         self._deadline: asyncio.Timeout | None = None
@@ -173,7 +189,8 @@ class Api:
 
     def branch(self) -> "Api":
         """The same place and budget, with a count of calls of its own: for one of several who read there."""
-        branch = Api(self.place, self._cloud, self.budget, self._requested)
+        operations = None if self.operations is None else self.operations.values()
+        branch = Api(self.place, self._cloud, self.budget, self._requested, operations)
         self.budget.adopt(branch, self)
         return branch
 
@@ -195,7 +212,10 @@ class Api:
 
         Raises:
             AwsError: there is no answer that could be used.
+            LookupError: the source has not declared that it calls this, so that its policy does not allow it: a bug.
         """
+        if self.operations is not None and (service, operation) not in self.operations:
+            raise LookupError(f"{service}:{operation} is called and not declared")
         try:
             return await self._attempt(service, operation, parameters, expect)
         except AwsError as error:
@@ -239,6 +259,7 @@ class Api:
         loop = asyncio.get_running_loop()
         began, code = loop.time(), "cancelled"
         self.calls += 1
+        self.calls_by_operation[service, operation] += 1
         try:
             answer = await self._cloud.perform(self.place, service, operation, parameters)
             missing = [key for key in expect if answer.get(key) is None]
@@ -246,7 +267,8 @@ class Api:
             self.budget.charge(counted_retries(answer))
         except FAILURES as error:
             self.budget.charge(retries(error, self._cloud.attempts))
-            failure = translated(error, service, operation, self.place)
+            declared = (self.operations or {}).get((service, operation))
+            failure = translated(error, service, operation, self.place, declared.action if declared else "")
             code = failure.code or type(error).__name__
             raise failure from error
         finally:
@@ -272,8 +294,15 @@ class Api:
 
 
 @asynccontextmanager
-async def connected(config: AwsConfig, context: AdapterContext) -> AsyncIterator[tuple[Api, ...]]:
+async def connected(
+    config: AwsConfig, context: AdapterContext, operations: Collection[Operation]
+) -> AsyncIterator[tuple[Api, ...]]:
     """The places that a source reads, one for each account and region, for as long as the block lasts.
+
+    Args:
+        config: of the source.
+        context: counts the calls.
+        operations: all that the source calls.
 
     Raises:
         AwsError: nothing says which region to read.
@@ -290,6 +319,7 @@ async def connected(config: AwsConfig, context: AdapterContext) -> AsyncIterator
                 Place(region, account.assume_role, account.external_id, config.endpoint_url, config.timeout),
                 config.api_budget,
                 context.requested,
+                operations,
             )
             for account in accounts
             for region in regions

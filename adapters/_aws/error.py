@@ -1,6 +1,7 @@
 """What can go wrong with a call, in our words: every failure of the SDK, of AWS and of the network, translated once."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -56,8 +57,16 @@ class Kind(StrEnum):
 class AwsError(SourceError):
     """A call failed, or its answer cannot be used. Nothing that is known is lost."""
 
-    def __init__(self, message: str, kind: Kind, code: str = "", *, retry_after: float | None = None) -> None:
-        super().__init__(message, retry_after=retry_after)
+    def __init__(
+        self,
+        message: str,
+        kind: Kind,
+        code: str = "",
+        *,
+        retry_after: float | None = None,
+        missing: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, retry_after=retry_after, missing=missing)
         self.kind = kind
         self.code = code
         """AWS's own code, or the name of the SDK's exception."""
@@ -76,6 +85,11 @@ _DENIED = frozenset(
         "UnrecognizedClientException",
     }
 )  # fmt: skip
+_FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation"})
+"""Those of them that mean that a policy does not allow it: the credentials themselves are good."""
+_NAMED = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z]+)(?: on resource: (\S+))?")
+"""How AWS names what is missing, where it does
+(https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html)."""
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 _THROTTLED = frozenset(
     {
@@ -108,7 +122,7 @@ _NEXT: Mapping[Kind, str] = MappingProxyType(
 )
 
 
-def translated(error: Exception, service: str, operation: str, place: object) -> AwsError:
+def translated(error: Exception, service: str, operation: str, place: object, action: str = "") -> AwsError:
     """One of `FAILURES` as an `AwsError`.
 
     Args:
@@ -116,20 +130,31 @@ def translated(error: Exception, service: str, operation: str, place: object) ->
         service: such as `ec2`.
         operation: such as `DescribeInstances`.
         place: account and region, for the message.
+        action: what a policy calls the operation; empty where it is called the same.
     """
+    action = action or f"{service}:{operation}"
     kind, code, text = _judged(error)
-    advice = _NEXT.get(kind) or f"allow {service}:{operation} to the role of the bridge"
+    advice = _NEXT.get(kind) or f"allow {action} to the role of the bridge"
     if any(part in code for part in _SKEW):
         advice += "; is the clock of this machine right?"
     if isinstance(error, _NO_CREDENTIALS):
         advice = "give the bridge a role, or credentials in the places that the AWS SDK looks at"
     elif isinstance(error, ClientError) and error.operation_name != operation:
         advice = f"it is {error.operation_name} that failed, before {operation}; {advice}".replace(
-            f"{service}:{operation}", f"sts:{error.operation_name}"
+            action, f"sts:{error.operation_name}"
         )
+        action = f"sts:{error.operation_name}"
     message = f"{service} {operation} in {place} failed ({code}): {text}; {advice}"
     slow = kind in (Kind.DENIED, Kind.REJECTED)
-    return AwsError(message, kind, code, retry_after=_SLOW_RETRY if slow else None)
+    missing = _missing(str(error), code, action) if kind is Kind.DENIED else ()
+    return AwsError(message, kind, code, retry_after=_SLOW_RETRY if slow else None, missing=missing)
+
+
+def together(errors: Sequence[AwsError]) -> AwsError:
+    """The first of several failures, with the permissions that all of them lack."""
+    first = errors[0]
+    first.missing = tuple(dict.fromkeys(missing for error in errors for missing in error.missing))
+    return first
 
 
 def counted_retries(answer: Mapping[str, object]) -> int:
@@ -155,6 +180,14 @@ def incomplete(service: str, operation: str, place: object, what: str) -> AwsErr
     """An answer with status 200 that is not what was asked for."""
     advice = _NEXT[Kind.PARTIAL]
     return AwsError(f"{service} {operation} in {place} was answered with {what}; {advice}", Kind.PARTIAL, INCOMPLETE)
+
+
+def _missing(text: str, code: str, action: str) -> tuple[str, ...]:
+    """The permission that is missing, with its resource where AWS says which; none where it is something else."""
+    found = _NAMED.search(text)
+    if not found:
+        return (action,) if code in _FORBIDDEN else ()
+    return (f"{found[1]} on {found[2]}" if found[2] else found[1],)
 
 
 def _judged(error: Exception) -> tuple[Kind, str, str]:

@@ -1,11 +1,13 @@
 """How often a place is read: as configured, unless the budget or AWS itself says that this is too often."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from adapters._aws.api import Api
 from adapters._aws.error import AwsError, Kind
 from bridge.adapter import AdapterContext
+from bridge.poll import Calls, Poll
 
 _LONGEST = 300.0
 """Seconds to which throttling may stretch an interval that is shorter."""
@@ -18,7 +20,12 @@ class Pace:
     """The interval between two passes over one place, stretched when need be."""
 
     def __init__(
-        self, context: AdapterContext, interval: float, api: Api, shortest_deadline: float | None = None
+        self,
+        context: AdapterContext,
+        interval: float,
+        api: Api,
+        reading: str = "",
+        shortest_deadline: float | None = None,
     ) -> None:
         """Begin with what is configured.
 
@@ -26,17 +33,20 @@ class Pace:
             context: gives the ticks, and is told when the interval is not what is configured.
             interval: seconds between two passes, as configured.
             api: whose calls are counted against its budget.
+            reading: the `supervise` name that it is told of under.
             shortest_deadline: seconds that a pass may always take; None for as many as let every call end by itself.
         """
         self._context = context
         self._configured = interval
         self._api = api
+        self._reading = reading
         self._shortest_deadline = shortest_deadline or max(SHORTEST_DEADLINE, api.longest)
         self._stretched = interval
         self._eased_from = 0.0
         """What the interval was stretched to before this pass, which was not throttled itself, shortened it."""
         self._told = 1.0
         self._calls = 0
+        self._listed: tuple[Calls, ...] = ()
 
     @property
     def interval(self) -> float:
@@ -69,8 +79,8 @@ class Pace:
         Raises:
             AwsError: the pass failed or took too long; after throttling it says when to come back.
         """
-        began, self._eased_from = self._api.calls, 0.0
-        deadline = self.deadline
+        began, before = self._api.calls, self._api.calls_by_operation.copy()
+        deadline, self._eased_from = self.deadline, 0.0
         try:
             async with self._api.deadline(deadline) as limit:
                 yield
@@ -88,11 +98,14 @@ class Pace:
         self._spent(self._api.calls - began)
         self._eased_from = self._stretched
         self._stretched = max(self._configured, self._stretched / 2)
+        self._listed = self._by_operation(self._api.calls_by_operation - before)
+        self._report()
 
     def slow_down(self, error: AwsError) -> None:
         """Ask less often after throttling, within a turn or after it, and have the error say when to come back."""
         self._stretched = min(max(_LONGEST, self._configured), 2 * max(self.interval, self._eased_from))
         self._tell("aws.throttled")
+        self._report()
         error.retry_after = self.interval
 
     def _spent(self, calls: int) -> None:
@@ -103,6 +116,19 @@ class Pace:
         told, self._told = self._told, budget.excess
         if self._told > 1.1 * told or self._told > told == 1:
             self._tell("aws.interval_stretched", calls=calls, budget=budget.rate)
+
+    def _by_operation(self, calls: Counter[tuple[str, str]]) -> tuple[Calls, ...]:
+        declared = self._api.operations or {}
+        buckets = {key: declared[key].bucket if key in declared else None for key in calls}
+        return tuple(
+            Calls(f"{service}.{name}", count, buckets[service, name])
+            for (service, name), count in sorted(calls.items())
+        )
+
+    def _report(self) -> None:
+        """Tell what a pass costs, as of the last that came to its end, and when the next one comes."""
+        poll = Poll(str(self._api.place), self._listed, self._configured, self.interval, self._api.budget.rate)
+        self._context.polled(self._reading, poll)
 
     def _tell(self, event: str, **fields: object) -> None:
         self._context.noticed(

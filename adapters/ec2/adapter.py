@@ -6,6 +6,7 @@ from functools import partial
 from adapters._aws import Api, Pace, Place, connected
 from adapters.ec2.config import Config as Ec2Config
 from adapters.ec2.fleet import APART
+from adapters.ec2.operation import operations, permissions
 from adapters.ec2.reader import Reader
 from bridge.adapter import AdapterContext
 
@@ -14,6 +15,7 @@ class Ec2Adapter:
     """Tagged EC2 instances as a source."""
 
     Config = Ec2Config
+    permissions = staticmethod(permissions)
 
     def __init__(self, config: Ec2Config, apart: float = APART) -> None:
         """Know nothing.
@@ -32,10 +34,10 @@ class Ec2Adapter:
         Raises:
             SourceError: nothing says which region to read.
         """
-        async with connected(self._config, context) as apis, asyncio.TaskGroup() as places:
+        async with connected(self._config, context, operations(self._config)) as apis, asyncio.TaskGroup() as places:
             rounds = _Rounds(context, apis)
             for api in apis:
-                pace = Pace(context, self._config.interval, api)
+                pace = Pace(context, self._config.interval, api, str(api.place))
                 # What is known outlives this run: without it, whatever a list leaves out would be gone.
                 reader = self._readers.setdefault(api.place, Reader(self._config, api.place, self._apart))
                 work = partial(_follow, reader, api, pace, rounds)

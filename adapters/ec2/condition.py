@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from adapters._aws import Api, AwsError
+from adapters._aws import Api, AwsError, together
 from adapters._aws.instance import Instance
 from adapters.ec2 import payload
 from adapters.ec2.config import Config
@@ -40,7 +40,8 @@ class Conditions:
             AwsError: there is no last good answer either, so that nothing may be said of any instance.
         """
         instances = tuple(instances)
-        failure: AwsError | None = None
+        failures: list[AwsError] = []
+        known = True
         questions: list[tuple[bool, object, Callable[[], Awaitable[None]]]] = [
             (self._config.status_checks, self._impaired, lambda: self._read_statuses(api)),
             (self._config.autoscaling, self._lifecycles, lambda: self._read_lifecycles(api, instances)),
@@ -52,10 +53,11 @@ class Conditions:
             try:
                 await ask()
             except AwsError as error:
-                if last is None:
-                    raise
-                failure = failure or error
-        return failure
+                failures.append(error)
+                known &= last is not None
+        if not known:
+            raise together(failures)
+        return together(failures) if failures else None
 
     def sight(self, instance: Instance) -> Sight:
         """An instance with what is known beside it."""

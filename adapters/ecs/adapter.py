@@ -3,11 +3,12 @@
 import asyncio
 from functools import partial
 
-from adapters._aws import Api, AwsError, Kind, Pace, Place, connected
+from adapters._aws import Api, AwsError, Kind, Pace, Place, connected, together
 from adapters.ecs.arn import account, last_part, region
 from adapters.ecs.client import Client
 from adapters.ecs.cluster import ClusterGoneError, ClusterReader
 from adapters.ecs.config import Config as EcsConfig
+from adapters.ecs.operation import operations, permissions
 from bridge.adapter import AdapterContext
 from bridge.errors import SourceError
 
@@ -22,6 +23,7 @@ class EcsAdapter:
     """The tasks of clusters of Amazon ECS as a source; each cluster is a scope."""
 
     Config = EcsConfig
+    permissions = staticmethod(permissions)
 
     def __init__(self, config: EcsConfig, patience: float | None = None) -> None:
         """Know nothing.
@@ -40,7 +42,7 @@ class EcsAdapter:
         Raises:
             SourceError: nothing says which region to read, or a cluster is in none that is read.
         """
-        async with connected(self._config, context) as apis, asyncio.TaskGroup() as tasks:
+        async with connected(self._config, context, operations(self._config)) as apis, asyncio.TaskGroup() as tasks:
             _Follower(self._config, self._patience, self._readers, context, tasks).start(apis)
 
 
@@ -100,8 +102,8 @@ class _Follower:
         reader = self._readers.setdefault(key, ClusterReader(self._config, cluster, self._patience))
         reader.resume()
         api = api.branch()
-        pace = Pace(self._context, self._config.interval, api)
         label = f'cluster "{last_part(cluster)}" in {api.place}'
+        pace = Pace(self._context, self._config.interval, api, label)
         work = partial(self._read, key, Client(api), pace, label)
         self._tasks.create_task(self._context.supervise(label, work))
 
@@ -169,12 +171,12 @@ class _Follower:
         for lack in lacking:
             lack.retry_after = pace.interval  # the tasks themselves could be read, so they are as often as ever
         if errors:
-            raise errors[0]
+            raise together((*errors, *lacking))
         if lacking:
-            worst = next((lack for lack in lacking if lack.kind is Kind.THROTTLED), lacking[0])
-            if worst.kind is Kind.THROTTLED:
-                pace.slow_down(worst)
-            raise worst
+            lacking = tuple(sorted(lacking, key=lambda lack: lack.kind is not Kind.THROTTLED))
+            if lacking[0].kind is Kind.THROTTLED:
+                pace.slow_down(lacking[0])
+            raise together(lacking)
 
     async def _describe(self, reader: ClusterReader, client: Client, pace: Pace, now: float) -> tuple[AwsError, ...]:
         errors: tuple[AwsError, ...] = ()

@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 from bridge.adapter import Adapter
 from bridge.errors import SourceError
 from bridge.model import Endpoint, Entry, InstanceId, Scope, ServiceName, SetAside, SourceName
+from bridge.poll import Poll
 
 T = TypeVar("T")
 
@@ -109,6 +110,7 @@ class RecordingContext:
         self.failures: dict[str, list[SourceError]] = defaultdict(list)
         self.successes: Counter[str] = Counter()
         self.requests: Counter[tuple[str, str]] = Counter()
+        self.polls: dict[str, Poll] = {}
         self._process = {} if process is None else process
 
     @property
@@ -142,6 +144,9 @@ class RecordingContext:
     def requested(self, operation: str, code: str, duration: float) -> None:
         assert duration >= 0
         self.requests[operation, code] += 1
+
+    def polled(self, name: str, poll: Poll) -> None:
+        self.polls[name] = poll
 
     def noticed(self, event: str, **fields: object) -> None:
         self.notices.append((event, fields))

@@ -3,7 +3,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters._aws import Api, AwsError, Cloud, Kind, Pace, Place
+from adapters._aws import Api, AwsError, Cloud, Kind, Operation, Pace, Place
+from bridge.poll import Bucket, Calls, Poll
 from support.aws import canned_aws, document, use_credentials
 from support.recording import RecordingContext
 from support.ticks import ManualTicks
@@ -106,6 +107,28 @@ async def test_the_interval_is_never_shorter_than_the_calls_of_a_pass_take(
     ((event, fields),) = context.notices
     assert event == "aws.interval_stretched"
     assert fields == {"place": "self/eu-west-1", "configured": 30, "interval": 40.0, "calls": 200, "budget": 5}
+
+
+async def test_what_a_pass_cost_is_told(context: TickedContext) -> None:
+    declared = Operation("ecs", "ListTasks", "EcsTasks", Bucket("reads", 20, 100))
+    api = Cloud().api(Place("eu-west-1"), 5, context.requested, (declared,))
+    pace = Pace(context, 30, api, "cluster")
+    api.calls_by_operation["ecs", "ListTasks"] = 7
+
+    async with pace.turn():
+        api.calls += 200
+        api.calls_by_operation["ecs", "ListTasks"] += 199
+        api.calls_by_operation["ecs", "DescribeTasks"] += 1
+
+    told = context.polls["cluster"]
+    assert told == Poll(
+        "self/eu-west-1", (Calls("ecs.DescribeTasks", 1), Calls("ecs.ListTasks", 199, declared.bucket)), 30, 40, 5
+    )
+    assert told.count == 200
+
+    pace.slow_down(THROTTLED)
+    slowed = context.polls["cluster"]
+    assert (slowed.interval, slowed.calls) == (80, told.calls)
 
 
 async def test_a_pass_that_breaks_off_does_not_make_the_next_one_look_cheap(pace: Pace, api: Api) -> None:
