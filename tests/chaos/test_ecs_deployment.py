@@ -1,4 +1,4 @@
-"""A rolling deployment in ECS replaces every task under load: no request fails, and none goes to a task that stopped."""
+"""A rolling deployment in ECS replaces every task under load: no request fails, none goes to a task that stopped."""
 
 from pathlib import Path
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+import boto3
 import pytest
 from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
@@ -29,6 +30,17 @@ def use_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
+
+
+def assumed(url: str, role: str) -> dict[str, str]:
+    """Credentials in the account of a role, as keyword arguments of a client."""
+    sts = boto3.client("sts", region_name=REGION, endpoint_url=url)
+    found = sts.assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    return {
+        "aws_access_key_id": found["AccessKeyId"],
+        "aws_secret_access_key": found["SecretAccessKey"],
+        "aws_session_token": found["SessionToken"],
+    }
 
 
 def impatient() -> Cloud:
