@@ -7,7 +7,7 @@ import pytest
 
 from adapters._aws import AwsError, Cloud, Kind
 from bridge.model import Health
-from support.aws import JSON, Request, canned_aws, document, hang, json_error, use_credentials
+from support.aws import JSON, Bucket, Request, canned_aws, document, hang, json_error, use_credentials
 from support.ecs import (
     ACCOUNT,
     CLUSTER,
@@ -15,10 +15,10 @@ from support.ecs import (
     task_arn,
     task_json,
 )
-from support.ecs_reading import failures, passes, reading
+from support.ecs_reading import adapter, failures, passes, reading
 from support.ecs_server import EcsServer, asking_for, few_times, reply
 from support.fault_proxy import Response
-from support.recording import RecordingContext
+from support.recording import RecordingContext, running
 from support.waiting import eventually
 
 WEB = {"10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"}
@@ -86,8 +86,42 @@ async def test_throttling_takes_nothing_away_and_makes_polls_rarer(
 
         assert source.sink.addresses("web") == WEB
         assert kinds(source) == {Kind.THROTTLED}
-        intervals = [fields["interval"] for event, fields in source.notices if event == "aws.throttled"]
-        assert intervals[:3] == [0.2, 0.4, 0.8]
+        assert stretched(source)[:3] == [0.2, 0.4, 0.8]
+
+
+async def test_a_storm_of_throttling_loses_nothing_and_passes(server: EcsServer, cloud: Cloud) -> None:
+    """A deployment tool empties the account's bucket, so that it refills more slowly than the bridge reads."""
+    server.serve(*(f"n{number:03}" for number in range(200)))
+    bucket = Bucket(20, 100)
+    for operation in READS:
+        server.faults[operation] = lambda _: None if bucket.take() else THROTTLED
+
+    context = RecordingContext(process={"aws": cloud}, patient=True)
+    async with running(adapter(server.aws.url), context) as source:
+        await passes(source)
+        everything = source.sink.addresses("web")
+        bucket.neighbour = 40
+        await eventually(lambda: max(stretched(source), default=0) >= 0.8, timeout=30)
+        assert source.sink.addresses("web") == everything
+        server.tasks[task_arn("t1")].update(lastStatus="STOPPED", desiredStatus="STOPPED")
+        server.run(task_json("late", address="10.7.0.1"))
+
+        bucket.neighbour = 0
+        followed = everything - {"10.0.0.1:8080"} | {"10.7.0.1:8080"}
+        await eventually(lambda: source.sink.addresses("web") == followed, timeout=60)
+        assert source.sink.lost == ["10.0.0.1:8080"]
+        assert kinds(source) == {Kind.THROTTLED}
+
+        server.faults.clear()
+        await passes(source, 6)  # each halves the interval
+        server.faults["ListTasks"] = few_times(1, THROTTLED)
+        await failures(source, 1)
+        assert stretched(source)[-1] == 0.2, "it was back at what is configured"
+
+
+def stretched(source: RecordingContext) -> list[float]:
+    """The intervals that throttling has led to."""
+    return [float(str(fields["interval"])) for event, fields in source.notices if event == "aws.throttled"]
 
 
 @pytest.mark.parametrize("operation", READS)

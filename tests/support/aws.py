@@ -143,6 +143,27 @@ def _request(headers: Mapping[str, str], body: bytes) -> Request:
     return Request(parameters.get("Action", ""), parameters, body, headers)
 
 
+class Bucket:
+    """The tokens that AWS takes calls from, which belong to the whole account."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self.neighbour = 0.0
+        """Calls per second of somebody else in the account."""
+        self.refused = 0
+        self._rate, self._burst, self._tokens, self._at = rate, burst, burst, 0.0
+
+    def take(self) -> bool:
+        """Whether a call is answered."""
+        now = asyncio.get_running_loop().time()
+        self._tokens = max(0, min(self._burst, self._tokens + (now - self._at) * (self._rate - self.neighbour)))
+        self._at = now
+        if self._tokens < 1:
+            self.refused += 1
+            return False
+        self._tokens -= 1
+        return True
+
+
 @asynccontextmanager
 async def canned_aws() -> AsyncIterator[CannedAws]:
     """A server without answers yet."""

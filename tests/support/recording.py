@@ -94,10 +94,16 @@ class RecordingContext:
 
     Args:
         process: what sources of one process share; give several contexts the same dictionary.
+        patient: retry no sooner than a failure says.
     """
 
     def __init__(
-        self, source: str = "source", *, allow_empty: bool = False, process: dict[str, object] | None = None
+        self,
+        source: str = "source",
+        *,
+        allow_empty: bool = False,
+        process: dict[str, object] | None = None,
+        patient: bool = False,
     ) -> None:
         self.source = SourceName(source)
         self.allow_empty = allow_empty
@@ -107,6 +113,7 @@ class RecordingContext:
         self.successes: Counter[str] = Counter()
         self.requests: Counter[tuple[str, str]] = Counter()
         self._process = {} if process is None else process
+        self._patient = patient
 
     @property
     def spoken(self) -> bool:
@@ -129,7 +136,7 @@ class RecordingContext:
                 await work()
             except SourceError as error:
                 self.failures[name].append(error)
-                await asyncio.sleep(RETRY_AFTER)
+                await asyncio.sleep((self._patient and error.retry_after) or RETRY_AFTER)
             else:
                 return
 
