@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from adapters._aws import Cloud
 from support.fault_proxy import Response
+from support.listening import listening
 
 REGION = "eu-west-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -168,25 +169,8 @@ class Bucket:
 async def canned_aws() -> AsyncIterator[CannedAws]:
     """A server without answers yet."""
     canned = CannedAws()
-    connections: set[asyncio.Task[None]] = set()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        connections.add(task)
-        task.add_done_callback(connections.discard)
-        await canned.serve(reader, writer)
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    canned.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(canned.serve) as canned.port:
         yield canned
-    finally:
-        server.close()
-        for task in connections:
-            task.cancel()
-        if connections:
-            await asyncio.wait(connections)
 
 
 async def hang(_: Request) -> Response:
