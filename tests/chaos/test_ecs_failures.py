@@ -1,13 +1,14 @@
 """What ECS can do to a source, row by row of what can be seen: nothing that is known is ever lost by it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
 from adapters._aws import AwsError, Cloud, Kind
 from bridge.model import Health
-from support.aws import JSON, Bucket, Request, canned_aws, document, hang, json_error, use_credentials
+from support.aws import JSON, Bucket, Request, canned_aws, document, hang, impatient, json_error, use_credentials
 from support.ecs import (
     ACCOUNT,
     CLUSTER,
@@ -145,6 +146,29 @@ async def test_expired_token_is_renewed_once_and_nobody_notices(server: EcsServe
         await passes(source, 3)
 
         assert source.failures == {}
+
+
+async def test_an_endpoint_for_credentials_that_fails_takes_nothing_away(
+    server: EcsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {"AccessKeyId": "ASIATASK", "SecretAccessKey": "s", "Token": "t", "Expiration": "2126-01-01T00:00:00Z"}
+    server.aws.on("", Response(200, JSON, json.dumps(keys).encode()))
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", server.aws.url)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+
+    async with reading(server, impatient()) as source:
+        await passes(source)
+        server.aws.on("", Response(500, JSON, b"{}"))
+        server.faults["ListTasks"] = few_times(1, json_error(400, "ExpiredTokenException"))  # so they are asked for
+        await failures(source, 1)
+        assert source.sink.addresses("web") == WEB
+        assert kinds(source) == {Kind.UNREACHABLE}
+        assert "CredentialRetrievalError" in source.messages
+
+        server.aws.on("", Response(200, JSON, json.dumps(keys).encode()))
+        await passes(source)
+        assert source.sink.lost == []
 
 
 @pytest.mark.parametrize("operation", READS)

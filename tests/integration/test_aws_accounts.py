@@ -35,10 +35,10 @@ def cloud() -> Cloud:
     return impatient()
 
 
-def run(ecs: MotoEcs, service: str, address: str, cluster: str) -> str:
+def run(ecs: MotoEcs, service: str, address: str, cluster: str, port: int = 80) -> str:
     """Run a task of a service in a cluster, which is made where it is not there."""
     ecs.ecs.create_cluster(clusterName=cluster)
-    definition = ecs.define(service, {"name": "app", "dockerLabels": {"xds-service": f"{service}:80"}})
+    definition = ecs.define(service, {"name": "app", "dockerLabels": {"xds-service": f"{service}:{port}"}})
     return ecs.run(definition, container(address=address), cluster=cluster, group=f"service:{service}")
 
 
@@ -52,12 +52,12 @@ async def test_clusters_of_two_accounts_by_name_and_by_arn(
 ) -> None:
     mine, theirs = MotoEcs(moto), MotoEcs(moto, account=OTHER_ACCOUNT, **assumed(moto, ROLE))
     run(mine, "web", "10.0.0.1", "prod")
-    run(theirs, "web", "10.0.9.1", "prod")
+    run(theirs, "web", "10.0.9.1", "prod", port=81)  # web:1 as well, but not the same
     run(theirs, "bills", "10.0.9.2", "billing")
 
     async with reading(moto, cloud, clusters=["prod", BILLING], accounts=ACCOUNTS) as source:
         await passes(source)
-        assert known(source) == {"web": {"10.0.0.1:80", "10.0.9.1:80"}, "bills": {"10.0.9.2:80"}}
+        assert known(source) == {"web": {"10.0.0.1:80", "10.0.9.1:81"}, "bills": {"10.0.9.2:80"}}
         assert {scope.split(":")[4] for scope in source.sink.state} == {"123456789012", OTHER_ACCOUNT}
 
         def denied(*_: object, **__: object) -> None:
@@ -68,7 +68,7 @@ async def test_clusters_of_two_accounts_by_name_and_by_arn(
         run(mine, "web", "10.0.0.2", "prod")
         await eventually(lambda: "10.0.0.2:80" in source.sink.addresses("web"))
 
-        assert known(source) == {"web": {"10.0.0.1:80", "10.0.0.2:80", "10.0.9.1:80"}, "bills": {"10.0.9.2:80"}}
+        assert known(source) == {"web": {"10.0.0.1:80", "10.0.0.2:80", "10.0.9.1:81"}, "bills": {"10.0.9.2:80"}}
         assert source.sink.lost == []
         assert set(source.failures) == {f'cluster "{name}" in {OTHER_ACCOUNT}/{REGION}' for name in ("prod", "billing")}
 
