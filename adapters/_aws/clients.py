@@ -19,6 +19,7 @@ from botocore.exceptions import MetadataRetrievalError, NoCredentialsError
 from botocore.parsers import ResponseParserError, ResponseParserFactory
 from botocore.utils import InstanceMetadataRegionFetcher
 
+from adapters._aws.error import StaleCredentialsError
 from adapters._aws.place import REGION, Place
 
 ATTEMPTS = 4
@@ -84,6 +85,10 @@ class Clients:
             return method(**parameters)
         except _SHAPE_ERRORS as error:
             raise ResponseParserError(f"the answer has another shape than AWS's ({error!r})") from error
+        except RuntimeError as error:  # the SDK has no exception of its own for this one
+            if "expired" not in str(error):
+                raise
+            raise StaleCredentialsError(said=error) from error
 
     def region(self) -> str | None:
         """The region that the environment, the SDK's files or the machine's metadata name; None when none does."""

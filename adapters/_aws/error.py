@@ -9,7 +9,6 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,  # noqa: A004 (the SDK's, which no OSError is)
-    CredentialRetrievalError,
     HTTPClientError,
     LoginError,
     NoCredentialsError,
@@ -17,7 +16,6 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ProfileNotFound,
     SSOError,
-    TokenRetrievalError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -33,6 +31,12 @@ _SLOW_RETRY = 60.0
 """Seconds until a call is tried again that only a person can make work."""
 
 _SHOWN = 300
+
+
+class StaleCredentialsError(BotoCoreError):  # type: ignore[misc]  # botocore ships no types
+    """Credentials that were asked for anew and are over all the same, by the clock of this machine."""
+
+    fmt = "{said}"
 
 
 class Kind(StrEnum):
@@ -103,10 +107,18 @@ _UNAVAILABLE = frozenset(
 )
 """Codes of failures on AWS's side, whatever the status is that a proxy or an endpoint sends them with."""
 
-_SKEW = ("Signature", "RequestExpired", "AuthFailure")
-"""Codes with which AWS also answers a request from a clock that is minutes off."""
+_SKEW = ("Signature", "RequestExpired", "AuthFailure", StaleCredentialsError.__name__)
+"""Codes of what a clock that is minutes off may lead to."""
 
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError, LoginError)
+
+_BY_EXCEPTION: tuple[tuple[tuple[type[Exception], ...], Kind], ...] = (
+    ((ResponseParserError,), Kind.PARTIAL),
+    ((ParamValidationError,), Kind.REJECTED),
+    (_NO_CREDENTIALS, Kind.DENIED),
+    ((StaleCredentialsError,), Kind.EXPIRED),
+)
+"""What the SDK raises, other than an error that AWS answered; all else is that nothing answered."""
 
 _UNANSWERED = (ConnectionError, HTTPClientError, TimeoutError)
 
@@ -194,15 +206,8 @@ def _judged(error: Exception) -> tuple[Kind, str, str]:
     name, text = type(error).__name__, " ".join(str(error).split())[:_SHOWN]
     if isinstance(error, ClientError):
         return _answered(error)
-    if isinstance(error, ResponseParserError):
-        return Kind.PARTIAL, name, text
-    if isinstance(error, ParamValidationError):
-        return Kind.REJECTED, name, text
-    if isinstance(error, _NO_CREDENTIALS):
-        return Kind.DENIED, name, text
-    if isinstance(error, CredentialRetrievalError | TokenRetrievalError):
-        return Kind.UNREACHABLE, name, text
-    return Kind.UNREACHABLE, name, text or "no answer in time"
+    kind = next((kind for kinds, kind in _BY_EXCEPTION if isinstance(error, kinds)), Kind.UNREACHABLE)
+    return kind, name, text or "no answer in time"
 
 
 def _answered(error: ClientError) -> tuple[Kind, str, str]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters._aws import Cloud
+from bridge.model import Health
 from support.aws import Request, canned_aws, error, json_error, use_credentials
 from support.ecs import (
     CLUSTER,
@@ -123,6 +124,25 @@ async def test_a_container_instance_that_is_missing_later_costs_no_running_task(
         await passes(source, 3)
 
         assert source.sink.addresses("db") == {"10.1.0.1:32768"}
+
+
+async def test_a_host_that_is_drained_changes_nothing_before_ecs_stops_its_tasks(
+    server: EcsServer, cloud: Cloud
+) -> None:
+    on_host(server, "b1")
+    on_host(server, "b2", port=32769)
+    (instance,) = server.instances
+    server.instances[instance] = {**server.instances[instance], "status": "DRAINING"}
+    server.hosts["i-1"] = {"privateIpAddress": "10.1.0.1"}
+
+    async with reading(server, cloud) as source:
+        await passes(source)
+        assert [one.health for one in source.sink.services["db"].values()] == [Health.HEALTHY, Health.HEALTHY]
+
+        server.tasks[task_arn("b1")]["desiredStatus"] = "STOPPED"
+        await eventually(lambda: source.sink.services["db"]["10.1.0.1:32768"].health is Health.DRAINING)
+
+        assert source.sink.services["db"]["10.1.0.1:32769"].health is Health.HEALTHY
 
 
 @pytest.mark.parametrize("unknown", ["instance", "host"])

@@ -98,10 +98,16 @@ class RecordingContext:
 
     Args:
         process: what sources of one process share; give several contexts the same dictionary.
+        patient: retry no sooner than a failure says.
     """
 
     def __init__(
-        self, source: str = "source", *, allow_empty: bool = False, process: dict[str, object] | None = None
+        self,
+        source: str = "source",
+        *,
+        allow_empty: bool = False,
+        process: dict[str, object] | None = None,
+        patient: bool = False,
     ) -> None:
         self.source = SourceName(source)
         self.allow_empty = allow_empty
@@ -112,6 +118,7 @@ class RecordingContext:
         self.requests: Counter[tuple[str, str]] = Counter()
         self.polls: dict[str, Poll] = {}
         self._process = {} if process is None else process
+        self._patient = patient
 
     @property
     def spoken(self) -> bool:
@@ -134,7 +141,7 @@ class RecordingContext:
                 await work()
             except SourceError as error:
                 self.failures[name].append(error)
-                await asyncio.sleep(RETRY_AFTER)
+                await asyncio.sleep((self._patient and error.retry_after) or RETRY_AFTER)
             else:
                 return
 
