@@ -7,7 +7,23 @@ made of them; with one client for each account, region and service in the whole 
 from adapters._aws.api import Api, Cloud, connected
 from adapters._aws.config import AccountConfig, AwsConfig
 from adapters._aws.error import AwsError, Kind
+from adapters._aws.hints import Hint, Listeners
+from adapters._aws.message import InstanceChanged, TaskChanged
 from adapters._aws.pace import Pace
 from adapters._aws.place import Place
 
-__all__ = ["AccountConfig", "Api", "AwsConfig", "AwsError", "Cloud", "Kind", "Pace", "Place", "connected"]
+__all__ = [
+    "AccountConfig",
+    "Api",
+    "AwsConfig",
+    "AwsError",
+    "Cloud",
+    "Hint",
+    "InstanceChanged",
+    "Kind",
+    "Listeners",
+    "Pace",
+    "Place",
+    "TaskChanged",
+    "connected",
+]

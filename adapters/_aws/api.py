@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
 from adapters._aws.budget import Budget
 from adapters._aws.clients import ATTEMPTS, Clients
-from adapters._aws.config import AccountConfig, AwsConfig
+from adapters._aws.config import AwsConfig
 from adapters._aws.error import FAILURES, INCOMPLETE, AwsError, Kind, counted_retries, incomplete, retries, translated
 from adapters._aws.place import Place
 from bridge.adapter import AdapterContext
@@ -149,6 +150,15 @@ class Api:
         """The same place and budget, with a count of calls of its own: for one of several who read there."""
         return Api(self.place, self._cloud, self.budget, self._requested)
 
+    def aside(self, timeout: float, rate: float) -> "Api":
+        """The same account and region for calls that wait long: with threads, connections and a budget of their own.
+
+        Args:
+            timeout: seconds that a call may go without an answer.
+            rate: calls per second.
+        """
+        return Api(replace(self.place, timeout=timeout), self._cloud, Budget(rate), self._requested)
+
     async def call(
         self,
         service: str,
@@ -252,14 +262,5 @@ async def connected(config: AwsConfig, context: AdapterContext) -> AsyncIterator
     """
     cloud = context.shared("aws", Cloud)
     async with cloud.joined():
-        regions = await cloud.regions(config)
-        accounts = config.accounts or (AccountConfig(),)
-        yield tuple(
-            cloud.api(
-                Place(region, account.assume_role, account.external_id, config.endpoint_url, config.timeout),
-                config.api_budget,
-                context.requested,
-            )
-            for account in accounts
-            for region in regions
-        )
+        places = config.places(await cloud.regions(config))
+        yield tuple(cloud.api(place, config.api_budget, context.requested) for place in places)

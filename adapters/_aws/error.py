@@ -113,14 +113,15 @@ def translated(error: Exception, service: str, operation: str, place: object) ->
         place: account and region, for the message.
     """
     kind, code, text = _judged(error)
-    advice = _NEXT.get(kind) or f"allow {service}:{operation} to the role of the bridge"
+    action = f"{service}:{operation.removesuffix('Batch')}"  # several at a time are allowed as one is
+    advice = _NEXT.get(kind) or f"allow {action} to the role of the bridge"
     if any(part in code for part in _SKEW):
         advice += "; is the clock of this machine right?"
     if isinstance(error, _NO_CREDENTIALS):
         advice = "give the bridge a role, or credentials in the places that the AWS SDK looks at"
     elif isinstance(error, ClientError) and error.operation_name != operation:
         advice = f"it is {error.operation_name} that failed, before {operation}; {advice}".replace(
-            f"{service}:{operation}", f"sts:{error.operation_name}"
+            action, f"sts:{error.operation_name}"
         )
     message = f"{service} {operation} in {place} failed ({code}): {text}; {advice}"
     slow = kind in (Kind.DENIED, Kind.REJECTED)

@@ -1,6 +1,7 @@
 """How often a place is read: as configured, unless the budget or AWS itself says that this is too often."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from adapters._aws.api import Api
@@ -18,7 +19,12 @@ class Pace:
     """The interval between two passes over one place, stretched when need be."""
 
     def __init__(
-        self, context: AdapterContext, interval: float, api: Api, shortest_deadline: float = SHORTEST_DEADLINE
+        self,
+        context: AdapterContext,
+        interval: float,
+        api: Api,
+        relief: Callable[[], float] = lambda: 0.0,
+        shortest_deadline: float = SHORTEST_DEADLINE,
     ) -> None:
         """Begin with what is configured.
 
@@ -26,11 +32,14 @@ class Pace:
             context: gives the ticks, and is told when the interval is not what is configured.
             interval: seconds between two passes, as configured.
             api: whose calls are counted against its budget.
+            relief: tells how many seconds may lie between two passes now, because changes are told of otherwise; 0
+                while they are not.
             shortest_deadline: seconds that a pass may always take; fewer in tests.
         """
         self._context = context
         self._configured = interval
         self._api = api
+        self._relief = relief
         self._shortest_deadline = shortest_deadline
         self._stretched = interval
         self._told = 1.0
@@ -39,19 +48,32 @@ class Pace:
     @property
     def interval(self) -> float:
         """Seconds between the starts of two passes now."""
+        return max(self.polling, self._relief())
+
+    @property
+    def polling(self) -> float:
+        """What `interval` is while nothing but passes tells of changes."""
         return max(self._stretched, round(self._configured * self._api.budget.excess, 3))
 
     async def ticks(self) -> AsyncIterator[None]:
-        """Yield now and then once every `interval`, whatever that is by then; late ticks coalesce."""
+        """Yield now and then once every `interval`, whatever that is by then; late ticks coalesce.
+
+        The clock goes on ticking for `polling` while passes may be rarer: so they are back as soon as they must.
+        """
         resumed = False
+        relieved, last = False, 0.0
         while True:
-            interval = self.interval
+            interval = self.polling
             async for _ in self._context.ticks(interval):
                 if resumed:
                     resumed = False  # every series begins with a tick at once, and there has just been one
                     continue
-                yield
-                if self.interval != interval:
+                now, relief = asyncio.get_running_loop().time(), self._relief()
+                # The first pass under relief is at once: what happened before that, nobody may have told.
+                if not (relieved and relief and now - last < relief - interval / 2):
+                    relieved, last = relief > 0, now
+                    yield
+                if self.polling != interval:
                     break
             resumed = True
 
@@ -63,7 +85,7 @@ class Pace:
             AwsError: the pass failed or took too long; after throttling it says when to come back.
         """
         began = self._api.calls
-        deadline = max(self._shortest_deadline, 2 * self.interval)
+        deadline = max(self._shortest_deadline, 2 * self.polling)
         try:
             async with self._api.deadline(deadline) as limit:
                 yield
@@ -83,15 +105,15 @@ class Pace:
 
     def slow_down(self, error: AwsError) -> None:
         """Ask less often after throttling, and have the error say when to come back."""
-        self._stretched = min(max(_LONGEST, self._configured), 2 * self.interval)
+        self._stretched = min(max(_LONGEST, self._configured), 2 * self.polling)
         self._tell("aws.throttled")
-        error.retry_after = self.interval
+        error.retry_after = self.polling
 
     def _spent(self, calls: int) -> None:
         """Passes of so many calls, and those of all others there, come no sooner than the budget has them again."""
         self._calls = calls
         budget = self._api.budget
-        budget.want(self, calls / self._configured)
+        budget.want(self, calls / max(self._configured, self._relief()))
         told, self._told = self._told, budget.excess
         if self._told > 1.1 * told or self._told > told == 1:
             self._tell("aws.interval_stretched", calls=calls, budget=budget.rate)

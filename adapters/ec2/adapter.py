@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 
-from adapters._aws import Api, Pace, Place, connected
+from adapters._aws import Api, Listeners, Pace, Place, connected
 from adapters.ec2.config import Config as Ec2Config
 from adapters.ec2.fleet import APART
 from adapters.ec2.reader import Reader
@@ -30,16 +30,20 @@ class Ec2Adapter:
         """Report every place, then again and again, until cancelled.
 
         Raises:
-            SourceError: nothing says which region to read.
+            SourceError: nothing says which region to read, or a queue is in none that is read.
         """
         async with connected(self._config, context) as apis, asyncio.TaskGroup() as places:
             rounds = _Rounds(context, apis)
+            listeners = Listeners(context, self._config, self._config.interval, apis)
             for api in apis:
-                pace = Pace(context, self._config.interval, api)
+                pace = Pace(context, self._config.interval, api, listeners.relief(api.place))
                 # What is known outlives this run: without it, whatever a list leaves out would be gone.
                 reader = self._readers.setdefault(api.place, Reader(self._config, api.place, self._apart))
                 work = partial(_follow, reader, api, pace, rounds)
                 places.create_task(context.supervise(str(api.place), work), name=f"ec2 {api.place}")
+                if listener := listeners.all.get(api.place):
+                    apply = partial(reader.follow_up, api.branch(), context)
+                    places.create_task(context.supervise(listener.label, partial(listener.run, apply)))
 
 
 async def _follow(reader: Reader, api: Api, pace: Pace, rounds: "_Rounds") -> None:

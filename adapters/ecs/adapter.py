@@ -1,13 +1,15 @@
 """The adapter: finds the clusters of each place, and keeps a reader on each for as long as it runs."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from functools import partial
 
-from adapters._aws import Api, AwsError, Kind, Pace, Place, connected
+from adapters._aws import Api, AwsError, Hint, Kind, Listeners, Pace, Place, connected
 from adapters.ecs.arn import account, last_part, region
 from adapters.ecs.client import Client
 from adapters.ecs.cluster import ClusterGoneError, ClusterReader
 from adapters.ecs.config import Config as EcsConfig
+from adapters.ecs.hints import follow_up
 from bridge.adapter import AdapterContext
 from bridge.errors import SourceError
 
@@ -31,10 +33,11 @@ class EcsAdapter:
         """Report every cluster, then every change, until cancelled.
 
         Raises:
-            SourceError: nothing says which region to read, or a cluster is in none that is read.
+            SourceError: nothing says which region to read, or a cluster or a queue is in none that is read.
         """
         async with connected(self._config, context) as apis, asyncio.TaskGroup() as tasks:
-            _Follower(self._config, self._readers, context, tasks).start(apis)
+            listeners = Listeners(context, self._config, self._config.interval, apis)
+            _Follower(self._config, self._readers, context, tasks, listeners).start(apis)
 
 
 class _Follower:
@@ -46,16 +49,22 @@ class _Follower:
         readers: dict[_Key, ClusterReader],
         context: AdapterContext,
         tasks: asyncio.TaskGroup,
+        listeners: Listeners,
     ) -> None:
         self._config = config
         self._readers = readers
         self._context = context
         self._tasks = tasks
+        self._listeners = listeners
         self._following: set[_Key] = set()
         self._unlisted: set[Place] = set()
 
     def start(self, apis: tuple[Api, ...]) -> None:
-        """Follow the clusters of the configuration in every place, or find out which there are."""
+        """Follow the clusters of the configuration in every place, or find out which there are; and listen."""
+        for api in apis:
+            if listener := self._listeners.all.get(api.place):
+                work = partial(listener.run, partial(self._apply, api.place, Client(api.branch())))
+                self._tasks.create_task(self._context.supervise(listener.label, work))
         if self._config.clusters is None:
             self._unlisted = {api.place for api in apis}
             for api in apis:
@@ -85,7 +94,7 @@ class _Follower:
         reader = self._readers.setdefault(key, ClusterReader(self._config, cluster))
         reader.resume()
         api = api.branch()
-        pace = Pace(self._context, self._config.interval, api)
+        pace = Pace(self._context, self._config.interval, api, self._listeners.relief(api.place))
         label = f'cluster "{last_part(cluster)}" in {api.place}'
         work = partial(self._read, key, Client(api), pace, label)
         self._tasks.create_task(self._context.supervise(label, work))
@@ -104,6 +113,10 @@ class _Follower:
                 self._succeeded()
                 raise
             self._succeeded(label)
+
+    async def _apply(self, place: Place, client: Client, hints: Sequence[Hint]) -> Mapping[Hint, AwsError | None]:
+        readers = [self._readers[key] for key in self._following if key[0] == place]
+        return await follow_up(hints, readers, client, self._context)
 
     async def _pass(self, reader: ClusterReader, client: Client, pace: Pace) -> None:
         """Read what can be read and report it.
@@ -129,7 +142,7 @@ class _Follower:
         complete = not errors and (not lacking or reader.reported)
         await reader.report(self._context.sink, now, complete=complete)
         for lack in lacking:
-            lack.retry_after = pace.interval  # the tasks themselves could be read, so they are as often as ever
+            lack.retry_after = pace.polling  # the tasks themselves could be read, so they are as often as ever
         if errors:
             raise errors[0]
         if lacking:
