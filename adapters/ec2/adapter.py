@@ -32,18 +32,19 @@ class Ec2Adapter:
         Raises:
             SourceError: nothing says which region to read, or a queue is in none that is read.
         """
-        async with connected(self._config, context) as apis, asyncio.TaskGroup() as places:
+        async with connected(self._config, context) as apis:
             rounds = _Rounds(context, apis)
             listeners = Listeners(context, self._config, self._config.interval, apis)
-            for api in apis:
-                pace = Pace(context, self._config.interval, api, listeners.relief(api.place))
-                # What is known outlives this run: without it, whatever a list leaves out would be gone.
-                reader = self._readers.setdefault(api.place, Reader(self._config, api.place, self._apart))
-                work = partial(_follow, reader, api, pace, rounds)
-                places.create_task(context.supervise(str(api.place), work), name=f"ec2 {api.place}")
-                if listener := listeners.all.get(api.place):
-                    apply = partial(reader.follow_up, api.branch(), context)
-                    places.create_task(context.supervise(listener.label, partial(listener.run, apply)))
+            async with asyncio.TaskGroup() as places:
+                for api in apis:
+                    pace = Pace(context, self._config.interval, api, listeners.relief(api.place))
+                    # What is known outlives this run: without it, whatever a list leaves out would be gone.
+                    reader = self._readers.setdefault(api.place, Reader(self._config, api.place, self._apart))
+                    work = partial(_follow, reader, api, pace, rounds)
+                    places.create_task(context.supervise(str(api.place), work), name=f"ec2 {api.place}")
+                    if listener := listeners.all.get(api.place):
+                        apply = partial(reader.follow_up, api.branch(), context)
+                        places.create_task(context.supervise(listener.label, partial(listener.run, apply)))
 
 
 async def _follow(reader: Reader, api: Api, pace: Pace, rounds: "_Rounds") -> None:

@@ -35,9 +35,10 @@ class EcsAdapter:
         Raises:
             SourceError: nothing says which region to read, or a cluster or a queue is in none that is read.
         """
-        async with connected(self._config, context) as apis, asyncio.TaskGroup() as tasks:
+        async with connected(self._config, context) as apis:
             listeners = Listeners(context, self._config, self._config.interval, apis)
-            _Follower(self._config, self._readers, context, tasks, listeners).start(apis)
+            async with asyncio.TaskGroup() as tasks:
+                _Follower(self._config, self._readers, context, tasks, listeners).start(apis)
 
 
 class _Follower:

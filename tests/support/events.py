@@ -1,13 +1,19 @@
 """EventBridge and SQS in moto, and the events that AWS sends by itself and moto does not."""
 
+import asyncio
+import itertools
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 import boto3
 
-from support.aws import REGION
+from support.aws import REGION, CannedAws, Request
+from support.ecs_server import parameters, reply
+from support.fault_proxy import Response
 
 Detail = Mapping[str, object]
 
@@ -16,7 +22,6 @@ class SqsClient(Protocol):
     """What tests ask of boto3's client."""
 
     def create_queue(self, **parameters: object) -> Mapping[str, str]: ...
-    def delete_queue(self, **parameters: object) -> object: ...
     def send_message(self, **parameters: object) -> object: ...
     def get_queue_attributes(self, **parameters: object) -> Mapping[str, Mapping[str, str]]: ...
 
@@ -32,17 +37,11 @@ class EventsClient(Protocol):
 class MotoEvents:
     """A queue that a rule of EventBridge sends all events into that the bridge can use."""
 
-    def __init__(self, url: str, *, visibility: int = 1, region: str = REGION) -> None:
-        """Make both.
-
-        Args:
-            url: of moto's server.
-            visibility: seconds until a message comes again that was not deleted.
-            region: where.
-        """
-        self._sqs = cast("SqsClient", boto3.client("sqs", region_name=region, endpoint_url=url))
-        self._events = cast("EventsClient", boto3.client("events", region_name=region, endpoint_url=url))
-        attributes = {"VisibilityTimeout": str(visibility)}
+    def __init__(self, url: str) -> None:
+        """Make both; a message that is not deleted comes again after a second."""
+        self._sqs = cast("SqsClient", boto3.client("sqs", region_name=REGION, endpoint_url=url))
+        self._events = cast("EventsClient", boto3.client("events", region_name=REGION, endpoint_url=url))
+        attributes = {"VisibilityTimeout": "1"}
         self.queue = self._sqs.create_queue(QueueName="xds-bridge", Attributes=attributes)["QueueUrl"]
         arn = self._attributes("QueueArn")["QueueArn"]
         sources = ["aws.ecs", "aws.ec2", "aws.autoscaling", "aws.events"]
@@ -80,8 +79,80 @@ class MotoEvents:
         return self._sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=list(names))["Attributes"]
 
 
+@dataclass
+class CannedQueue:
+    """A queue behind the canned server: holds questions until there is a message, messages until they are deleted."""
+
+    aws: CannedAws
+    messages: dict[str, str] = field(default_factory=dict)
+    """What has not been deleted, by its receipt handle."""
+    received: dict[str, int] = field(default_factory=dict)
+    """How often each was given out."""
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _hidden: set[str] = field(default_factory=set)
+    _arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.aws.on("ReceiveMessage", self.receive)
+        self.aws.on("DeleteMessageBatch", self.delete)
+
+    @property
+    def url(self) -> str:
+        """What the bridge is told."""
+        return f"{self.aws.url}/123456789012/xds-bridge"
+
+    def send(self, body: str) -> str:
+        """Put a message into the queue; returns its receipt handle."""
+        handle = f"receipt-{next(self._numbers)}"
+        self.messages[handle] = body
+        self._arrived.set()
+        return handle
+
+    def put(self, kind: str, detail: Detail) -> str:
+        """Let something happen; returns the receipt handle of its message."""
+        return self.send(json.dumps({"source": "aws.test", "detail-type": kind, "detail": detail}))
+
+    def task(self, arn: str, cluster: str, **more: object) -> str:
+        """Let something have happened to a task."""
+        return self.put("ECS Task State Change", task_detail(arn, cluster, **more))
+
+    def show_again(self) -> None:
+        """Let the visibility time-out be over."""
+        self._hidden.clear()
+        self._arrived.set()
+
+    async def receive(self, request: Request) -> Response:
+        """Up to ten messages."""
+        if not (found := self._visible()):
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(float(str(parameters(request)["WaitTimeSeconds"]))):
+                    await self._arrived.wait()
+            except TimeoutError:
+                pass
+            found = self._visible()
+        self._hidden.update(found)
+        for handle in found:
+            self.received[handle] = self.received.get(handle, 0) + 1
+        return reply(Messages=[self._message(handle) for handle in found])
+
+    def delete(self, request: Request) -> Response:
+        """Delete messages."""
+        entries = cast("list[Mapping[str, str]]", parameters(request)["Entries"])
+        for entry in entries:
+            self.messages.pop(entry["ReceiptHandle"], None)
+        return reply(Successful=[{"Id": entry["Id"]} for entry in entries], Failed=[])
+
+    def _visible(self) -> list[str]:
+        return [handle for handle in self.messages if handle not in self._hidden][:10]
+
+    def _message(self, handle: str) -> Mapping[str, object]:
+        sent = {"SentTimestamp": str(int(1000 * time.time())), "ApproximateReceiveCount": str(self.received[handle])}
+        return {"MessageId": handle, "ReceiptHandle": handle, "Body": self.messages[handle], "Attributes": sent}
+
+
 def task_detail(arn: str, cluster: str, **more: object) -> Detail:
-    """The detail of an ECS Task State Change: other words than those of `DescribeTasks`, and addresses that are wrong."""
+    """The detail of an ECS Task State Change: not in the words of `DescribeTasks`, and with a wrong address."""
     return {
         "attachments": [
             {
@@ -105,9 +176,9 @@ def task_detail(arn: str, cluster: str, **more: object) -> Detail:
 
 
 @contextmanager
-def moto_events(url: str, **options: int) -> Iterator[MotoEvents]:
+def moto_events(url: str) -> Iterator[MotoEvents]:
     """Such a queue; in the end a message lets go of the question that still waits for one."""
-    events = MotoEvents(url, **options)  # type: ignore[arg-type]  # the only option that tests give is a number
+    events = MotoEvents(url)
     try:
         yield events
     finally:
