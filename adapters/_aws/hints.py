@@ -84,7 +84,6 @@ class Listener:
         Raises:
             AwsError: the queue cannot be read, or something could not be applied; its messages come again.
         """
-        told = False
         while True:
             messages = await self._gathered()
             left = await self._heard(messages, apply)
@@ -92,9 +91,7 @@ class Listener:
             for error in left.values():
                 if error is not None:
                     raise AwsError(f"an event was not applied and comes again: {error}", error.kind, error.code)
-            if not told:
-                self._context.succeeded(self.label)
-                told = True
+            self._context.succeeded(self.label)
 
     async def _gathered(self) -> list[_Message]:
         """What there is, from the first message on; nothing after a long time without."""
@@ -161,7 +158,7 @@ class Listeners:
             apis: the places that are read.
 
         Raises:
-            SourceError: a queue is of none of these places.
+            SourceError: a queue is of none of these places, or of another source.
         """
         self._pulses: dict[Place, Pulse] = {}
         self.all: dict[Place, Listener] = {}
@@ -172,6 +169,10 @@ class Listeners:
             queues = assigned(config.events.queues, [api.place for api in apis])
         except ValueError as error:
             raise SourceError(f"events.queue: {error}") from error
+        readers = context.shared("aws.queues", dict[str, str])
+        for url in config.events.queue:
+            if (other := readers.setdefault(url, context.source)) != context.source:
+                raise SourceError(f"events.queue: {url} is read by the source {other!r} too; each needs its own")
         for api in apis:
             if queue := queues.get(api.place):
                 pulse = self._pulses[api.place] = Pulse(context, config.events, queue, interval)

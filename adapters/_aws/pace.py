@@ -19,12 +19,7 @@ class Pace:
     """The interval between two passes over one place, stretched when need be."""
 
     def __init__(
-        self,
-        context: AdapterContext,
-        interval: float,
-        api: Api,
-        relief: Callable[[], float] = lambda: 0.0,
-        shortest_deadline: float = SHORTEST_DEADLINE,
+        self, context: AdapterContext, interval: float, api: Api, shortest_deadline: float = SHORTEST_DEADLINE
     ) -> None:
         """Begin with what is configured.
 
@@ -32,18 +27,24 @@ class Pace:
             context: gives the ticks, and is told when the interval is not what is configured.
             interval: seconds between two passes, as configured.
             api: whose calls are counted against its budget.
-            relief: tells how many seconds may lie between two passes now, because changes are told of otherwise; 0
-                while they are not.
             shortest_deadline: seconds that a pass may always take; fewer in tests.
         """
         self._context = context
         self._configured = interval
         self._api = api
-        self._relief = relief
+        self._relief: Callable[[], float] = lambda: 0.0
         self._shortest_deadline = shortest_deadline
         self._stretched = interval
         self._told = 1.0
         self._calls = 0
+
+    def relieved_by(self, relief: Callable[[], float]) -> None:
+        """Let passes be rarer for as long as changes are told of otherwise.
+
+        Args:
+            relief: tells how many seconds may lie between two passes now; 0 while changes are not told of.
+        """
+        self._relief = relief
 
     @property
     def interval(self) -> float:

@@ -37,7 +37,8 @@ class Ec2Adapter:
             listeners = Listeners(context, self._config, self._config.interval, apis)
             async with asyncio.TaskGroup() as places:
                 for api in apis:
-                    pace = Pace(context, self._config.interval, api, listeners.relief(api.place))
+                    pace = Pace(context, self._config.interval, api)
+                    pace.relieved_by(listeners.relief(api.place))
                     # What is known outlives this run: without it, whatever a list leaves out would be gone.
                     reader = self._readers.setdefault(api.place, Reader(self._config, api.place, self._apart))
                     work = partial(_follow, reader, api, pace, rounds)

@@ -38,7 +38,9 @@ class EcsAdapter:
         async with connected(self._config, context) as apis:
             listeners = Listeners(context, self._config, self._config.interval, apis)
             async with asyncio.TaskGroup() as tasks:
-                _Follower(self._config, self._readers, context, tasks, listeners).start(apis)
+                follower = _Follower(self._config, self._readers, context, tasks)
+                follower.listen(apis, listeners)
+                follower.start(apis)
 
 
 class _Follower:
@@ -50,22 +52,25 @@ class _Follower:
         readers: dict[_Key, ClusterReader],
         context: AdapterContext,
         tasks: asyncio.TaskGroup,
-        listeners: Listeners,
     ) -> None:
         self._config = config
         self._readers = readers
         self._context = context
         self._tasks = tasks
-        self._listeners = listeners
+        self._listeners: Listeners | None = None
         self._following: set[_Key] = set()
         self._unlisted: set[Place] = set()
 
-    def start(self, apis: tuple[Api, ...]) -> None:
-        """Follow the clusters of the configuration in every place, or find out which there are; and listen."""
+    def listen(self, apis: tuple[Api, ...], listeners: Listeners) -> None:
+        """Heed events where there are any; before `start`."""
+        self._listeners = listeners
         for api in apis:
-            if listener := self._listeners.all.get(api.place):
+            if listener := listeners.all.get(api.place):
                 work = partial(listener.run, partial(self._apply, api.place, Client(api.branch())))
                 self._tasks.create_task(self._context.supervise(listener.label, work))
+
+    def start(self, apis: tuple[Api, ...]) -> None:
+        """Follow the clusters of the configuration in every place, or find out which there are."""
         if self._config.clusters is None:
             self._unlisted = {api.place for api in apis}
             for api in apis:
@@ -95,7 +100,9 @@ class _Follower:
         reader = self._readers.setdefault(key, ClusterReader(self._config, cluster))
         reader.resume()
         api = api.branch()
-        pace = Pace(self._context, self._config.interval, api, self._listeners.relief(api.place))
+        pace = Pace(self._context, self._config.interval, api)
+        if self._listeners:
+            pace.relieved_by(self._listeners.relief(api.place))
         label = f'cluster "{last_part(cluster)}" in {api.place}'
         work = partial(self._read, key, Client(api), pace, label)
         self._tasks.create_task(self._context.supervise(label, work))

@@ -8,10 +8,11 @@ import pytest
 from adapters._aws import Cloud
 from support.aws import JSON, Request, canned_aws, hang, json_error, use_credentials
 from support.ecs import CLUSTER, task_arn, task_json
-from support.ecs_reading import failures, passes, reading
+from support.ecs_reading import adapter, failures, passes, reading
 from support.ecs_server import EcsServer, asking_for
 from support.events import CannedQueue
 from support.fault_proxy import Response
+from support.recording import RecordingContext, running
 from support.waiting import eventually
 
 READING = "events of self/eu-west-1"
@@ -264,3 +265,20 @@ async def test_a_queue_in_a_region_that_turns_out_not_to_be_read(
 
         assert "events.queue" in source.messages
         assert "is in none of the regions that are read: eu-west-1" in source.messages
+
+
+async def test_two_sources_with_one_queue_would_take_each_others_events(
+    server: EcsServer, queue: CannedQueue, cloud: Cloud
+) -> None:
+    process: dict[str, object] = {"aws": cloud}
+    first, second = (RecordingContext(name, process=process) for name in ("one", "two"))
+
+    async with (
+        running(adapter(server.aws.url, events={"queue": queue.url}), first),
+        running(adapter(server.aws.url, events={"queue": queue.url}), second),
+    ):
+        await passes(first)
+        await failures(second)
+
+        assert "is read by the source 'one' too; each needs its own" in second.messages
+        assert first.failures == {}

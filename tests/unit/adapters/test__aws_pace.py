@@ -128,7 +128,8 @@ async def test_waiting_for_a_budget_that_many_share_is_not_against_the_deadline(
 
 async def test_passes_are_rare_while_something_else_tells_of_changes(api: Api, context: TickedContext) -> None:
     passes, relief = 0, [0.0]
-    pace = Pace(context, 30, api, lambda: relief[0])
+    pace = Pace(context, 30, api)
+    pace.relieved_by(lambda: relief[0])
 
     async def work() -> None:
         nonlocal passes
@@ -157,7 +158,8 @@ async def test_passes_are_rare_while_something_else_tells_of_changes(api: Api, c
 
 async def test_a_rare_pass_comes_when_its_time_has_come(api: Api, context: TickedContext) -> None:
     passes = 0
-    pace = Pace(context, 0.01, api, lambda: 0.05)
+    pace = Pace(context, 0.01, api)
+    pace.relieved_by(lambda: 0.05)
 
     async def work() -> None:
         nonlocal passes
@@ -175,7 +177,8 @@ async def test_a_rare_pass_comes_when_its_time_has_come(api: Api, context: Ticke
 
 
 async def test_calls_of_rare_passes_are_no_reason_to_stretch(api: Api, context: TickedContext) -> None:
-    pace = Pace(context, 30, api, lambda: 300.0)
+    pace = Pace(context, 30, api)
+    pace.relieved_by(lambda: 300.0)
     await passed(pace, api, 1000)
 
     assert (pace.polling, pace.interval) == (30, 300)
