@@ -1,5 +1,6 @@
 """Events of EC2 and Auto Scaling through EventBridge and SQS, as moto runs them; and descriptions that lag behind."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import boto3
@@ -7,9 +8,10 @@ import pytest
 
 from adapters._aws import Cloud
 from bridge.model import Health
-from support.aws import REGION, CannedAws, canned_aws, moto_server, use_credentials
-from support.ec2 import CannedFleet, MotoFleet, Shown, reading
+from support.aws import REGION, CannedAws, Request, canned_aws, moto_server, use_credentials
+from support.ec2 import CannedFleet, MotoFleet, Shown, asked_ids, passes, reading
 from support.events import CannedQueue, MotoEvents, moto_events
+from support.fault_proxy import Response
 from support.recording import RecordingContext
 from support.waiting import eventually
 
@@ -165,3 +167,30 @@ async def test_an_event_that_is_older_than_what_is_described_comes_twice_and_no_
         await eventually(lambda: queue.messages == {})
         assert queue.received[handle] == 2
         assert healths(source) == {"10.0.0.1:80": Health.HEALTHY}
+
+
+async def test_a_page_that_is_older_than_an_event_brings_nobody_back(aws: CannedAws, cloud: Cloud) -> None:
+    fleet, queue, gate, listing = CannedFleet(), CannedQueue(aws), asyncio.Event(), asyncio.Event()
+    fleet.serve(aws)
+    fleet.show(Shown("i-1"), Shown("i-2", private="10.0.0.2"))
+
+    async def late(request: Request) -> Response:
+        answer = fleet.describe(request)
+        if asked_ids(request) is None:
+            listing.set()
+            await gate.wait()
+        return answer
+
+    async with reading(aws, cloud, events={"queue": queue.url}) as source:
+        await eventually(lambda: source.spoken)
+        aws.on("DescribeInstances", late)
+        await listing.wait()
+        fleet.show(Shown("i-2", state="terminated", private="10.0.0.2"))
+        queue.put("EC2 Instance State-change Notification", {"instance-id": "i-2", "state": "terminated"})
+        await eventually(lambda: len(queue.received) == 1)
+        gate.set()
+        await eventually(lambda: queue.messages == {})
+        await passes(source, 3)
+
+        assert source.sink.lost == ["10.0.0.2:80"], "once"
+        assert source.sink.addresses("web") == {"10.0.0.1:80"}
