@@ -170,7 +170,8 @@ async def test_an_event_that_is_older_than_what_is_described_comes_twice_and_no_
 
 
 async def test_a_page_that_is_older_than_an_event_brings_nobody_back(aws: CannedAws, cloud: Cloud) -> None:
-    fleet, queue, gate, listing = CannedFleet(), CannedQueue(aws), asyncio.Event(), asyncio.Event()
+    fleet, queue = CannedFleet(), CannedQueue(aws)
+    gate, listing, asked = asyncio.Event(), asyncio.Event(), asyncio.Event()
     fleet.serve(aws)
     fleet.show(Shown("i-1"), Shown("i-2", private="10.0.0.2"))
 
@@ -179,6 +180,8 @@ async def test_a_page_that_is_older_than_an_event_brings_nobody_back(aws: Canned
         if asked_ids(request) is None:
             listing.set()
             await gate.wait()
+        else:
+            asked.set()
         return answer
 
     async with reading(aws, cloud, events={"queue": queue.url}) as source:
@@ -188,6 +191,9 @@ async def test_a_page_that_is_older_than_an_event_brings_nobody_back(aws: Canned
         fleet.show(Shown("i-2", state="terminated", private="10.0.0.2"))
         queue.put("EC2 Instance State-change Notification", {"instance-id": "i-2", "state": "terminated"})
         await eventually(lambda: len(queue.received) == 1)
+        with pytest.raises(TimeoutError):  # the hint waits for the pass to end
+            async with asyncio.timeout(0.5):
+                await asked.wait()
         gate.set()
         await eventually(lambda: queue.messages == {})
         await passes(source, 3)
