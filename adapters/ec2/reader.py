@@ -194,8 +194,9 @@ class Reader:
         for number, instance in enumerate(tuple(instances)):
             if number % _SLICE == _SLICE - 1:
                 await asyncio.sleep(0)
-            leaving = self._fleet.leaving(instance.instance_id, now)
-            sight = replace(self._conditions.sight(instance), leaving=leaving)
+            sight = self._conditions.sight(instance)
+            if self._fleet.leaving(instance.instance_id, now):
+                sight = replace(sight, leaving=True)
             last = self._mapped.get(instance.instance_id)
             if last is None or last[0] != sight:
                 last = sight, self._mapper.mapped(sight)

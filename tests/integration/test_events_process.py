@@ -66,7 +66,8 @@ async def test_a_check_takes_no_event_from_a_bridge(url: str, events: MotoEvents
     ecs = MotoEcs(url)
     ecs.ecs.create_cluster(clusterName="prod")
     task = ecs.run(ecs.define("web", APP), container(address="10.0.0.1"))
-    source = {"name": "ecs", "type": "ecs", "region": REGION, "endpoint_url": url, "events": {"queue": events.queue}}
+    queue = {"queue": events.queue}
+    source: dict[str, object] = {"name": "ecs", "type": "ecs", "region": REGION, "endpoint_url": url, "events": queue}
     config = BridgeProcess(tmp_path, [source]).config
     await asyncio.to_thread(events.task, task, CLUSTER)
 
