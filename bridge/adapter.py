@@ -103,12 +103,13 @@ class AdapterContext(Protocol):
     def ticks(self, interval: float) -> AsyncIterator[None]:
         """Yield now and then once every `interval` seconds; late ticks coalesce and never overlap."""
 
-    async def supervise(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def supervise(self, name: str, work: Callable[[], Awaitable[None]], *, vital: bool = True) -> None:
         """Run `work` until it returns; on `SourceError` wait with a jittered back-off and run it again.
 
         Args:
             name: what is being read, for the log (`service "web"`).
             work: one attempt; when it has read something it says so by `succeeded`, which resets the back-off.
+            vital: whether the source is only as fresh as this read; not for what merely has others come sooner.
         """
 
     def succeeded(self, name: str = "") -> None:

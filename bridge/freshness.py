@@ -21,6 +21,8 @@ class Read:
 
     inherited: Moment | None
     """How fresh the source was when this read began: what counts until it has succeeded."""
+    vital: bool = True
+    """Whether the source is only as fresh as this read."""
     last: Moment | None = None
     """When it last succeeded; None when it never has."""
     poll: Poll | None = None
@@ -49,15 +51,15 @@ class Freshness:
     @property
     def oldest(self) -> Moment | None:
         """How fresh the source is; None while part of it was never read."""
-        if not self.reads:
+        moments = [read.fresh for read in self.reads.values() if read.vital]
+        if not moments:
             return self._settled
-        moments = [read.fresh for read in self.reads.values()]
         known = [moment for moment in moments if moment is not None]
         return min(known) if len(known) == len(moments) else None
 
-    def begin(self, name: str) -> Read:
+    def begin(self, name: str, *, vital: bool = True) -> Read:
         """A read begins, perhaps before an earlier one of that name has ended; returns what to end it by."""
-        read = Read(self.oldest)
+        read = Read(self.oldest, vital)
         if name:
             self.reads[name] = read
         return read
@@ -69,9 +71,12 @@ class Freshness:
 
     def succeed(self, name: str, moment: Moment) -> None:
         """A read succeeded."""
-        if name in self.reads:
-            self.reads[name].last = moment
-        self._settled = self.oldest if self.reads else moment
+        read = self.reads.get(name)
+        if read:
+            read.last = moment
+        if read is None or read.vital:
+            self._settled = moment
+            self._settled = self.oldest
 
     def polled(self, name: str, poll: Poll) -> None:
         """A read tells what its last pass cost."""

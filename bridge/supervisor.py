@@ -190,8 +190,8 @@ class _Context:
     def polled(self, name: str, poll: Poll) -> None:
         self._freshness.polled(name, poll)
 
-    async def supervise(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        read = self._freshness.begin(name)
+    async def supervise(self, name: str, work: Callable[[], Awaitable[None]], *, vital: bool = True) -> None:
+        read = self._freshness.begin(name, vital=vital)
         try:
             while not await self._attempt(name, work):
                 pass

@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
 from adapters._aws.budget import Budget
 from adapters._aws.clients import ATTEMPTS, Clients, longest
-from adapters._aws.config import AccountConfig, AwsConfig
+from adapters._aws.config import AwsConfig
 from adapters._aws.error import FAILURES, INCOMPLETE, AwsError, Kind, counted_retries, incomplete, retries, translated
 from adapters._aws.operation import Operation
 from adapters._aws.place import SELF, Place
@@ -194,6 +195,16 @@ class Api:
         self.budget.adopt(branch, self)
         return branch
 
+    def aside(self, timeout: float, rate: float) -> "Api":
+        """The same account and region for calls that wait long: with threads, connections and a budget of their own.
+
+        Args:
+            timeout: seconds that a call may go without an answer.
+            rate: calls per second.
+        """
+        operations = None if self.operations is None else self.operations.values()
+        return Api(replace(self.place, timeout=timeout), self._cloud, Budget(rate), self._requested, operations)
+
     async def call(
         self,
         service: str,
@@ -310,17 +321,8 @@ async def connected(
     cloud = context.shared("aws", Cloud)
     async with cloud.joined():
         regions = await cloud.regions(config)
-        accounts = config.accounts or (AccountConfig(),)
-        if any(account.assume_role for account in accounts):
+        if any(account.assume_role for account in config.accounts):
             place = Place(regions[0], endpoint_url=config.endpoint_url, timeout=config.timeout)
             await cloud.recognise(place, config.api_budget, context.requested)
-        yield tuple(
-            cloud.api(
-                Place(region, account.assume_role, account.external_id, config.endpoint_url, config.timeout),
-                config.api_budget,
-                context.requested,
-                operations,
-            )
-            for account in accounts
-            for region in regions
-        )
+        places = config.places(regions)
+        yield tuple(cloud.api(place, config.api_budget, context.requested, operations) for place in places)

@@ -3,11 +3,12 @@
 `Api` refuses a call that its source has not declared, so a policy that is made of the declarations lacks none.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from adapters._aws.config import AccountConfig, AwsConfig
+from adapters._aws.queue import Queue
 from bridge.permission import ANYTHING, Condition, Grant, Identity, Permission
 from bridge.poll import Bucket
 
@@ -47,7 +48,7 @@ class Operation:
     @property
     def action(self) -> str:
         """What a policy has to allow."""
-        return f"{self.prefix or self.service}:{self.name}"
+        return f"{self.prefix or self.service}:{self.name.removesuffix('Batch')}"  # several are allowed as one is
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,22 @@ class Reach:
             conditions += (Condition("StringEquals", "aws:RequestedRegion", tuple(sorted(self.regions))),)
         return Permission(operation.purpose, (operation.action,), resources, conditions)
 
+    def queue(self, queue: Queue) -> str:
+        """The ARN of a queue."""
+        return f"arn:{self._partition(queue.region)}:sqs:{queue.region or '*'}:{queue.account}:{queue.name}"
+
     def _partition(self, region: str) -> str:
         if self.role:
             return self.role.split(":")[1]
         return next((name for prefix, name in _PARTITIONS.items() if region.startswith(prefix)), "aws")
+
+
+_LISTENING = frozenset({Operation("sqs", "ReceiveMessage", "Events"), Operation("sqs", "DeleteMessageBatch", "Events")})
+
+
+def listening(config: AwsConfig) -> frozenset[Operation]:
+    """What is called to hear of events; nothing where there are none."""
+    return _LISTENING if config.events else frozenset()
 
 
 def grants(config: AwsConfig, account: str, needed: Callable[[Reach], Iterable[Permission]]) -> tuple[Grant, ...]:
@@ -94,10 +107,20 @@ def grants(config: AwsConfig, account: str, needed: Callable[[Reach], Iterable[P
     found, roles = [], []
     for each in config.accounts or (AccountConfig(),):
         role = each.assume_role or ""
-        permissions = tuple(needed(Reach(regions, role.split(":")[4] if role else account, role)))
+        reach = Reach(regions, role.split(":")[4] if role else account, role)
+        permissions = (*needed(reach), *_heard(config, reach))
         if permissions:
             found.append(Grant(permissions, Identity(role, each.external_id or "")))
             roles += [role] if role else []
     if roles:
         found.insert(0, Grant((Permission("AssumeRoles", (ASSUME_ROLE,), tuple(sorted(roles))),)))
     return tuple(found)
+
+
+def _heard(config: AwsConfig, reach: Reach) -> Iterator[Permission]:
+    """What the identity needs to receive events: those of the queues in its account."""
+    roles = {each.assume_role.split(":")[4] for each in config.accounts if each.assume_role}
+    queues = config.events.queues if config.events else ()
+    mine = [queue for queue in queues if (queue.account == reach.account if reach.role else queue.account not in roles)]
+    for operation in sorted(listening(config)) if mine else ():
+        yield Permission(operation.purpose, (operation.action,), tuple(sorted(map(reach.queue, mine))))

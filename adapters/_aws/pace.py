@@ -1,7 +1,8 @@
 """How often a place is read: as configured, unless the budget or AWS itself says that this is too often."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from adapters._aws.api import Api
@@ -40,6 +41,7 @@ class Pace:
         self._configured = interval
         self._api = api
         self._reading = reading
+        self._relief: Callable[[], float] = lambda: 0.0
         self._shortest_deadline = shortest_deadline or max(SHORTEST_DEADLINE, api.longest)
         self._stretched = interval
         self._eased_from = 0.0
@@ -48,27 +50,48 @@ class Pace:
         self._calls = 0
         self._listed: tuple[Calls, ...] = ()
 
+    def relieved_by(self, relief: Callable[[], float]) -> None:
+        """Let passes be rarer for as long as changes are told of otherwise.
+
+        Args:
+            relief: tells how many seconds may lie between two passes now; 0 while changes are not told of.
+        """
+        self._relief = relief
+
     @property
     def interval(self) -> float:
         """Seconds between the starts of two passes now."""
+        return max(self.polling, self._relief())
+
+    @property
+    def polling(self) -> float:
+        """What `interval` is while nothing but passes tells of changes."""
         return max(self._stretched, round(self._configured * self._api.budget.excess, 3))
 
     @property
     def deadline(self) -> float:
         """Seconds that a pass may take now, beside what it waits for the budget."""
-        return max(self._shortest_deadline, 2 * self.interval)
+        return max(self._shortest_deadline, 2 * self.polling)
 
     async def ticks(self) -> AsyncIterator[None]:
-        """Yield now and then once every `interval`, whatever that is by then; late ticks coalesce."""
+        """Yield now and then once every `interval`, whatever that is by then; late ticks coalesce.
+
+        The clock goes on ticking for `polling` while passes may be rarer: so they are back as soon as they must.
+        """
         resumed = False
+        relieved, last = False, 0.0
         while True:
-            interval = self.interval
+            interval = self.polling
             async for _ in self._context.ticks(interval):
                 if resumed:
                     resumed = False  # every series begins with a tick at once, and there has just been one
                     continue
-                yield
-                if self.interval != interval:
+                now, relief = asyncio.get_running_loop().time(), self._relief()
+                # The first pass under relief is at once: what happened before that, nobody may have told.
+                if not (relieved and relief and now - last < relief - interval / 2):
+                    relieved, last = relief > 0, now
+                    yield
+                if self.polling != interval:
                     break
             resumed = True
 
@@ -103,16 +126,16 @@ class Pace:
 
     def slow_down(self, error: AwsError) -> None:
         """Ask less often after throttling, within a turn or after it, and have the error say when to come back."""
-        self._stretched = min(max(_LONGEST, self._configured), 2 * max(self.interval, self._eased_from))
+        self._stretched = min(max(_LONGEST, self._configured), 2 * max(self.polling, self._eased_from))
         self._tell("aws.throttled")
         self._report()
-        error.retry_after = self.interval
+        error.retry_after = self.polling
 
     def _spent(self, calls: int) -> None:
         """Passes of so many calls, and those of all others there, come no sooner than the budget has them again."""
         self._calls = calls
         budget = self._api.budget
-        budget.want(self, calls / self._configured)
+        budget.want(self, calls / max(self._configured, self._relief()))
         told, self._told = self._told, budget.excess
         if self._told > 1.1 * told or self._told > told == 1:
             self._tell("aws.interval_stretched", calls=calls, budget=budget.rate)

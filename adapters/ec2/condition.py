@@ -59,6 +59,15 @@ class Conditions:
             raise together(failures)
         return together(failures) if failures else None
 
+    async def follow_up(self, api: Api, instances: Iterable[Instance]) -> None:
+        """Ask for what Auto Scaling does with some instances, which may be new.
+
+        Raises:
+            AwsError: that cannot be had; it is as it was.
+        """
+        if self._config.autoscaling:
+            self._lifecycles = {**(self._lifecycles or {}), **await self._asked(api, instances)}
+
     def sight(self, instance: Instance) -> Sight:
         """An instance with what is known beside it."""
         identity = instance.instance_id
@@ -84,6 +93,10 @@ class Conditions:
         self._impaired = frozenset(found)
 
     async def _read_lifecycles(self, api: Api, instances: tuple[Instance, ...]) -> None:
+        self._lifecycles = MappingProxyType(await self._asked(api, instances))
+
+    async def _asked(self, api: Api, instances: Iterable[Instance]) -> dict[str, str]:
+        """What Auto Scaling does with those instances that are its own."""
         ids = sorted(instance.instance_id for instance in instances if instance.tag(GROUP_TAG) is not None)
         found: dict[str, str] = {}
         for start in range(0, len(ids), _GROUP_CHUNK):
@@ -93,7 +106,7 @@ class Conditions:
                 "autoscaling", "DescribeAutoScalingInstances", {"InstanceIds": chunk}, expect=["AutoScalingInstances"]
             ):
                 found |= payload.lifecycles(page)
-        self._lifecycles = MappingProxyType(found)
+        return found
 
     async def _read_zones(self, api: Api, instances: tuple[Instance, ...]) -> None:
         now = asyncio.get_running_loop().time()

@@ -38,6 +38,7 @@ class Fleet:
         self._terminated: dict[str, None] = {}
         self._instances: dict[str, Instance] = {}
         self._absent: dict[str, tuple[int, float]] = {}
+        self._leaving: dict[str, float] = {}
 
     def __iter__(self) -> Iterator[Instance]:
         """All instances that are known."""
@@ -54,6 +55,15 @@ class Fleet:
         """The ids of those known that a complete pass did not see, to ask for one by one."""
         return sorted(self._instances.keys() - seen.keys())
 
+    def warn(self, identity: str, until: float) -> None:
+        """Believe that an instance is about to end, until a time on the event loop's clock or until it has ended."""
+        if identity in self._instances:
+            self._leaving[identity] = max(until, self._leaving.get(identity, until))
+
+    def leaving(self, identity: str, now: float) -> bool:
+        """Whether an instance is believed to be about to end."""
+        return now < self._leaving.get(identity, now)
+
     def update(self, instances: Iterable[Instance]) -> frozenset[InstanceId]:
         """Take in what was seen, whatever else there may be; returns those that were seen to have ended."""
         ended = set()
@@ -64,6 +74,7 @@ class Fleet:
             self._absent.pop(instance.instance_id, None)
             if instance.state.name in ENDED or instance.tag(self._service_tag) is None:
                 ended.add(InstanceId(instance.instance_id))
+                self._leaving.pop(instance.instance_id, None)
             if instance.state.name == "terminated":
                 self._remember(instance.instance_id)
             if instance.state.name == "terminated" or instance.tag(self._service_tag) is None:
@@ -99,6 +110,7 @@ class Fleet:
             self._absent[identity] = count, last
             if count >= PASSES:
                 del self._instances[identity], self._absent[identity]
+                self._leaving.pop(identity, None)
         return frozenset(ended)
 
     def _remember(self, identity: str) -> None:

@@ -62,6 +62,8 @@ class Sight:
     """What Auto Scaling does with it; empty where nobody asked, or where it is no instance of Auto Scaling's."""
     zone_id: str = ""
     """Of its zone, where zone ids are wanted."""
+    leaving: bool = False
+    """It was said to be about to end."""
 
 
 Mapped = tuple[tuple[ServiceName, Entry | None], ...]
@@ -194,6 +196,8 @@ def _health(sight: Sight) -> Health | None:
     for beginning, meaning in _LIFECYCLES.items():
         if sight.lifecycle.startswith(beginning):
             return meaning
+    if sight.leaving:
+        return Health.DRAINING
     return Health.UNHEALTHY if sight.impaired else Health.HEALTHY
 
 

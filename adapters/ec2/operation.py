@@ -4,7 +4,7 @@ None of them can be restricted to resources:
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
 """
 
-from adapters._aws import EC2_READS, Operation, grants
+from adapters._aws import EC2_READS, Operation, grants, listening
 from adapters.ec2.config import Config
 from bridge.permission import Grant
 
@@ -21,9 +21,10 @@ def operations(config: Config) -> frozenset[Operation]:
         DESCRIBE_AUTO_SCALING: config.autoscaling,
         DESCRIBE_ZONES: config.zone_ids,
     }
-    return frozenset({DESCRIBE_INSTANCES} | {operation for operation, wanted in optional.items() if wanted})
+    wanted = {operation for operation, wanted in optional.items() if wanted}
+    return listening(config) | wanted | {DESCRIBE_INSTANCES}
 
 
 def permissions(config: Config, account: str) -> tuple[Grant, ...]:
     """What has to be allowed to whom; see `bridge.adapter.Permitted`."""
-    return grants(config, account, lambda reach: map(reach.permission, sorted(operations(config))))
+    return grants(config, account, lambda reach: map(reach.permission, sorted(operations(config) - listening(config))))

@@ -1,13 +1,15 @@
 """The adapter: finds the clusters of each place, and keeps a reader on each for as long as it runs."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from functools import partial
 
-from adapters._aws import Api, AwsError, Kind, Pace, Place, connected, together
+from adapters._aws import Api, AwsError, Hint, Kind, Listeners, Pace, Place, connected, together
 from adapters.ecs.arn import account, last_part, region
 from adapters.ecs.client import Client
 from adapters.ecs.cluster import ClusterGoneError, ClusterReader
 from adapters.ecs.config import Config as EcsConfig
+from adapters.ecs.hints import follow_up
 from adapters.ecs.operation import operations, permissions
 from bridge.adapter import AdapterContext
 from bridge.errors import SourceError
@@ -40,10 +42,14 @@ class EcsAdapter:
         """Report every cluster, then every change, until cancelled.
 
         Raises:
-            SourceError: nothing says which region to read, or a cluster is in none that is read.
+            SourceError: nothing says which region to read, or a cluster or a queue is in none that is read.
         """
-        async with connected(self._config, context, operations(self._config)) as apis, asyncio.TaskGroup() as tasks:
-            _Follower(self._config, self._patience, self._readers, context, tasks).start(apis)
+        async with connected(self._config, context, operations(self._config)) as apis:
+            listeners = Listeners(context, self._config, self._config.interval, apis)
+            async with asyncio.TaskGroup() as tasks:
+                follower = _Follower(self._config, self._patience, self._readers, context, tasks)
+                follower.listen(apis, listeners)
+                follower.start(apis)
 
 
 class _ReadTwiceError(Exception):
@@ -66,10 +72,19 @@ class _Follower:
         self._readers = readers
         self._context = context
         self._tasks = tasks
+        self._listeners: Listeners | None = None
         self._following: set[_Key] = set()
         self._owners: dict[str, _Key] = {}
         """Who reads each cluster, by its ARN: the first that could."""
         self._unlisted: set[Place] = set()
+
+    def listen(self, apis: tuple[Api, ...], listeners: Listeners) -> None:
+        """Heed events where there are any; before `start`."""
+        self._listeners = listeners
+        for api in apis:
+            if listener := listeners.all.get(api.place):
+                work = partial(listener.run, partial(self._apply, api.place, Client(api.branch())))
+                self._tasks.create_task(self._context.supervise(listener.label, work, vital=False))
 
     def start(self, apis: tuple[Api, ...]) -> None:
         """Follow the clusters of the configuration in every place, or find out which there are."""
@@ -104,6 +119,8 @@ class _Follower:
         api = api.branch()
         label = f'cluster "{last_part(cluster)}" in {api.place}'
         pace = Pace(self._context, self._config.interval, api, label)
+        if self._listeners:
+            pace.relieved_by(self._listeners.relief(api.place))
         work = partial(self._read, key, Client(api), pace, label)
         self._tasks.create_task(self._context.supervise(label, work))
 
@@ -146,6 +163,10 @@ class _Follower:
         self._context.noticed("ecs.cluster_named_twice", cluster=arn, names=names, places=places)
         raise _ReadTwiceError
 
+    async def _apply(self, place: Place, client: Client, hints: Sequence[Hint]) -> Mapping[Hint, AwsError | None]:
+        readers = [self._readers[key] for key in self._following if key[0] == place]
+        return await follow_up(hints, readers, client, self._context)
+
     async def _pass(self, key: _Key, client: Client, pace: Pace) -> None:
         """Read what can be read and report it.
 
@@ -169,7 +190,7 @@ class _Follower:
         complete = not errors and (reader.reported or not (lacking or reader.loading))
         await reader.report(self._context.sink, now, complete=complete)
         for lack in lacking:
-            lack.retry_after = pace.interval  # the tasks themselves could be read, so they are as often as ever
+            lack.retry_after = pace.polling  # the tasks themselves could be read, so they are as often as ever
         if errors:
             raise together((*errors, *lacking))
         if lacking:

@@ -111,7 +111,9 @@ class Lookup:
             memory.zones,
         )
 
-    async def resolve(self, client: Reads, cluster: str, tasks: Sequence[Task], now: float) -> tuple[AwsError, ...]:
+    async def resolve(
+        self, client: Reads, cluster: str, tasks: Sequence[Task], now: float, *, part: bool = False
+    ) -> tuple[AwsError, ...]:
         """Ask for what the tasks need and is not known; returns what could not be had.
 
         Args:
@@ -119,19 +121,22 @@ class Lookup:
             cluster: ARN of the cluster.
             tasks: all that are known in it.
             now: monotonic time in seconds.
+            part: these are not all; nothing that is known is asked for again, or forgotten.
         """
         errors: list[AwsError] = []
         errors += await self._zones(client, now)
         errors += await self._definitions(client, tasks, now)
         on_hosts = [task for task in tasks if self._reached_by_host(task)]
-        renew = self._config.address is not AddressType.PRIVATE and now - self._memory.renewed_at >= ADDRESSES_FOR
+        due = now - self._memory.renewed_at >= ADDRESSES_FOR
+        renew = self._config.address is not AddressType.PRIVATE and due and not part
         errors += await self._instances(client, cluster, on_hosts)
         errors += await self._hosts(client, on_hosts, anew=renew)
-        errors += await self._machines(client, on_hosts, now)
+        errors += await self._machines(client, on_hosts, now, part=part)
         errors += await self._interfaces(client, tasks, anew=renew)
         if renew and not errors:
             self._memory.renewed_at = now
-        self._forget(tasks)
+        if not part:
+            self._forget(tasks)
         return tuple(errors)
 
     def _reached_by_host(self, task: Task) -> bool:
@@ -193,10 +198,10 @@ class Lookup:
 
         return await each(chunks(ids if anew else ids - self._reachable(chosen), CHUNK), ask)
 
-    async def _machines(self, client: Reads, tasks: Iterable[Task], now: float) -> Iterable[AwsError]:
+    async def _machines(self, client: Reads, tasks: Iterable[Task], now: float, *, part: bool) -> Iterable[AwsError]:
         memory = self._memory
         ids = {name for name in self._host_ids(tasks) if name.startswith(EXTERNAL)}
-        anew = now - memory.machines_at >= ADDRESSES_FOR
+        anew = now - memory.machines_at >= ADDRESSES_FOR and not part
 
         async def ask(ids: Sequence[str]) -> None:
             for one in await client.machines(ids):

@@ -6,7 +6,7 @@ Buckets: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throt
 
 from collections.abc import Iterator
 
-from adapters._aws import EC2_READS, Operation, Reach, grants
+from adapters._aws import EC2_READS, Operation, Reach, grants, listening
 from adapters.ecs.arn import account as account_of
 from adapters.ecs.arn import region as region_of
 from adapters.ecs.config import AddressType, Config
@@ -40,7 +40,7 @@ def operations(config: Config) -> frozenset[Operation]:
         DESCRIBE_INTERFACES: config.address is AddressType.PUBLIC,
         DESCRIBE_ZONES: config.zone_ids,
     }
-    return always | {operation for operation, wanted in optional.items() if wanted}
+    return always | listening(config) | {operation for operation, wanted in optional.items() if wanted}
 
 
 def permissions(config: Config, account: str) -> tuple[Grant, ...]:
@@ -52,7 +52,7 @@ def _needed(config: Config, reach: Reach) -> Iterator[Permission]:
     clusters = _clusters(config, reach)
     if not clusters:
         return
-    for operation in sorted(operations(config)):
+    for operation in sorted(operations(config) - listening(config)):
         if operation in _OF_A_CLUSTER and config.clusters is not None:
             test = "ArnLike" if any("*" in arn for arn in clusters) else "ArnEquals"
             yield reach.permission(operation, conditions=(Condition(test, "ecs:cluster", clusters),))

@@ -111,7 +111,7 @@ async def test_the_policy_is_enough_for_ecs(aws: CannedAws, cluster: EcsServer, 
     policy = needed(EcsAdapter, ECS).policy(BRIDGE)
     enforce(aws, policy, operations(ECS_ACTIONS))
 
-    async with ecs_reading.reading(cluster, cloud, **ECS) as source:
+    async with ecs_reading.reading(cluster, cloud, None, **ECS) as source:
         await ecs_reading.passes(source)
 
     assert source.failures == {}
@@ -125,7 +125,7 @@ async def test_ecs_needs_each_action_and_names_the_one_that_is_missing(
 ) -> None:
     enforce(aws, without(needed(EcsAdapter, ECS).policy(BRIDGE), action), operations(ECS_ACTIONS))
 
-    async with ecs_reading.reading(cluster, cloud, **ECS) as source:
+    async with ecs_reading.reading(cluster, cloud, None, **ECS) as source:
         await ecs_reading.failures(source, 1)
 
     assert missing(source) == {action}
@@ -155,7 +155,7 @@ async def test_all_that_is_missing_is_named_at_once(aws: CannedAws, cluster: Ecs
         policy = without(policy, action)
     enforce(aws, policy, operations(ECS_ACTIONS))
 
-    async with ecs_reading.reading(cluster, cloud, **ECS) as source:
+    async with ecs_reading.reading(cluster, cloud, None, **ECS) as source:
         await ecs_reading.failures(source, 1)
 
     assert missing(source) == set(lacking)
@@ -246,7 +246,7 @@ def own(iam: MotoIam) -> Document:
 
 @asynccontextmanager
 async def reading_both(url: str, cloud: Cloud) -> AsyncIterator[tuple[RecordingContext, RecordingContext]]:
-    async with ecs_reading.reading(url, cloud, **ECS) as of_ecs, ec2.reading(url, cloud, None, **EC2) as of_ec2:
+    async with ecs_reading.reading(url, cloud, None, **ECS) as of_ecs, ec2.reading(url, cloud, None, **EC2) as of_ec2:
         yield of_ecs, of_ec2
 
 

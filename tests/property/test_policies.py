@@ -19,10 +19,13 @@ READS = {
     "autoscaling:DescribeAutoScalingInstances", "ec2:DescribeAvailabilityZones", "ec2:DescribeInstanceStatus",
     "ec2:DescribeInstances", "ec2:DescribeNetworkInterfaces", "ecs:DescribeClusters",
     "ecs:DescribeContainerInstances", "ecs:DescribeTaskDefinition", "ecs:DescribeTasks", "ecs:ListClusters",
-    "ecs:ListTasks", "ssm:DescribeInstanceInformation",
+    "ecs:ListTasks", "sqs:DeleteMessage", "sqs:ReceiveMessage", "ssm:DescribeInstanceInformation",
 }  # fmt: skip
 REGIONS = ["eu-west-1", "us-east-1", "cn-north-1", "us-gov-west-1"]
-ARN = re.compile(r"\*|arn:aws[a-z-]*:(ecs:([a-z0-9-]+|\*):([0-9]{12}|\*):cluster/[\w*-]+|iam::[0-9]{12}:role/[\w/-]+)")
+ARN = re.compile(
+    r"\*|arn:aws[a-z-]*:"
+    r"(ecs:([a-z0-9-]+|\*):([0-9]{12}|\*):cluster/[\w*-]+|iam::[0-9]{12}:role/[\w/-]+|sqs:[a-z0-9-]+:[0-9]{12}:[\w-]+)"
+)
 
 names = st.text("abc-_1", min_size=1, max_size=8)
 accounts = st.sampled_from(["111111111111", "222222222222"])
@@ -32,7 +35,11 @@ account_configs = st.lists(
     max_size=3,
     unique_by=lambda each: each.get("assume_role"),
 )
-places = {"regions": st.lists(st.sampled_from(REGIONS), max_size=3, unique=True), "accounts": account_configs}
+places = {
+    "regions": st.lists(st.sampled_from(REGIONS), max_size=3, unique=True),
+    "accounts": account_configs,
+    "events": st.booleans(),
+}
 ec2_options = st.fixed_dictionaries(
     {**places, "status_checks": st.booleans(), "autoscaling": st.booleans(), "zone_ids": st.booleans()}
 )
@@ -46,11 +53,21 @@ ecs_options = st.fixed_dictionaries(
 )
 
 
+def heard(options: Mapping[str, object]) -> dict[str, object]:
+    """The options with a queue, where there is to be one: in the first region, of the first account."""
+    if not options["events"]:
+        return {**options, "events": None}
+    regions = cast("list[str]", options["regions"]) or ["eu-west-1"]
+    roles = [str(each.get("assume_role", "")) for each in cast("list[Mapping[str, object]]", options["accounts"])]
+    account = roles[0].split(":")[4] if roles and roles[0] else "333333333333"
+    return {**options, "events": {"queue": f"https://sqs.{regions[0]}.amazonaws.com/{account}/events"}}
+
+
 def sources(options: list[dict[str, object]]) -> list[SourceConfig]:
     found = []
     for number, each in enumerate(options):
         adapter = EcsAdapter if "clusters" in each else Ec2Adapter
-        config = adapter.Config.model_validate(each)
+        config = adapter.Config.model_validate(heard(each))
         found.append(SourceConfig(name=SourceName(f"s{number}"), type="aws", adapter=adapter, options=config))
     return found
 
@@ -73,7 +90,8 @@ def test_policies_of_any_configuration(options: list[dict[str, object]], known: 
         for each in statements(policy):
             assert each["Action"]
             assert all(ARN.fullmatch(resource) for resource in listed(each["Resource"]))
-            assert not ("sts:AssumeRole" in listed(each["Action"]) and each["Resource"] == "*")
+            narrow = {"sts:AssumeRole", "sqs:ReceiveMessage", "sqs:DeleteMessage"} & set(listed(each["Action"]))
+            assert not (narrow and each["Resource"] == "*")
         assert all(note.strip() for note in found.notes(name))
     everything = found.everything()
     assert set(everything) == set(found.permissions)

@@ -27,7 +27,7 @@ def adapter(url: str, patience: float | None = None, **config: object) -> EcsAda
 
 @asynccontextmanager
 async def reading(
-    server: EcsServer | str, cloud: Cloud, patience: float | None = None, **config: object
+    server: EcsServer | str, cloud: Cloud, /, patience: float | None = None, **config: object
 ) -> AsyncIterator[RecordingContext]:
     """Run such a source as the bridge does, quickly."""
     url = server if isinstance(server, str) else server.aws.url

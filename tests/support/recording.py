@@ -135,7 +135,7 @@ class RecordingContext:
             yield
             await asyncio.sleep(interval)
 
-    async def supervise(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def supervise(self, name: str, work: Callable[[], Awaitable[None]], *, vital: bool = True) -> None:
         while True:
             try:
                 await work()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters._aws import Api, AwsConfig, AwsError, Cloud, Kind, Place, connected
+from adapters._aws import Api, AwsError, Cloud, Kind, Place
 from adapters._aws.error import INCOMPLETE
 from support.aws import (
     JSON,
@@ -25,7 +25,6 @@ from support.aws import (
 )
 from support.aws import use_credentials as credentials_in_environment
 from support.fault_proxy import Response
-from support.recording import RecordingContext
 from support.waiting import eventually
 
 EMPTY = document("DescribeInstances", "<reservationSet></reservationSet>")
@@ -379,37 +378,3 @@ async def test_sources_share_clients_and_the_lowest_budget(cloud: Cloud, aws: Ca
         assert first.budget.rate == 2
         del branch
         assert first.budget.rate == 5
-
-
-OWN, OTHER = "111111111111", "222222222222"
-IDENTITY = document("GetCallerIdentity", f"<GetCallerIdentityResult><Account>{OWN}</Account></GetCallerIdentityResult>")
-
-
-async def budgets_of(cloud: Cloud, aws: CannedAws, *accounts: str | None) -> list[object]:
-    """The budget of each account, in which a role is assumed but for None."""
-    roles = [{"assume_role": f"arn:aws:iam::{each}:role/xds-bridge"} if each else {} for each in accounts]
-    config = AwsConfig.model_validate({"region": REGION, "endpoint_url": aws.url, "accounts": roles})
-    async with connected(config, RecordingContext(process={"aws": cloud})) as apis:
-        return [api.budget for api in apis]
-
-
-async def test_a_role_in_the_account_of_the_process_shares_its_budget(aws: CannedAws) -> None:
-    aws.on("GetCallerIdentity", IDENTITY)
-    cloud = Cloud(attempts=1)
-
-    async with cloud.joined():
-        (alone,) = await budgets_of(cloud, aws, None)
-        assert aws.asked("GetCallerIdentity") == [], "nobody else is there to share with"
-        own, other, itself = await budgets_of(cloud, aws, OWN, OTHER, None)
-        await budgets_of(cloud, aws, OWN)
-
-        assert alone is own is itself is not other
-        assert len(aws.asked("GetCallerIdentity")) == 1
-
-
-async def test_an_account_that_cannot_be_found_out_holds_up_nobody(aws: CannedAws) -> None:
-    aws.on("GetCallerIdentity", error(403, "AccessDenied"))
-
-    own, itself = await budgets_of(Cloud(attempts=1), aws, OWN, None)
-
-    assert own is not itself

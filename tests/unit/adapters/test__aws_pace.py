@@ -174,6 +174,65 @@ async def test_waiting_for_a_budget_that_many_share_is_not_against_the_deadline(
         assert [pace.interval for pace in paces] == [pytest.approx(branches * calls / rate)] * branches
 
 
+async def test_passes_are_rare_while_something_else_tells_of_changes(api: Api, context: TickedContext) -> None:
+    passes, relief = 0, [0.0]
+    pace = Pace(context, 30, api)
+    pace.relieved_by(lambda: relief[0])
+
+    async def work() -> None:
+        nonlocal passes
+        async for _ in pace.ticks():
+            async with pace.turn():
+                passes += 1
+
+    async def tick() -> tuple[int, float]:
+        context.manual.tick()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return passes, pace.interval
+
+    task = asyncio.create_task(work())
+    await eventually(lambda: passes == 1)
+    seen = [await tick()]
+    for seconds in (300.0, 300.0, 300.0, 0.0, 0.0, 300.0, 300.0):
+        relief[0] = seconds
+        seen.append(await tick())
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert seen == [(2, 30), (3, 300), (3, 300), (3, 300), (4, 30), (5, 30), (6, 300), (6, 300)]
+    assert context.manual.intervals == [30], "the clock ticks on, so that short polling is back at once"
+
+
+async def test_a_rare_pass_comes_when_its_time_has_come(api: Api, context: TickedContext) -> None:
+    passes = 0
+    pace = Pace(context, 0.01, api)
+    pace.relieved_by(lambda: 0.05)
+
+    async def work() -> None:
+        nonlocal passes
+        async for _ in pace.ticks():
+            passes += 1
+
+    def due() -> bool:
+        context.manual.tick()
+        return passes == 3
+
+    task = asyncio.create_task(work())
+    await eventually(due)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_calls_of_rare_passes_are_no_reason_to_stretch(api: Api, context: TickedContext) -> None:
+    pace = Pace(context, 30, api)
+    pace.relieved_by(lambda: 300.0)
+    await passed(pace, api, 1000)
+
+    assert (pace.polling, pace.interval) == (30, 300)
+    assert context.notices == []
+
+
 async def test_somebody_elses_time_out_is_not_the_deadline(pace: Pace) -> None:
     with pytest.raises(TimeoutError):
         async with pace.turn():

@@ -201,3 +201,22 @@ def test_no_instance_goes_while_ec2_knows_it_as_alive(passes: list[tuple[list[In
 
     assert {"a", "b"} <= set(ids(known))
     assert PASSES == 2
+
+
+def test_an_instance_that_is_about_to_end_is_so_until_the_warning_is_stale() -> None:
+    known = fleet(instance("i-1"))
+    known.warn("i-1", 180)
+    known.warn("i-1", 150)
+
+    assert [known.leaving("i-1", now) for now in (0, 179, 180, 181)] == [True, True, False, False]
+
+
+def test_a_warning_ends_with_its_instance() -> None:
+    known = fleet(instance("i-1"))
+    known.warn("i-1", 180)
+    known.warn("i-2", 180)
+    known.update([instance("i-1", "stopped")])
+    known.update([instance("i-1"), instance("i-2")])
+
+    assert not known.leaving("i-1", 0), "it was started again"
+    assert not known.leaving("i-2", 0), "nobody knew it when it was warned"

@@ -89,6 +89,13 @@ def test_an_impaired_instance_is_unhealthy_and_a_leaving_one_stays_draining() ->
     assert only(Sight(instance(state="stopping"), impaired=True)).health is Health.DRAINING
 
 
+def test_an_instance_that_was_said_to_end_soon_is_draining_unless_it_serves_nothing_yet() -> None:
+    assert only(Sight(instance(), leaving=True)).health is Health.DRAINING
+    assert only(Sight(instance(), leaving=True, impaired=True)).health is Health.DRAINING
+    assert mapped(Sight(instance(state="pending"), leaving=True)) == {"web": None}
+    assert mapped(Sight(instance(), leaving=True, lifecycle="Warmed:Running")) == {"web": None}
+
+
 @pytest.mark.parametrize(
     ("lifecycle", "health"),
     [

@@ -231,3 +231,17 @@ async def test_machine_that_is_none_of_ec2_is_read_again_and_never_lost(reads: M
         reads.managed["mi-1"] = Machine("mi-1", told)
         assert (await resolved(lookup, reads, tasks, now * ADDRESSES_FOR))[0] == ["machines"]
         assert host_address(lookup, tasks[0], AddressType.PRIVATE) == known
+
+
+async def test_what_some_tasks_need_is_asked_for_without_renewing_or_forgetting_the_rest(reads: MemoryReads) -> None:
+    lookup = Lookup(Config(address=AddressType.PUBLIC), kept=0)
+    old = [task("t1", attachments=INTERFACE), task("t2", "db:1", containerInstanceArn="ci1")]
+    await resolved(lookup, reads, old)
+    late = ADDRESSES_FOR + 1
+
+    errors = await lookup.resolve(reads, CLUSTER, [task("t3", "agent:1"), old[0]], late, part=True)
+
+    assert errors == ()
+    assert reads.operations() == ["task_definition"]
+    assert lookup.surround(old[1]) is not None, "it is not forgotten"
+    assert sorted((await resolved(lookup, reads, old, late))[0]) == ["instances", "interfaces"]

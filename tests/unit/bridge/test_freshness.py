@@ -95,3 +95,18 @@ def test_what_a_pass_cost_belongs_to_a_read_that_there_is() -> None:
     freshness.polled("b", poll)
 
     assert {name: read.poll for name, read in freshness.reads.items()} == {"a": poll}
+
+
+def test_a_read_that_is_not_vital_neither_ages_nor_freshens_the_source() -> None:
+    freshness = Freshness()
+    freshness.begin("pass")
+    freshness.begin("events", vital=False)
+    assert freshness.oldest is None
+
+    freshness.succeed("events", moment(1))
+    assert freshness.oldest is None
+
+    freshness.succeed("pass", moment(2))
+    freshness.succeed("events", moment(3))
+    assert freshness.oldest == moment(2)
+    assert freshness.reads["events"].last == moment(3)
