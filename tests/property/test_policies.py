@@ -54,8 +54,8 @@ ecs_options = st.fixed_dictionaries(
 
 
 def heard(options: Mapping[str, object]) -> dict[str, object]:
-    """The options with a queue, where there is to be one: in the first region, of the first account."""
-    if not options["events"]:
+    """The options with a queue, where there is to be one: in the first region, of the only account."""
+    if not options["events"] or len(cast("list[object]", options["accounts"])) > 1:
         return {**options, "events": None}
     regions = cast("list[str]", options["regions"]) or ["eu-west-1"]
     roles = [str(each.get("assume_role", "")) for each in cast("list[Mapping[str, object]]", options["accounts"])]
