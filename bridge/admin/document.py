@@ -11,7 +11,9 @@ from bridge.admin.view import ListedSource, View
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.model import Endpoint, Health
 from bridge.outage import Failure
+from bridge.poll import Poll
 from bridge.registry import Hold, ReportedSetAside
+from bridge.supervisor import SourceStatus
 from xds import CLUSTER, ENDPOINT, Snapshot, StreamStatus
 
 
@@ -53,6 +55,33 @@ class StatusDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class PollDocument:
+    """What a pass of a read that polls costs."""
+
+    place: str
+    """What the source's side counts calls by; reads of one place share its budget."""
+    calls: Mapping[str, int]
+    """Of the last pass, by operation."""
+    configured_interval: float
+    interval: float
+    """Seconds between two passes now."""
+    budget: float
+    """Calls per second in the place, of all sources together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingDocument:
+    """One of the reads that a source consists of, each of which can fail alone; sorted by name."""
+
+    name: str
+    last_success: float | None
+    seconds_since_success: float | None
+    failing_since: float | None
+    """None while it does not fail."""
+    poll: PollDocument | None
+
+
+@dataclass(frozen=True, slots=True)
 class SourceDocument:
     """One of `/api/v1/sources`, which lists them in the order of the configuration, their precedence."""
 
@@ -60,8 +89,10 @@ class SourceDocument:
     type: str
     required: bool
     last_success: float | None
+    """Of the read that succeeded the longest ago; null while one never has."""
     seconds_since_success: float | None
     failures: tuple[Failure, ...]
+    readings: tuple[ReadingDocument, ...]
     crashes: int
     services: int
     endpoints: Mapping[str, int]
@@ -194,6 +225,7 @@ def source(view: View, listed: ListedSource) -> SourceDocument:
         last_success=status.last_success,
         seconds_since_success=status.age,
         failures=status.failures,
+        readings=_readings(status),
         crashes=status.crashes,
         services=counts.services,
         endpoints={health.value: counts.endpoints.get(health, 0) for health in Health},
@@ -230,6 +262,21 @@ def envoys(streams: Sequence[StreamStatus]) -> EnvoysDocument:
 
 def _error(failure: Failure) -> str:
     return f"{failure.reading}: {failure.error}" if failure.reading else failure.error
+
+
+def _readings(status: SourceStatus) -> tuple[ReadingDocument, ...]:
+    since = {failure.reading: failure.since for failure in status.failures}
+    return tuple(
+        ReadingDocument(each.name, each.last_success, each.age, since.get(each.name), _poll(each.poll))
+        for each in status.readings
+    )
+
+
+def _poll(poll: Poll | None) -> PollDocument | None:
+    if poll is None:
+        return None
+    calls = {each.operation: each.count for each in poll.calls}
+    return PollDocument(poll.place, calls, poll.configured, poll.interval, poll.budget)
 
 
 def _by_health(endpoints: Iterable[Endpoint]) -> Mapping[str, int]:

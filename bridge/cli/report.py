@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bridge.cli import rate
 from bridge.cli.live import Reading
 from bridge.config import Config, ViewMatch, XdsConfig
 from bridge.log import printable
@@ -74,7 +75,43 @@ def reading(target: Console, read: Reading) -> None:
     if read.requests:
         calls = ((operation, code, str(count)) for (operation, code), count in sorted(read.requests.items()))
         _table(target, ("API call", "result", "count"), calls)
+    for permission in read.missing:
+        _line(target, f"missing permission: {permission}", "bold red")
+    if read.missing and read.source.grants(""):
+        _line(target, "`xds-bridge iam-policy` prints all that this configuration needs", "dim")
     _set_aside(target, read)
+
+
+def polling(target: Console, reads: Sequence[Reading]) -> None:
+    """Print what it costs to keep polling the sources, place by place: what several share counts together.
+
+    Of a source that could not be read nobody knows what a whole pass costs.
+    """
+    polls = {read.source.name: read.polls for read in reads if read.polls and not read.errors}
+    if not polls:
+        return
+    target.print()
+    rows = [
+        (each.place, each.source, _interval(each), str(each.calls), f"{each.hourly:,.0f}", f"{each.used:.0%}")
+        for each in rate.places(polls)
+    ]
+    _table(target, ("polled place", "source", "interval", "calls a pass", "calls an hour", "budget used"), rows)
+    taken = [
+        (
+            each.bucket.name,
+            each.place,
+            f"{each.hourly:,.0f}",
+            f"{each.bucket.refill * rate.HOUR:,.0f}",
+            f"{each.used:.1%}",
+        )
+        for each in rate.buckets(poll for each in polls.values() for poll in each)
+    ]
+    _table(target, ("bucket of everybody", "place", "calls an hour", "refilled an hour", "used"), taken)
+
+
+def _interval(polled: rate.PlaceRate) -> str:
+    stretched = f", stretched to {polled.interval:.4g} s" if polled.interval > polled.configured else ""
+    return f"{polled.configured:.4g} s{stretched}"
 
 
 def _matched(match: ViewMatch) -> str:

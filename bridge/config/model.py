@@ -1,7 +1,7 @@
 """The shape of the configuration: every key with its type, its default and what it means."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Never
@@ -24,6 +24,7 @@ from bridge.config.xds import XdsConfig
 from bridge.errors import ConfigError
 from bridge.merge import Policy
 from bridge.model import SourceName, require_printable
+from bridge.permission import Grant
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 
@@ -139,6 +140,12 @@ class SourceConfig(BaseModel):
     """The class to build; `Never` because each adapter takes its own `Config` and nothing else."""
     options: SkipValidation[AdapterConfig]
     """An instance of `adapter.Config`."""
+
+    def grants(self, account: str) -> Sequence[Grant]:
+        """What it has to be allowed where it reads, as `Permitted` says; nothing where its adapter does not say it."""
+        permissions: Callable[[AdapterConfig, str], Sequence[Grant]] | None
+        permissions = getattr(self.adapter, "permissions", None)
+        return permissions(self.options, account) if permissions else ()
 
     def build(self) -> Adapter:
         """The adapter of this source.

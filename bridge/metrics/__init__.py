@@ -128,9 +128,6 @@ class SourceMetrics(SourceObserver):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._up = _gauge(registry, "source_up", "1 when a source has been read and nothing of it fails now.", "source")
-        self._last_success = _gauge(
-            registry, "source_last_success_timestamp_seconds", "When a source was last read; 0 for never.", "source"
-        )
         self._reads = _counter(registry, "source_reads", "Reads of a source by result.", "source", "result")
         self._crashes = _counter(registry, "source_crashes", "Reads ended by a bug in an adapter.", "source")
         self._requests = _counter(
@@ -149,7 +146,6 @@ class SourceMetrics(SourceObserver):
     def started(self, source: SourceName) -> None:
         """Make its series exist, so that "never" can be told from "not asked"."""
         self._up.labels(source).set(0)
-        self._last_success.labels(source).set(0)
         self._crashes.labels(source)
         for result in ("ok", "error"):
             self._reads.labels(source, result)
@@ -157,7 +153,6 @@ class SourceMetrics(SourceObserver):
     def succeeded(self, source: SourceName, reading: str) -> None:
         """Count a read; it also makes a source new to us count as up."""
         self._reads.labels(source, "ok").inc()
-        self._last_success.labels(source).set(time.time())
         if source not in self._failing:
             self._up.labels(source).set(1)
 

@@ -1,11 +1,9 @@
 import json
-import logging
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import CollectionNode, Node, ScalarNode
 
 from bridge.cli import main
+from support.cli import Command, commands
 from support.ports import free_port
 
 ENDPOINTS = """services:
@@ -24,34 +23,10 @@ ENDPOINTS = """services:
 """
 
 
-@dataclass
-class Outcome:
-    status: int
-    output: str
-    error: str
-
-
-Command = Callable[..., Outcome]
-
-
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    """Run a command in this process; logging is put back afterwards."""
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(os, "_exit", sys.exit)  # the tests go on
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-
-    def run(*arguments: str) -> Outcome:
-        with pytest.raises(SystemExit) as caught:
-            main(arguments)
-        captured = capsys.readouterr()
-        return Outcome(int(caught.value.code or 0), captured.out, captured.err)
-
-    yield run
-    logging.captureWarnings(False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    with commands(capsys, monkeypatch) as command:
+        yield command
 
 
 @pytest.fixture
