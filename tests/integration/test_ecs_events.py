@@ -74,7 +74,7 @@ async def test_a_task_is_followed_by_events_alone(url: str, ecs: MotoEcs, events
         await eventually(lambda: source.sink.addresses("web") == set())
 
         await eventually(lambda: events.left == 0)
-        assert source.requests["ecs.ListTasks", "200"] == 1
+        assert source.requests["ecs.ListTasks", "200"] == 2, "those that run and, once, those that are to stop"
         assert source.failures == {}
         assert source.notices == []
 
