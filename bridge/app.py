@@ -6,18 +6,16 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from fnmatch import fnmatchcase
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
 from bridge import memory, tls
 from bridge.admin import AdminServer, ListedSource, View
-from bridge.config import Config, XdsConfig, build_adapters
-from bridge.merge import POLICIES, MergePolicy, Policy
+from bridge.config import Config, XdsConfig, build_adapters, cluster_rules, merge_policies
 from bridge.metrics import Metrics
-from bridge.model import ServiceName, SourceName
+from bridge.model import SourceName
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Registry
@@ -64,9 +62,9 @@ class Bridge:
             ConfigError: a cluster template or a source's options cannot work.
         """
         self._config = config
-        builder = ResourceBuilder(config.cluster_defaults, [(rule.match, rule.cluster) for rule in config.services])
+        builder = ResourceBuilder(config.cluster_defaults, cluster_rules(config.services))
         self._adapters = build_adapters(config.sources)
-        self._registry = Registry(list(self._adapters), _policies(config), time.time)
+        self._registry = Registry(list(self._adapters), merge_policies(config.services), time.time)
         self._readiness = Readiness(
             [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],
             self._endpoints,
@@ -168,16 +166,6 @@ def _rest_options(config: XdsConfig, handshakes: Handshakes | None) -> RestOptio
         handshakes=handshakes,
         allowed_sans=config.allowed_sans,
     )
-
-
-def _policies(config: Config) -> Callable[[ServiceName], MergePolicy]:
-    rules = [(rule.match, POLICIES[rule.merge.policy]) for rule in config.services]
-
-    def policy(service: ServiceName) -> MergePolicy:
-        matching = (policy for match, policy in rules if fnmatchcase(service, match))
-        return next(matching, POLICIES[Policy.UNION])
-
-    return policy
 
 
 @contextlib.contextmanager

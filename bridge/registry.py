@@ -5,14 +5,16 @@ shrink it. Touched on the event loop only.
 """
 
 import asyncio
+import contextlib
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.adapter import Sink
 from bridge.diff import Diff
-from bridge.merge import MergePolicy, Origin, Report, Service
+from bridge.merge import MergePolicy, Origin, Report, Service, merged
 from bridge.model import (
     Endpoint,
     EndpointKey,
@@ -23,7 +25,6 @@ from bridge.model import (
     ServiceName,
     SetAside,
     SourceName,
-    UpstreamProtocol,
     require_service_name,
 )
 
@@ -78,6 +79,7 @@ class Registry:
         sources: Sequence[SourceName],
         policy: Callable[[ServiceName], MergePolicy],
         clock: Callable[[], float],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start empty.
 
@@ -85,10 +87,12 @@ class Registry:
             sources: in the order of the configuration, which is their precedence.
             policy: the merge policy of a service.
             clock: Unix time; used for provenance only, never to decide.
+            monotonic: seconds that are never set; what policies measure waits with.
         """
         self._rank = {source: rank for rank, source in enumerate(sources)}
         self._policy = policy
         self._clock = clock
+        self._monotonic = monotonic
         self._scopes: dict[SourceName, dict[Scope, set[ServiceName]]] = {source: {} for source in sources}
         self._named: dict[SourceName, Counter[ServiceName]] = {source: Counter() for source in sources}
         self._tallies: dict[SourceName, Counter[Health | None]] = {source: Counter() for source in sources}
@@ -96,6 +100,7 @@ class Registry:
         self._services: dict[ServiceName, Service] = {}
         self._refused: dict[_Place, dict[ServiceName, str]] = {}
         self._dirty: dict[ServiceName, None] = {}
+        self._due: dict[ServiceName, float] = {}
         self._wake = asyncio.Event()
 
     def sink(self, source: SourceName) -> Sink:
@@ -103,8 +108,16 @@ class Registry:
         return _SourceSink(self, source)
 
     async def changed(self) -> None:
-        """Wait until something was reported that `drain` has yet to merge, and was not waited for before."""
-        await self._wake.wait()
+        """Wait until there is something that `drain` has yet to merge, and that was not waited for before.
+
+        That is what was reported, and what a policy has to decide anew because its time has come.
+        """
+        while not self._wake.is_set():
+            due = min(self._due.values(), default=None)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if due is None else max(0.0, due - self._monotonic())):
+                    await self._wake.wait()
+            self._touch_due()
         self._wake.clear()
 
     @property
@@ -123,13 +136,16 @@ class Registry:
         removed: set[ServiceName] = set()
         for name in list(self._dirty)[:limit]:
             del self._dirty[name]
+            self._due.pop(name, None)
             old = self._services.get(name)
             if name not in self._parts:
                 if old is not None:
                     del self._services[name]
                     removed.add(name)
                 continue
-            new = self._merge(name, old)
+            new = merged(name, list(self._reports(name)), self._policy(name), old, self._monotonic())
+            if new.ruling.due is not None:
+                self._due[name] = new.ruling.due
             if new != old:
                 self._services[name] = new
                 (added if old is None else changed)[name] = new
@@ -242,16 +258,11 @@ class Registry:
         self._dirty[service] = None
         self._wake.set()
 
-    def _merge(self, name: ServiceName, old: Service | None) -> Service:
-        reports = list(self._reports(name))
-        agreed = old.protocol if old else None
-        asked = {report.endpoint.protocol for report in reports} - {None}
-        if len(asked) == 1:
-            agreed = next(iter(asked))
-        disputed: frozenset[UpstreamProtocol] = frozenset()
-        if len(asked) > 1:
-            disputed = frozenset(protocol for protocol in asked if protocol)
-        return Service(name, self._policy(name)(reports), agreed, disputed)
+    def _touch_due(self) -> None:
+        now = self._monotonic()
+        for service in [service for service, due in self._due.items() if due <= now]:
+            del self._due[service]
+            self._touch(service)
 
     def _reports(self, name: ServiceName) -> Iterator[Report]:
         parts = self._parts[name]

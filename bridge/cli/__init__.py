@@ -127,6 +127,7 @@ def check(
         readings = runner.run(reading.read_once(settings.sources, adapters, deadline))
         for each in readings:
             report.reading(console, each)
+        report.unmatched(console, settings.services, readings)
         # Before the runner is closed, as in `run`: that waits for threads, and Python for more; a call may hang.
         _leave(EXIT_FINDING if any(each.findings for each in readings) else 0)
 

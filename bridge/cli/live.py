@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bridge.adapter import Adapter
 from bridge.config import SourceConfig
 from bridge.merge import union
-from bridge.model import SourceName
+from bridge.model import ServiceName, SourceName
 from bridge.observer import SourceObserver
 from bridge.registry import RefusedService, Registry, ReportedSetAside, SourceStatistics
 from bridge.supervisor import Supervisor
@@ -34,6 +34,8 @@ class Reading:
     """Entries that cannot be served, each with the name of its service."""
     refused: Sequence[RefusedService] = ()
     """Services that cannot be served at all, because of their names."""
+    services: frozenset[ServiceName] = frozenset()
+    """Those of which it has an endpoint."""
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -140,4 +142,9 @@ def _reading(source: SourceConfig, current: _Pass, registry: Registry) -> Readin
             if each.source == source.name
         ],
         refused=registry.refused(source.name),
+        services=frozenset(
+            name
+            for name, service in registry.services().items()
+            if any(origin.source == source.name for served in service.endpoints for origin in served.origins)
+        ),
     )
