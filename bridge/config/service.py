@@ -113,7 +113,7 @@ def _impossible(weights: Mapping[str, int], path: Path, sources: Sequence[str]) 
     at = (*path, "weights")
     if not weights:
         example = ", ".join(f"{source}: 50" for source in sources[:2])
-        yield Problem(path, f"policy weighted needs the share of each source, such as weights: {{{example}}}")
+        yield Problem(path, f"policy weighted needs `weights`, such as {{{example}}}")
     elif not any(weights.values()):
         yield Problem(at, "at least one must be more than 0, or no source may have requests")
     for source in weights:

@@ -109,6 +109,12 @@ class Ruling:
         return min((each.due for each in self.returning), default=None)
 
     @property
+    def heard(self) -> tuple[SourceName, ...]:
+        """Of `weighted` and `first`: the sources that requests go to."""
+        chosen = () if self.chosen is None else (self.chosen,)
+        return (*(share.source for share in self.shares if share.counts), *chosen)
+
+    @property
     def diverted(self) -> bool:
         """Whether requests go elsewhere than the operator would have them when all is well."""
         given_away = any(share.weight and not share.counts for share in self.shares)

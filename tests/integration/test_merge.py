@@ -86,8 +86,17 @@ class World:
         after = await self.counted()
         return {source: (after[source] - before[source]) / requests for source in SOURCES}
 
-    async def merge(self) -> Json:
-        """What the API says about the merging of `web`."""
+    async def diverted(self) -> bool:
+        """Whether the API says that requests for `web` do not go where they should."""
+        return bool((await self._merge())["diverted"])
+
+    async def told(self, *keys: str) -> list[tuple[object, ...]]:
+        """What the API says of each source of `web`."""
+        sources = (await self._merge())["sources"]
+        assert isinstance(sources, list)
+        return [tuple(source[key] for key in keys) for source in sources]
+
+    async def _merge(self) -> Json:
         merge = (await self.bridge.get("/api/v1/services/web"))["merge"]
         assert isinstance(merge, dict)
         return merge
@@ -162,9 +171,8 @@ async def test_shares_hold_through_scale_ups_and_changes_of_health(
         scene.report(**gone)
         await scene.until_it_knows(**gone)
         assert await scene.shares() == {"vms": 0.0, "ecs": 1.0}
-        merge = await scene.merge()
-        assert (merge["policy"], merge["diverted"]) == ("weighted", True)
-        assert [(each["share"], each["given_away"]) for each in merge["sources"]] == [(0.0, vms / 100), (1.0, 0.0)]
+        assert await scene.diverted()
+        assert await scene.told("share", "given_away") == [(0.0, vms / 100), (1.0, 0.0)]
 
         scene.report(**start)
         await scene.until_it_knows(**start)
@@ -218,7 +226,7 @@ async def test_a_source_is_drained_by_a_weight_of_0_and_taken_away_without_a_fai
         await load.more(100)
 
         assert load.failures == []
-        assert not (await scene.merge())["diverted"]
+        assert not await scene.diverted()
 
 
 async def test_failover_goes_to_the_second_source_when_all_of_the_first_are_unhealthy_and_comes_back(
@@ -247,12 +255,11 @@ async def test_first_switches_at_once_and_returns_after_a_while_without_a_failed
 
         scene.report(vms="uuu")
         await scene.until_it_knows(ecs="hhhh")
-        switched = await scene.merge()
-        assert [each["chosen"] for each in switched["sources"]] == [False, True]
-        assert switched["diverted"]
+        assert await scene.told("source", "chosen") == [("vms", False), ("ecs", True)]
+        assert await scene.diverted()
 
         scene.report(vms="huu")
         await scene.until_it_knows(vms="huu")
         await load.more(50)
-        assert not (await scene.merge())["diverted"]
+        assert not await scene.diverted()
         assert load.failures == []

@@ -30,7 +30,8 @@ def test_sources_that_disagree_about_one_name_leave_the_last_agreement_and_are_t
 
     service = merged(WEB, reports, union, before, 0.0)
 
-    assert (service.protocol, service.disputed) == (HTTP1, {HTTP1, GRPC})
+    assert service.protocol is HTTP1
+    assert service.disputed == {HTTP1, GRPC}
 
 
 def test_what_was_decided_before_is_what_the_policy_is_told() -> None:
