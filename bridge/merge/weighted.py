@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from bridge.merge.model import TAKING, Outcome, Policy, Report, Ruling, ServedEndpoint, Share
 from bridge.merge.precedence import by_address, ranks
-from bridge.model import EndpointKey, Health, SourceName
+from bridge.model import Health, SourceName
 
 _ALL = 3 << 30
 """What the weights of the endpoints that take the requests of a priority add up to; so large that rounding to whole
@@ -15,7 +15,8 @@ _FEW = _ALL >> 8
 """The same for degraded endpoints beside healthy ones. Envoy picks among the degraded alone, as far as too few are
 healthy, and among all in a panic only, where these must hardly count."""
 
-_CLASSES = (TAKING, frozenset({Health.DEGRADED}), frozenset({Health.UNHEALTHY}), frozenset({Health.DRAINING}))
+_CLASS = {Health.HEALTHY: 0, Health.UNKNOWN: 0, Health.DEGRADED: 1, Health.UNHEALTHY: 2, Health.DRAINING: 3}
+"""Who takes the requests: those of the lowest class that there is."""
 
 Weights = Mapping[SourceName, int]
 
@@ -49,10 +50,19 @@ def weigh(endpoints: Sequence[ServedEndpoint], shares: Iterable[Share]) -> tuple
     beside others that take requests, get next to nothing: the shares hold then too.
     """
     weights = {share.source: share.weight for share in shares}
-    found: dict[EndpointKey, int] = {}
-    for priority in {each.priority for each in endpoints}:
-        found.update(_scaled([each for each in endpoints if each.priority == priority], weights))
-    return tuple(replace(each, weight=found[each.endpoint.key]) for each in endpoints)
+    classes: dict[int, tuple[list[int], ...]] = {}
+    for place, each in enumerate(endpoints):
+        classes.setdefault(each.priority, ([], [], [], []))[_CLASS[each.endpoint.health]].append(place)
+    found = [1] * len(endpoints)
+    for of_priority in classes.values():
+        takes = next(number for number, places in enumerate(of_priority) if places)
+        _spread(_ALL, of_priority[takes], endpoints, weights, found)
+        if takes < _CLASS[Health.DEGRADED]:
+            _spread(_FEW, of_priority[_CLASS[Health.DEGRADED]], endpoints, weights, found)
+    return tuple(
+        ServedEndpoint(each.endpoint, each.origins, each.priority, weight)
+        for each, weight in zip(endpoints, found, strict=True)
+    )
 
 
 def _drained(served: ServedEndpoint, weights: Weights) -> ServedEndpoint:
@@ -61,24 +71,16 @@ def _drained(served: ServedEndpoint, weights: Weights) -> ServedEndpoint:
     return replace(served, endpoint=replace(served.endpoint, health=Health.DRAINING))
 
 
-def _scaled(endpoints: Sequence[ServedEndpoint], weights: Weights) -> dict[EndpointKey, int]:
-    found: dict[EndpointKey, int] = {}
-    for healths in _CLASSES:
-        members = [each for each in endpoints if each.endpoint.health in healths]
-        total = _ALL if not found else _FEW if Health.DEGRADED in healths else 0
-        found.update(_spread(members, weights, total))
-    return found
-
-
-def _spread(endpoints: Sequence[ServedEndpoint], weights: Weights, total: int) -> dict[EndpointKey, int]:
-    """The total divided among endpoints, by the weights of their sources and then by their own; to none nothing."""
+def _spread(
+    total: int, places: Sequence[int], endpoints: Sequence[ServedEndpoint], weights: Weights, found: list[int]
+) -> None:
+    """Divide the total among the endpoints at these places, by the weights of their sources and then by their own."""
     own: dict[SourceName, int] = {}
-    for each in endpoints:
-        source = each.origins[0].source
-        own[source] = own.get(source, 0) + each.endpoint.weight
-    whole = sum(weights[source] for source in own) or 1
-    return {
-        each.endpoint.key: max(1, round(total * weights[source] * each.endpoint.weight / (whole * own[source])))
-        for each in endpoints
-        for source in [each.origins[0].source]
-    }
+    for place in places:
+        source = endpoints[place].origins[0].source
+        own[source] = own.get(source, 0) + endpoints[place].endpoint.weight
+    whole = sum(weights[source] for source in own)
+    for place in places if whole else ():
+        source = endpoints[place].origins[0].source
+        part = total * weights[source] * endpoints[place].endpoint.weight
+        found[place] = max(1, round(part / (whole * own[source])))
