@@ -117,8 +117,8 @@ class Ruling:
     @property
     def diverted(self) -> bool:
         """Whether requests go elsewhere than the operator would have them when all is well."""
-        given_away = any(share.weight and not share.counts for share in self.shares)
-        return given_away or (bool(self.candidates) and self.chosen != self.candidates[0].source)
+        counting = {share.counts for share in self.shares if share.weight}
+        return len(counting) > 1 or (bool(self.candidates) and self.chosen != self.candidates[0].source)
 
 
 @dataclass(frozen=True, slots=True)

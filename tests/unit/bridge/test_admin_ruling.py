@@ -74,5 +74,5 @@ def test_the_priority_of_each_source_is_shown() -> None:
 def test_a_service_without_endpoints_has_a_policy_too() -> None:
     document = merge(merged(ServiceName("web"), [], Weighted(((VMS, 1),)), None, 0.0), 0.0)
 
-    assert (document.policy, document.diverted) == ("weighted", True)
+    assert (document.policy, document.diverted) == ("weighted", False)
     assert [(each.source, each.share) for each in document.sources] == [("vms", 0.0)]

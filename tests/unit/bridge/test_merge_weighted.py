@@ -70,7 +70,8 @@ def test_while_nobody_is_healthy_the_shares_hold_among_those_that_are_there(lett
     outcome = weighted(90, 10, {"vms": letter, "ecs": letter * 9})
 
     assert shares(outcome, ALL)["vms"] == pytest.approx(0.9, rel=0.001)
-    assert outcome.ruling.diverted
+    assert not outcome.ruling.diverted
+    assert outcome.ruling.heard == ()
 
 
 def test_degraded_endpoints_share_what_envoy_sends_to_them() -> None:
