@@ -82,6 +82,16 @@ class Sink(Protocol):
     def remove(self, scope: Scope, service: ServiceName) -> None:
         """Say that a service no longer exists in a scope. Not the same as a service without endpoints."""
 
+    def doubt(self, scope: Scope | None, reason: str) -> None:
+        """Say that absences mean nothing for now, such as when what is always there cannot be seen either.
+
+        What is missing stays for as long as there is a doubt, and until an operator releases it.
+
+        Args:
+            scope: where; None for the whole source, whatever its scopes are.
+            reason: why, for the operator; empty when absences mean something again.
+        """
+
 
 class AdapterContext(Protocol):
     """What the bridge gives to a running adapter."""

@@ -7,21 +7,27 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from pathlib import Path
 from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
 from bridge import memory, tls
 from bridge.admin import AdminServer, ListedSource, View
+from bridge.audit import Trail
+from bridge.audit_file import AuditFile
 from bridge.config import Config, XdsConfig, build_adapters, cluster_rules, merge_policies
+from bridge.guard import GuardRules
 from bridge.metrics import Metrics
 from bridge.model import SourceName
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
-from bridge.registry import Registry
+from bridge.registry import Options, Registry
 from bridge.resources import ResourceBuilder
 from bridge.rest import Handshakes, RestOptions, RestServer
+from bridge.restoration import Clock, Restoration
 from bridge.scheduler import Scheduler
+from bridge.state import Keeper, Pace, Store
 from bridge.stream_log import StreamLog
 from bridge.supervisor import Supervisor
 from bridge.views import ClientViews
@@ -31,6 +37,12 @@ log = logging.getLogger(__name__)
 
 STREAMS_END = 1.0
 """Seconds that open streams get to end when the bridge stops."""
+
+EXPIRY = 1.0
+"""Seconds between two looks at what was held or retained for long enough."""
+
+LAST_STATE = 1.5
+"""Seconds that the last state may take to be written when the bridge stops."""
 
 LAST_RESORT = 4.0
 """Seconds after which a bridge that was told to stop ends whatever still runs in it."""
@@ -42,8 +54,8 @@ async def serve(config: Config) -> None:
     A second signal ends the process at once, as if nobody had asked for the first.
 
     Raises:
-        ConfigError: a cluster template, a source's options or a certificate cannot work.
-        OSError: a port cannot be listened on.
+        ConfigError: a cluster template, a source's options, a certificate or the state directory cannot work.
+        OSError: a port cannot be listened on, or another bridge uses the state directory.
     """
     stop = asyncio.Event()
     with _signals(stop):
@@ -64,15 +76,21 @@ class Bridge:
         self._config = config
         builder = ResourceBuilder(config.cluster_defaults, cluster_rules(config.services))
         self._adapters = build_adapters(config.sources)
-        self._registry = Registry(list(self._adapters), merge_policies(config.services), time.time)
+        self._trail = Trail()
+        policies, caution = merge_policies(config.services), _caution(config, self._trail)
+        self._registry = Registry(list(self._adapters), policies, time.time, caution)
+        self._restoration = Restoration(self._registry, Clock(time.time, time.monotonic), config.restore_max_age)
         self._readiness = Readiness(
             [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],
             self._endpoints,
             config.startup_grace,
+            lambda source: self._registry.statistics(source).restored > 0,
         )
         self._metrics = Metrics(CollectorRegistry())
         self._scheduler = Scheduler()
-        self._supervisor = Supervisor([self._metrics.sources, self._readiness], self._scheduler.ticks, self._endpoints)
+        observers = [self._metrics.sources, self._restoration, self._readiness]
+        self._supervisor = Supervisor(observers, self._scheduler.ticks, self._endpoints)
+        self._keeper = self._new_keeper(config.state_directory)
         self._views = ClientViews(builder, config.views, required=config.views_required)
         debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
         self._reconciler = Reconciler(self._registry, self._views, debounce, self._metrics)
@@ -90,6 +108,11 @@ class Bridge:
         The doors open first, so that a port in use is found at once and Envoys are held instead of refused. They close
         first too, so that Envoys turn to another replica while the rest of this one winds down.
         """
+        async with self._kept():
+            await self._serve(stop)
+        log.info("bridge.stopped")
+
+    async def _serve(self, stop: asyncio.Event) -> None:
         with self._scheduler:
             async with self._doors() as doors, asyncio.TaskGroup() as group:
                 tasks = [group.create_task(work, name=name) for name, work in self._work()]
@@ -98,12 +121,14 @@ class Bridge:
                 await doors.aclose()
                 for task in tasks:
                     task.cancel()
-        log.info("bridge.stopped")
 
     def _work(self) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
         """Everything that runs for as long as the bridge does. Whichever fails ends the process: that is a bug."""
         yield "xds", self._xds.run()
         yield "reconciler", self._reconciler.run(self._readiness)
+        yield "expiry", self._expire()
+        if self._keeper:
+            yield "state", self._keeper.run()
         yield "views", self._views.run()
         yield "loop lag", self._metrics.observe_loop()
         yield "memory", self._memory.run()
@@ -113,6 +138,26 @@ class Bridge:
                 f"source {source.name}",
                 self._supervisor.run(source.name, adapter, sink, allow_empty=source.allow_empty),
             )
+
+    def _new_keeper(self, directory: Path | None) -> Keeper | None:
+        return Keeper(Store(directory), self._restoration.current, self._metrics.state, Pace()) if directory else None
+
+    @contextlib.asynccontextmanager
+    async def _kept(self) -> AsyncIterator[None]:
+        """Begin with what was kept, have the trail on disk, and keep the last state at the end."""
+        if self._keeper is None or self._config.state_directory is None:
+            yield
+            return
+        state = await self._keeper.open()
+        try:
+            if state is not None:
+                self._restoration.restore(state)
+            with AuditFile(self._config.state_directory) as file:
+                leave = self._trail.follow(file.write)
+                yield
+                leave()
+        finally:
+            await self._keeper.close(LAST_STATE)
 
     @contextlib.asynccontextmanager
     async def _doors(self) -> AsyncIterator[contextlib.AsyncExitStack]:
@@ -143,8 +188,17 @@ class Bridge:
         listed = [ListedSource(source.name, source.type, source.required) for source in self._config.sources]
         return View(listed, self._registry, self._readiness, self._supervisor, self._xds, self._views, self._metrics)
 
+    async def _expire(self) -> None:
+        """Let go of what was held or retained for long enough, and have what changed written down."""
+        kept = 0
+        async for _ in self._scheduler.ticks(EXPIRY):
+            self._registry.expire(lambda source: not self._supervisor.status(source).failures)
+            if self._keeper and self._registry.version != kept:
+                kept = self._registry.version
+                self._keeper.changed()
+
     def _endpoints(self, source: SourceName) -> int:
-        return sum(self._registry.statistics(source).endpoints.values())
+        return self._registry.statistics(source).served
 
 
 def _server_options(config: XdsConfig) -> ServerOptions:
@@ -165,6 +219,16 @@ def _rest_options(config: XdsConfig, handshakes: Handshakes | None) -> RestOptio
         listen=config.rest.listen,
         handshakes=handshakes,
         allowed_sans=config.allowed_sans,
+    )
+
+
+def _caution(config: Config, trail: Trail) -> Options:
+    guard = config.guard
+    return Options(
+        guard=GuardRules(guard.max_loss, guard.min_endpoints, guard.release_after),
+        allow_empty=frozenset(source.name for source in config.sources if source.allow_empty),
+        retention=config.cluster_retention,
+        record=trail.record,
     )
 
 

@@ -33,18 +33,25 @@ class Readiness(SourceObserver):
     """
 
     def __init__(
-        self, expectations: Sequence[Expectation], endpoints: Callable[[SourceName], int], startup_grace: float
+        self,
+        expectations: Sequence[Expectation],
+        endpoints: Callable[[SourceName], int],
+        startup_grace: float,
+        restored: Callable[[SourceName], bool] = lambda _: False,
     ) -> None:
         """Wait for everybody.
 
         Args:
             expectations: one for each source.
             endpoints: how many endpoints a source contributes now.
-            startup_grace: seconds that optional sources get, and after which silent required ones are named in the log.
+            startup_grace: seconds that optional sources get, and those of which something is known from an earlier
+                process; after which silent required ones are named in the log.
+            restored: whether something is known of a source from an earlier process.
         """
         self._expectations = {each.source: each for each in expectations}
         self._endpoints = endpoints
         self._grace = startup_grace
+        self._restored = restored
         self._passed: set[SourceName] = set()
         self._spoken: set[SourceName] = set()
         self._grace_is_over = False
@@ -67,7 +74,7 @@ class Readiness(SourceObserver):
         return {
             source: self._missing(expected)
             for source, expected in self._expectations.items()
-            if source not in self._spoken and (expected.required or not self._grace_is_over)
+            if source not in self._spoken and not (self._grace_is_over and self._dispensable(expected))
         }
 
     async def wait(self) -> None:
@@ -91,8 +98,15 @@ class Readiness(SourceObserver):
         silent = self.waiting()
         self._grace_is_over = True
         for source, reason in sorted(silent.items()):
-            consequence = "no Envoy is answered" if source in self.waiting() else "served without it"
+            consequence = "served without it"
+            if self._restored(source):
+                consequence = "served as it was last known"
+            elif source in self.waiting():
+                consequence = "no Envoy is answered"
             log.warning("source.silent", extra={"source": source, "waiting_for": reason, "consequence": consequence})
+
+    def _dispensable(self, expected: Expectation) -> bool:
+        return not expected.required or self._restored(expected.source)
 
     def _missing(self, expected: Expectation) -> str:
         if expected.source not in self._passed:

@@ -58,7 +58,9 @@ class Memory:
     catalog_filtered: bool = False
     canary_seen: bool = False
     held: set[str] = field(default_factory=set)
-    """Services that vanished all at once: kept until the catalog names them again."""
+    """Services that vanished all at once: that they did is in doubt until they are reported again."""
+    blind: bool = False
+    """Whether we doubt that we can see anything at all."""
     unreadable: set[str] = field(default_factory=set)
 
 
@@ -111,8 +113,8 @@ class Book:
 
     @property
     def missing(self) -> set[str]:
-        """Services that are known but that the catalog no longer names, unless they are held."""
-        return self._memory.services.keys() - self._memory.names - self._memory.held
+        """Services that are known but that the catalog no longer names."""
+        return self._memory.services.keys() - self._memory.names
 
     @property
     def spoken(self) -> bool:
@@ -125,8 +127,8 @@ class Book:
         return self._memory.catalog_index
 
     def follows(self, name: str) -> bool:
-        """Whether there is something to wait for: the service was reported, and is neither gone nor held."""
-        return name in self._memory.services and name not in self._memory.held
+        """Whether there is something to wait for: the service was reported, and is not gone."""
+        return name in self._memory.services
 
     def on_nodes(self, nodes: Collection[str]) -> set[str]:
         """The services with an instance on one of these nodes."""
@@ -162,8 +164,17 @@ class Book:
         self._follow(names)
         return self._remember(names, reply), older
 
-    def begin(self) -> None:
-        """Wait until each service of the catalog just taken is reported; the source has spoken then."""
+    async def begin(self) -> None:
+        """Wait until each service of the catalog just taken is reported; the source has spoken then.
+
+        Raises:
+            SourceError: it cannot be told whether we can see anything.
+        """
+        if not self._memory.canary_seen and not (await self._client.nodes(consistent=True)).value:
+            self._memory.blind = True
+            self._context.sink.doubt(
+                None, f"neither the service {CANARY!r} nor any node can be seen: has the token lost its rights?"
+            )
         reported = {name for name, known in self._memory.services.items() if known.targets is not None}
         self._awaited = set(self._memory.names) - reported
         if not self._memory.names and not reported:
@@ -206,14 +217,13 @@ class Book:
         Raises:
             SourceError: it cannot be told now; nothing was removed.
         """
-        names = set(names) - self._memory.held
         if not names:
             return
         listed = await self._believable_names()
         if self._emptied(listed, doubtful=doubtful):
             self._hold()
             return
-        await self._verify_all(names - self._memory.held, listed, doubtful=doubtful)
+        await self._verify_all(names, listed, doubtful=doubtful)
 
     def _remember(self, names: frozenset[str], reply: Reply[Catalog]) -> set[str]:
         memory = self._memory
@@ -227,7 +237,6 @@ class Book:
 
     def _follow(self, names: frozenset[str]) -> None:
         self._memory.names = names
-        self._memory.held -= names
         if self._awaited:
             self._awaited &= names
             if not self._awaited:
@@ -278,11 +287,22 @@ class Book:
         known.nodes = frozenset(entry.node.node for entry in reply.value) | (known.nodes if reason else frozenset())
         known.targets = {**(known.targets or {}), **targets} if reason else targets
         known.filtered |= reply.filtered and not reason
+        if reply.value:
+            self._see(name)
         self._spoke(name)
         if reason:
             raise SourceError(f"service {name!r} was read but {reason}; nothing is removed")
         # A listed service without an instance may be one that the token cannot see: look again after the next wait.
         known.index = reply.index if reply.value else 0
+
+    def _see(self, name: str) -> None:
+        """Trust our eyes again, there where they see something."""
+        if self._memory.blind:
+            self._memory.blind = False
+            self._context.sink.doubt(None, "")
+        if name in self._memory.held:
+            self._memory.held.discard(name)
+            self._context.sink.doubt(self._scope(name), "")
 
     def _spoke(self, name: str) -> None:
         if self._awaited and name in self._awaited:
@@ -322,11 +342,17 @@ class Book:
 
     def _at_stake(self) -> set[str]:
         services = self._memory.services
-        return {name for name, known in services.items() if known.populated} - self._memory.held
+        return {name for name, known in services.items() if known.populated}
 
     def _hold(self) -> None:
         lost = self._at_stake()
         self._memory.held |= lost
+        for name in lost:
+            self._context.sink.doubt(
+                self._scope(name), "the catalog lost all services at once, as when its data was lost"
+            )
+            self._context.sink.replace(self._scope(name), {})
+            del self._memory.services[name]
         self._context.noticed("consul.catalog_emptied", datacenter=self._mapper.datacenter, services=len(lost))
 
     async def _verify_all(self, names: Collection[str], listed: frozenset[str], *, doubtful: bool) -> None:
@@ -347,7 +373,7 @@ class Book:
     async def _verify(self, name: str, listed: frozenset[str], *, doubtful: bool) -> None:
         reply = await (self._settled(name) if doubtful else self._client.instances(name, consistent=True))
         known = self._memory.services.get(name)
-        if known is None or name in self._memory.held:
+        if known is None:
             return  # somebody else found out in the meantime
         if name in listed or self._mapper.matching(name, reply.value):
             self._report(name, reply)

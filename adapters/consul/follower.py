@@ -46,7 +46,7 @@ class Follower:
             SourceError: the catalog could not be read at the start; later failures are supervised one by one.
         """
         await self._book.take_catalog(await self._client.services())
-        self._book.begin()
+        await self._book.begin()
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._arrange(tasks)
@@ -147,7 +147,7 @@ class Follower:
             await self._book.take(name, reply, doubtful=self._outage.recent)
             self._context.succeeded(label)
             if not self._book.follows(name):
-                return  # it is gone, or held; should the catalog name it again, it is watched again
+                return  # it is gone; should the catalog name it again, it is watched again
             index = next_index(reply, index)
 
     def _check_limit(self, tasks: asyncio.TaskGroup, name: str, error: ConsulError) -> None:

@@ -12,7 +12,7 @@ from bridge.admin.view import ListedSource, View
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.model import Endpoint, Health
 from bridge.outage import Failure
-from bridge.registry import ReportedSetAside
+from bridge.registry import Hold, ReportedSetAside
 from xds import CLUSTER, ENDPOINT, Snapshot, StreamStatus
 
 
@@ -68,6 +68,10 @@ class SourceDocument:
     endpoints: Mapping[str, int]
     """By health."""
     set_aside: int
+    held: tuple[Hold, ...]
+    """What it no longer reports and is served all the same, and why."""
+    restored: int
+    """Endpoints known from an earlier process, while it has not been read since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +206,8 @@ def source(view: View, listed: ListedSource) -> SourceDocument:
         services=counts.services,
         endpoints={health.value: counts.endpoints.get(health, 0) for health in Health},
         set_aside=counts.set_aside,
+        held=view.knowledge.holds(listed.name),
+        restored=counts.restored,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from bridge.merge import Service
 from bridge.metrics import Sample
 from bridge.model import ServiceName, SourceName
-from bridge.registry import ReportedSetAside, SourceStatistics
+from bridge.registry import Hold, ReportedSetAside, SourceStatistics
 from bridge.supervisor import SourceStatus
 from xds import Load, Snapshot, StreamStatus
 
@@ -23,6 +23,9 @@ class Knowledge(Protocol):
 
     def statistics(self, source: SourceName) -> SourceStatistics:
         """Counts of what a source contributes."""
+
+    def holds(self, source: SourceName) -> tuple[Hold, ...]:
+        """What is held of a source, and why."""
 
 
 class Waiting(Protocol):
@@ -94,6 +97,7 @@ class View:
         return Sample(
             services=tuple(self.knowledge.services().values()),
             statistics={source.name: self.knowledge.statistics(source.name) for source in self.sources},
+            holds=[hold for source in self.sources for hold in self.knowledge.holds(source.name)],
             streams=self.streams.streams(),
             ready=self.readiness.ready,
             load=self.streams.load(),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Never
 
 from pydantic import (
@@ -18,10 +19,11 @@ from bridge.adapter import Adapter, AdapterConfig, AdapterType, Duration
 from bridge.config.address import Address
 from bridge.config.section import ListenAddress, Section
 from bridge.config.service import ServiceRule
+from bridge.config.share import Share
 from bridge.config.view import ViewRule
 from bridge.config.xds import XdsConfig
 from bridge.errors import ConfigError
-from bridge.model import SourceName
+from bridge.model import SourceName, require_printable
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 
@@ -29,6 +31,13 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 def _source_name(value: str) -> str:
     if not re.fullmatch(NAME_PATTERN, value):
         raise ValueError(f"{value!r} is no name for a source; use 1 to 63 letters, digits, '-', '_' and '.'")
+    return value
+
+
+def _state_directory(value: Path) -> Path:
+    require_printable(str(value))
+    if not value.is_absolute():
+        raise ValueError(f"{str(value)!r} is not absolute; write a path such as /var/lib/xds-bridge")
     return value
 
 
@@ -73,6 +82,17 @@ class LogConfig(Section):
     """`json`, `console` or `journal`; `auto` is journal under systemd, console on a terminal and json elsewhere."""
     level: LogLevel = LogLevel.INFO
     """The least severe level that is logged."""
+
+
+class GuardConfig(Section):
+    """When a loss is not believed: a source that fails or lies must not take endpoints away."""
+
+    max_loss: Share = 0.5
+    """Share of a source's endpoints that may vanish within ten minutes; what would exceed it is held."""
+    min_endpoints: Annotated[int, Field(ge=1)] = 10
+    """A source that never had so many endpoints within ten minutes may lose any share of them, but not its last one."""
+    release_after: Duration = 600.0
+    """How long a loss is held before it is believed, if every read in between agreed. An emptied source never is."""
 
 
 class SourceKeys(Section):
@@ -137,6 +157,14 @@ class Config(Section):
     """The read-only HTTP server for operators and Prometheus."""
     startup_grace: Duration = 30.0
     """How long an optional source may take to speak after the start before Envoys are answered without it."""
+    guard: GuardConfig = GuardConfig()
+    """When endpoints that a source no longer reports are kept all the same."""
+    cluster_retention: Duration = 3600.0
+    """How long the cluster of a service that nobody reports any more stays, empty: static routes may still name it."""
+    state_directory: Annotated[Path, AfterValidator(_state_directory)] | None = None
+    """Where what is known is kept across a restart: a directory for this bridge alone. Nothing is kept without it."""
+    restore_max_age: Duration = 24 * 3600.0
+    """How old what was kept of a source may be to be used after a restart."""
     log: LogConfig = LogConfig()
     """What is logged, to standard error."""
     sources: Annotated[tuple[SourceConfig, ...], WithJsonSchema({"type": "array", "minItems": 1})]

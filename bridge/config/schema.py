@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from bridge.adapter import DURATION_PATTERN, AdapterType
 from bridge.config.address import Address
 from bridge.config.model import Config, SourceKeys
+from bridge.config.share import SHARE_PATTERN, share_text
 from bridge.config.size import SIZE_PATTERN, size_text
 
 Schema = dict[str, object]
@@ -62,6 +63,8 @@ def _of(model: type[BaseModel], prefix: str = "") -> Schema:
             part["default"] = duration_text(default)
         if part.get("pattern") == SIZE_PATTERN and isinstance(size := part.get("default"), int):
             part["default"] = size_text(size)
+        if part.get("pattern") == SHARE_PATTERN and isinstance(share := part.get("default"), float):
+            part["default"] = share_text(share)
     return schema
 
 

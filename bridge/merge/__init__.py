@@ -17,6 +17,7 @@ from bridge.merge.model import (
     ServedEndpoint,
     Service,
     Share,
+    Standing,
 )
 from bridge.merge.precedence import failover, union
 from bridge.merge.service import merged
@@ -36,6 +37,7 @@ __all__ = [
     "ServedEndpoint",
     "Service",
     "Share",
+    "Standing",
     "Weighted",
     "failover",
     "merged",

@@ -14,6 +14,17 @@ AVAILABLE = TAKING | {Health.DEGRADED}
 """What Envoy sends requests to before it panics."""
 
 
+class Standing(StrEnum):
+    """What the word of a source rests on."""
+
+    REPORTED = "reported"
+    """It is in what was last read."""
+    HELD = "held"
+    """It is missing in what was last read, and the guard does not believe that it is gone."""
+    RESTORED = "restored"
+    """It is known from an earlier process; there was no read since."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Who says that an endpoint exists, and since when."""
@@ -23,6 +34,7 @@ class Origin:
     instance: InstanceId
     since: float
     """Unix time at which this source first reported this endpoint for this service, without a gap since."""
+    standing: Standing = Standing.REPORTED
 
 
 @dataclass(frozen=True, slots=True)

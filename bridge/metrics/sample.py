@@ -8,9 +8,10 @@ from types import MappingProxyType
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bridge.guard import Reason as GuardReason
 from bridge.merge import Policy, Service
 from bridge.model import Health, SourceName
-from bridge.registry import SourceStatistics
+from bridge.registry import Hold, SourceStatistics
 from xds import CLUSTER, ENDPOINT, Load, StreamStatus, TypeStatus
 
 TYPE_LABELS = MappingProxyType({CLUSTER.url: "cluster", ENDPOINT.url: "endpoint"})
@@ -23,6 +24,7 @@ class Sample:
 
     services: Sequence[Service]
     statistics: Mapping[SourceName, SourceStatistics]
+    holds: Sequence[Hold]
     streams: Sequence[StreamStatus]
     ready: bool
     load: Load = field(default_factory=Load)
@@ -32,7 +34,7 @@ class SampledCollector(Collector):
     """Turns the latest sample into metrics."""
 
     def __init__(self) -> None:
-        self.sample = Sample((), {}, (), ready=False)
+        self.sample = Sample((), {}, (), (), ready=False)
 
     def collect(self) -> Iterator[Metric]:
         """Everything that is sampled, as the library asks for it."""
@@ -40,6 +42,7 @@ class SampledCollector(Collector):
         yield GaugeMetricFamily("xds_bridge_ready", "1 when Envoys are answered.", value=float(sample.ready))
         yield from _registry_families(sample)
         yield from _source_families(sample.statistics)
+        yield from _guard_families(sample)
         yield from _stream_families(sample.streams)
         yield from _load_families(sample.load)
 
@@ -81,6 +84,24 @@ def _source_families(statistics: Mapping[SourceName, SourceStatistics]) -> Itera
         "Entries of a source that cannot be served; /api/v1/services/NAME says why.",
         ["source"],
         {(s,): n.set_aside for s, n in statistics.items()},
+    )
+
+
+def _guard_families(sample: Sample) -> Iterator[Metric]:
+    held: Tally[tuple[SourceName, GuardReason]] = Tally()
+    for hold in sample.holds:
+        held[hold.source, hold.reason] += hold.endpoints
+    yield _family(
+        "source_held_endpoints",
+        "Endpoints that a source no longer reports and that are not believed to be gone.",
+        ["source", "reason"],
+        {(source, reason): held[source, reason] for source in sample.statistics for reason in GuardReason},
+    )
+    yield _family(
+        "source_restored_endpoints",
+        "Endpoints known from an earlier process, whose source has not been read since.",
+        ["source"],
+        {(source,): statistics.restored for source, statistics in sample.statistics.items()},
     )
 
 

@@ -89,6 +89,8 @@ class RegistryModel(RuleBasedStateMachine):
 
     @invariant()
     def the_statistics_count_what_is_known(self) -> None:
+        if self.registry.dirty:
+            return
         for source in SOURCES:
             mine = {place: entries for place, entries in self.model.items() if place[0] == source}
             found = [entry for entries in mine.values() for entry in entries]

@@ -16,7 +16,7 @@ from bridge.model import (
     SourceName,
 )
 from bridge.outage import Failure
-from bridge.registry import ReportedSetAside, SourceStatistics
+from bridge.registry import Hold, ReportedSetAside, SourceStatistics
 from bridge.supervisor import SourceStatus
 from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
 
@@ -33,6 +33,7 @@ def served(address: str, health: Health = Health.HEALTHY) -> ServedEndpoint:
 class FakeKnowledge:
     known: dict[ServiceName, Service] = field(default_factory=dict)
     aside: tuple[ReportedSetAside, ...] = ()
+    held: tuple[Hold, ...] = ()
 
     def services(self) -> Mapping[ServiceName, Service]:
         return self.known
@@ -42,6 +43,9 @@ class FakeKnowledge:
 
     def statistics(self, source: SourceName) -> SourceStatistics:
         return SourceStatistics(len(self.known), {Health.HEALTHY: 2}, len(self.aside)) if source == DC1 else NOTHING
+
+    def holds(self, source: SourceName) -> tuple[Hold, ...]:
+        return self.held if source == DC1 else ()
 
     def put(self, service: Service) -> None:
         self.known[service.name] = service

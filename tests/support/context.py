@@ -25,6 +25,7 @@ class MemorySink:
         self.scopes: dict[Scope, dict[ServiceName, frozenset[Entry]]] = {}
         self.calls: list[str] = []
         """Which methods were called, oldest first."""
+        self.doubts: dict[Scope | None, str] = {}
 
     def replace(
         self,
@@ -54,6 +55,10 @@ class MemorySink:
     def services(self) -> dict[ServiceName, frozenset[Entry]]:
         """Every service of all scopes."""
         return {name: entries for scope in self.scopes.values() for name, entries in scope.items()}
+
+    def doubt(self, scope: Scope | None, reason: str) -> None:
+        """Keep the latest doubt about a scope."""
+        self.doubts[scope] = reason
 
 
 @dataclass

@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 RETRY_AFTER = 0.05
 
+NOTHING: frozenset[Entry] = frozenset()
+
 
 class RecordingSink:
     """Applies what is reported as the interface says, and remembers what was ever taken away."""
@@ -23,6 +25,8 @@ class RecordingSink:
         self.calls: list[tuple[str, Scope]] = []
         self.lost: list[str] = []
         """Every address and port of an endpoint that was reported once and then was not, in order."""
+        self.doubts: list[tuple[Scope | None, str]] = []
+        self._said: dict[Scope, dict[ServiceName, frozenset[Entry]]] = {}
 
     def replace(
         self,
@@ -51,8 +55,17 @@ class RecordingSink:
         self.calls.append(("remove", scope))
         self._set(scope, {name: kept for name, kept in self.state.get(scope, {}).items() if name != service})
 
+    def doubt(self, scope: Scope | None, reason: str) -> None:
+        self.doubts.append((scope, reason))
+        for doubted in self._said if scope is None else [scope]:
+            self._set(doubted, self._said.get(doubted, {}))
+
     def _set(self, scope: Scope, services: dict[ServiceName, frozenset[Entry]]) -> None:
-        before = _addresses(self.state.get(scope, {}))
+        known = self.state.get(scope, {})
+        self._said[scope] = services
+        before = _addresses(known)
+        if {scope, None} & {doubted for doubted, reason in dict(self.doubts).items() if reason}:
+            services = {**services, **{name: _added(known[name], services.get(name, NOTHING)) for name in known}}
         self.state[scope] = services
         self.lost += sorted(before - _addresses(services))
 

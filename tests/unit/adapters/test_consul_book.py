@@ -69,7 +69,7 @@ class Desk:
 
     async def open(self) -> "Desk":
         await self.book.take_catalog(self.reads.catalog)
-        self.book.begin()
+        await self.book.begin()
         await self.book.take("web", self.reads.web)
         await self.book.take("db", self.reads.db)
         return self
@@ -82,7 +82,7 @@ class Desk:
 async def test_source_has_spoken_when_every_service_was_reported() -> None:
     desk = Desk()
     await desk.book.take_catalog(desk.reads.catalog)
-    desk.book.begin()
+    await desk.book.begin()
     await desk.book.take("web", desk.reads.web)
     assert not desk.context.spoken
 

@@ -166,6 +166,8 @@ async def test_sources_are_listed_in_their_precedence(bench: Bench) -> None:
         "services": 0,
         "endpoints": {"healthy": 2, "degraded": 0, "unhealthy": 0, "draining": 0, "unknown": 0},
         "set_aside": 0,
+        "held": [],
+        "restored": 0,
     }
 
 
@@ -219,7 +221,13 @@ async def test_service_shows_its_endpoints_their_origins_and_what_is_set_aside(b
                 "sub_zone": "rack",
                 "metadata": {"version": "v1"},
                 "origins": [
-                    {"source": "dc1", "scope": "dc1/web", "instance": "web-1", "since": 1_700_000_000.0},
+                    {
+                        "source": "dc1",
+                        "scope": "dc1/web",
+                        "instance": "web-1",
+                        "since": 1_700_000_000.0,
+                        "standing": "reported",
+                    },
                 ],
             }
         ],

@@ -11,7 +11,7 @@ from bridge.merge import Origin, Policy, Ruling, ServedEndpoint, Service, Share
 from bridge.metrics import Metrics, Sample
 from bridge.model import Endpoint, Health, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
 from bridge.reconciler import Publication
-from bridge.registry import SourceStatistics
+from bridge.registry import Hold, SourceStatistics
 from support.observed_stream import FakeStream
 from support.waiting import eventually
 from xds import CLUSTER, ENDPOINT, Load, Node, Reason, Refused, StreamStatus, TypeStatus
@@ -50,8 +50,9 @@ def sample(
     services: tuple[Service, ...] = (),
     ready: bool = False,
     statistics: SourceStatistics | None = None,
+    holds: tuple[Hold, ...] = (),
 ) -> Sample:
-    return Sample(services, {DC1: statistics} if statistics else {}, streams, ready)
+    return Sample(services, {DC1: statistics} if statistics else {}, holds, streams, ready)
 
 
 @pytest.fixture

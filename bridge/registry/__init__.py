@@ -1,0 +1,23 @@
+"""Everything the sources have said, and what of it is served."""
+
+from bridge.registry.part import Kept, Moment, Part
+from bridge.registry.parts import ReportedSetAside
+from bridge.registry.refusals import RefusedService
+from bridge.registry.registry import Options, Registry, RestoredPart
+from bridge.registry.sink import Place, overlay
+from bridge.registry.source import Hold, SourceStatistics
+
+__all__ = [
+    "Hold",
+    "Kept",
+    "Moment",
+    "Options",
+    "Part",
+    "Place",
+    "RefusedService",
+    "Registry",
+    "ReportedSetAside",
+    "RestoredPart",
+    "SourceStatistics",
+    "overlay",
+]

@@ -1,0 +1,151 @@
+"""What becomes of endpoints that go missing: they are let go, or held until something is decided about them."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+
+from bridge.guard import Reason
+from bridge.model import Scope, ServiceName, SourceName
+from bridge.registry.moves import Keeper
+from bridge.registry.part import Identity, Kept, Moment, identity
+from bridge.registry.parts import Parts
+from bridge.registry.source import Hold, Source
+
+NOT_HELD = "reads no longer show it, and the source has lost no more than it may"
+AGREED = "reads no longer show it, and every one since has agreed for long enough"
+
+WHY: Mapping[Reason, str] = MappingProxyType(
+    {
+        Reason.LOSS: "reads no longer show it, nor too many others of the source",
+        Reason.EMPTIED: "reads no longer show it, nor anything else of the source",
+    }
+)
+
+_Held = tuple[Keeper, Identity]
+
+
+class Holding:
+    """Has the guard of each source judge what is missing, and does what it says."""
+
+    def __init__(self, parts: Parts, release_after: float) -> None:
+        """Judge the sources of some parts.
+
+        Args:
+            parts: where the endpoints are.
+            release_after: seconds after which a loss is believed.
+        """
+        self._parts = parts
+        self._release_after = release_after
+        self._told: dict[SourceName, frozenset[_Held]] = {}
+        """What is held and was written down."""
+
+    def judge_all(self) -> None:
+        """Judge every source of which something has changed: all that went missing meanwhile counts together."""
+        for name in list(self._parts.unjudged):
+            self.judge(self._parts.sources[name])
+
+    def begin(self) -> None:
+        """Measure later losses by what there is now; what is missing of it was held before, and is judged anew."""
+        for source in self._parts.sources.values():
+            source.observe(self._parts.clocks.now())
+        self.judge_all()
+
+    def judge(self, source: Source) -> None:
+        """Decide about what is missing of a source: it goes, or it is held."""
+        now = self._parts.clocks.now()
+        undoubted = self._undoubted(source)
+        why = "what is missing is no more than may go" if undoubted else "it has all returned"
+        reason = source.verdict(undoubted, now)
+        if undoubted and reason is None:
+            self._parts.drop(source, partial(_undoubted, source), NOT_HELD)
+        if source.missing:
+            self._parts.drop_moved(source)
+        self._write_down(source, reason)
+        source.settle(reason if self._undoubted(source) else None, now, why)
+        self._parts.unjudged.pop(source.name, None)
+
+    def doubt(self, source: Source, scope: Scope | None, reason: str) -> None:
+        """Have absences mean nothing while there is a reason for that."""
+        if source.doubt(scope, reason):
+            self.judge(source)
+
+    def spoken(self, source: Source) -> None:
+        """Take what is restored and was not told of for missing: the source has told of everything it has."""
+        if not source.restored:
+            return
+        now = self._parts.clocks.now()
+        for keeper in sorted({keeper for keeper, _ in self._parts.kept(source)}):
+            with self._parts.changing(keeper) as part:
+                part.miss(now)
+
+    def release(self, source: Source) -> int:
+        """Let go of all that is missing, because an operator says so; returns how many endpoints that are."""
+        released = self._parts.drop(source, lambda _, kept: kept.missing is not None, "an operator released it")
+        source.decided(self._parts.clocks.now())
+        return released
+
+    def believe(self, agreed: Callable[[SourceName], bool]) -> None:
+        """Let go of what has been missing for long enough, of sources that have agreed all the time."""
+        for name, source in self._parts.sources.items():
+            if source.reason is Reason.LOSS and agreed(name):
+                self._believe(source)
+
+    def holds(self, source: Source) -> tuple[Hold, ...]:
+        """What is held of a source, one for each reason."""
+        missing: dict[tuple[Reason, str], list[tuple[ServiceName, Moment]]] = {}
+        for ((_, scope), service), kept in self._parts.kept(source):
+            doubt = source.doubted(scope)
+            reason = Reason.DOUBT if doubt else source.reason
+            if kept.missing and reason:  # without one it has yet to be judged
+                missing.setdefault((reason, doubt), []).append((service, kept.missing))
+        return tuple(_hold(source.name, *cause, missing[cause]) for cause in sorted(missing))
+
+    def _believe(self, source: Source) -> None:
+        now = self._parts.clocks.now()
+        until = now.monotonic - self._release_after
+
+        def due(keeper: Keeper, kept: Kept) -> bool:
+            return _undoubted(source, keeper, kept) and kept.missing is not None and kept.missing.monotonic <= until
+
+        released = self._parts.drop(source, due, AGREED)
+        if released:
+            source.guard.excuse(released)
+            source.settle(source.verdict(self._undoubted(source), now), now, AGREED)
+
+    def _write_down(self, source: Source, reason: Reason | None) -> None:
+        """Have the trail tell of each endpoint once that it is held, and why."""
+        told = self._told.pop(source.name, frozenset())
+        if not source.missing:
+            return
+        held: set[_Held] = set()
+        for keeper, kept in self._parts.kept(source):
+            if kept.missing:
+                held.add((keeper, identity(kept.endpoint)))
+                if (keeper, identity(kept.endpoint)) not in told:
+                    (_, scope), _ = keeper
+                    why = source.doubted(scope) or (WHY[reason] if reason else "")
+                    self._parts.scribe.held(keeper, kept.endpoint, why)
+        self._told[source.name] = frozenset(held)
+
+    def _undoubted(self, source: Source) -> int:
+        """How much is missing of a source where there is no doubt about that."""
+        if not source.missing:
+            return 0
+        return sum(_undoubted(source, keeper, kept) for keeper, kept in self._parts.kept(source))
+
+
+def _undoubted(source: Source, keeper: Keeper, kept: Kept) -> bool:
+    """Whether an endpoint is missing, and there is no doubt about that."""
+    (_, scope), _ = keeper
+    return kept.missing is not None and not source.doubted(scope)
+
+
+def _hold(source: SourceName, reason: Reason, detail: str, missing: list[tuple[ServiceName, Moment]]) -> Hold:
+    return Hold(
+        source=source,
+        reason=reason,
+        detail=detail,
+        since=min(moment.wall for _, moment in missing),
+        endpoints=len(missing),
+        services=tuple(sorted({service for service, _ in missing})),
+    )

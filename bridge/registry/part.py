@@ -1,0 +1,134 @@
+"""What one scope of one source says about one service, and what it said before and is not believed to be gone."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from bridge.merge import Standing
+from bridge.model import Endpoint, EndpointKey, Entry, InstanceId
+
+Identity = tuple[EndpointKey, InstanceId]
+
+NOTHING: frozenset[Entry] = frozenset()
+
+
+class Moment(NamedTuple):
+    """One point in time, on both clocks."""
+
+    wall: float
+    """Unix time, for people."""
+    monotonic: float
+    """Seconds, to decide by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An endpoint that is served although the last read does not show it."""
+
+    endpoint: Endpoint
+    since: float
+    """Unix time of its first report."""
+    missing: Moment | None = None
+    """Since when complete reads lack it; None while there was none: it is known from an earlier process."""
+
+    @property
+    def standing(self) -> Standing:
+        """What to call it."""
+        return Standing.HELD if self.missing else Standing.RESTORED
+
+
+class Gone(NamedTuple):
+    """Endpoints that a read made an end of."""
+
+    ended: list[Endpoint]
+    """The source named them as ended."""
+    replaced: list[Endpoint]
+    """Another instance has their address now."""
+
+
+@dataclass(slots=True)
+class Part:
+    """Reported entries, and kept endpoints."""
+
+    entries: frozenset[Entry] = NOTHING
+    since: Mapping[Identity, float] = field(default_factory=dict)
+    """Unix time at which each reported endpoint was first reported, without a gap since."""
+    kept: Mapping[Identity, Kept] = field(default_factory=dict)
+    named: bool = True
+    """Whether the scope still names the service."""
+
+    @property
+    def missing(self) -> int:
+        """How many kept endpoints complete reads lack."""
+        return sum(one.missing is not None for one in self.kept.values())
+
+    def take(self, entries: frozenset[Entry], ended: Collection[InstanceId], now: Moment, *, complete: bool) -> Gone:
+        """Have a read replace what was reported; what it lacks is kept as missing, unless it has ended.
+
+        Args:
+            entries: all that is reported now.
+            ended: instances that the source names as ended.
+            now: when it was read.
+            complete: whether an absence says anything; if not, what is kept stays as it is.
+
+        Returns:
+            Those that are not kept.
+        """
+        read = {identity(entry) for entry in entries if isinstance(entry, Endpoint)}
+        addresses = {key for key, _ in read}
+        kept: dict[Identity, Kept] = {}
+        gone = Gone([], [])
+        for before in (*self._unreported(read), *self.kept.values()):
+            endpoint = before.endpoint
+            if endpoint.key in addresses:
+                if identity(endpoint) not in read:
+                    gone.replaced.append(endpoint)
+                continue
+            if endpoint.instance in ended:
+                gone.ended.append(endpoint)
+                continue
+            if complete and before.missing is None:
+                before = replace(before, missing=now)  # noqa: PLW2901 (the same endpoint, from now on missing)
+            kept[identity(endpoint)] = before
+        self.since = {one: self._known_since(one, now.wall) for one in read}
+        self.entries = entries
+        self.kept = kept
+        return gone
+
+    def miss(self, now: Moment) -> int:
+        """Take every restored endpoint for missing, because no read will tell of it any more; returns how many."""
+        restored = [one for one in self.kept.values() if one.missing is None]
+        self.kept = {**self.kept, **{identity(one.endpoint): replace(one, missing=now) for one in restored}}
+        return len(restored)
+
+    def drop(self, goes: Callable[[Kept], bool]) -> list[Endpoint]:
+        """Let go of kept endpoints; returns which."""
+        dropped = {one for one, kept in self.kept.items() if goes(kept)}
+        gone = [self.kept[one].endpoint for one in dropped]
+        self.kept = {one: kept for one, kept in self.kept.items() if one not in dropped}
+        return gone
+
+    def endpoints(self) -> Iterator[tuple[Endpoint, float, Standing]]:
+        """All that is to be served, with the Unix time of its first report."""
+        for entry in self.entries:
+            if isinstance(entry, Endpoint):
+                yield entry, self.since[identity(entry)], Standing.REPORTED
+        for one in self.kept.values():
+            yield one.endpoint, one.since, one.standing
+
+    def _unreported(self, read: AbstractSet[Identity]) -> list[Kept]:
+        if self.since.keys() <= read:
+            return []
+        reported = (entry for entry in self.entries if isinstance(entry, Endpoint))
+        return [Kept(entry, self.since[identity(entry)]) for entry in reported if identity(entry) not in read]
+
+    def _known_since(self, one: Identity, otherwise: float) -> float:
+        if one in self.since:
+            return self.since[one]
+        return self.kept[one].since if one in self.kept else otherwise
+
+
+def identity(endpoint: Endpoint) -> Identity:
+    """What makes it this endpoint and no other within a part."""
+    return (endpoint.key, endpoint.instance)

@@ -1,0 +1,190 @@
+"""All parts of all sources, with what is counted of them; every change of one goes through here."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bridge.merge import Origin, Report
+from bridge.model import Entry, InstanceId, Scope, ServiceName, SetAside, SourceName
+from bridge.registry.moves import Keeper, Moves
+from bridge.registry.part import NOTHING, Kept, Moment, Part
+from bridge.registry.scribe import Scribe
+from bridge.registry.sink import NOBODY, Place
+from bridge.registry.source import Source
+
+MOVED = "it was missing, and its address appeared in another service"
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What time it is."""
+
+    wall: Callable[[], float]
+    """Unix time; for people, and to tell which of two reports of one address is the later one."""
+    monotonic: Callable[[], float]
+    """Seconds, to decide by."""
+
+    def now(self) -> Moment:
+        """This moment."""
+        return Moment(self.wall(), self.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedSetAside:
+    """An entry that cannot be served, and who reported it."""
+
+    source: SourceName
+    scope: Scope
+    entry: SetAside
+
+
+class Parts:
+    """Keeps what each scope of each source says about each service."""
+
+    def __init__(self, sources: Mapping[SourceName, Source], clocks: Clocks, scribe: Scribe) -> None:
+        """Start empty.
+
+        Args:
+            sources: who may say something; each keeps its counts.
+            clocks: when it is said.
+            scribe: writes down what happens.
+        """
+        self.sources = sources
+        self.clocks = clocks
+        self.scribe = scribe
+        self.touched: dict[ServiceName, None] = {}
+        """Services of which something has changed, in the order in which it did; for the registry to take."""
+        self.unjudged: dict[SourceName, None] = {}
+        """Sources of which something has changed since their losses were judged."""
+        self._parts: dict[ServiceName, dict[Place, Part]] = {}
+        self._moves = Moves()
+
+    def __contains__(self, service: ServiceName) -> bool:
+        return service in self._parts
+
+    def all(self) -> Iterator[tuple[Place, ServiceName, Part]]:
+        """Every part."""
+        return ((place, service, part) for service, parts in self._parts.items() for place, part in parts.items())
+
+    def known(self, place: Place, service: ServiceName) -> bool:
+        """Whether there is a part."""
+        return place in self._parts.get(service, {})
+
+    def named(self, place: Place) -> Iterator[ServiceName]:
+        """The services that a scope of a source names."""
+        source, scope = place
+        return (name for name in self.sources[source].scopes.get(scope, ()) if self._parts[name][place].named)
+
+    def entries(self, place: Place, service: ServiceName) -> frozenset[Entry]:
+        """What a scope of a source last said about a service that it names."""
+        return self._parts[service][place].entries
+
+    def reports(self, service: ServiceName) -> Iterator[Report]:
+        """All that is to be served of a service, sources in the order of the configuration."""
+        parts = self._parts[service]
+        for place in sorted(parts, key=lambda place: (self.sources[place[0]].rank, place[1])):
+            for endpoint, since, standing in parts[place].endpoints():
+                yield Report(endpoint, Origin(*place, endpoint.instance, since, standing))
+
+    def set_aside(self, service: ServiceName) -> tuple[ReportedSetAside, ...]:
+        """The entries of a service that cannot be served, with who reported them and why."""
+        found = [
+            ReportedSetAside(source, scope, entry)
+            for (source, scope), part in self._parts.get(service, {}).items()
+            for entry in part.entries
+            if isinstance(entry, SetAside)
+        ]
+        return tuple(sorted(found, key=lambda each: (each.source, each.scope, each.entry.instance, each.entry.reason)))
+
+    def kept(self, source: Source) -> Iterator[tuple[Keeper, Kept]]:
+        """Every endpoint of a source that is served although its last read does not show it."""
+        for scope, service in source.keeping:
+            place = (source.name, scope)
+            for kept in self._parts[service][place].kept.values():
+                yield (place, service), kept
+
+    def put(
+        self,
+        place: Place,
+        service: ServiceName,
+        entries: frozenset[Entry],
+        ended: Collection[InstanceId],
+        *,
+        complete: bool,
+    ) -> None:
+        """Keep what a scope of a source says about a service."""
+        part = self._parts.get(service, {}).get(place)
+        if part is None:
+            part = self.join(place, service, Part())
+        elif part.entries == entries and part.named and not part.kept:
+            return
+        part.named = True
+        self._take((place, service), entries, ended, complete=complete)
+
+    def discard(self, place: Place, service: ServiceName, ended: Collection[InstanceId] = NOBODY) -> None:
+        """Have a scope no longer name a service."""
+        part = self._parts.get(service, {}).get(place)
+        if part is not None:
+            part.named = False
+            self._take((place, service), NOTHING, ended, complete=True)
+
+    def join(self, place: Place, service: ServiceName, part: Part) -> Part:
+        """Have one more part."""
+        source, scope = place
+        self._parts.setdefault(service, {})[place] = part
+        self.sources[source].join(scope, service)
+        return part
+
+    def drop(self, source: Source, goes: Callable[[Keeper, Kept], bool], why: str) -> int:
+        """Stop keeping some endpoints of a source; returns how many."""
+        total = 0
+        for keeper in sorted({keeper for keeper, kept in self.kept(source) if goes(keeper, kept)}):
+            with self.changing(keeper) as part:
+                dropped = part.drop(lambda kept, keeper=keeper: goes(keeper, kept))  # type: ignore[misc]
+            self.scribe.removed(keeper, dropped, why)
+            total += len(dropped)
+        return total
+
+    def drop_moved(self, source: Source) -> None:
+        """Stop keeping endpoints whose address was given to somebody else meanwhile."""
+        source.guard.excuse(self.drop(source, self._moves.moved, MOVED))
+
+    @contextmanager
+    def changing(self, keeper: Keeper) -> Iterator[Part]:
+        """Change a part: its counts are kept, its service is merged anew, and what went missing of it is judged."""
+        place, service = keeper
+        (name, scope), part = place, self._parts[service][place]
+        source = self.sources[name]
+        source.discount(part)
+        self._moves.unkeep(keeper, part)
+        yield part
+        source.count(scope, service, part)
+        self._moves.keep(keeper, part)
+        self.touched[service] = None
+        self.unjudged[name] = None
+        if not part.named and not part.kept:
+            source.leave(scope, service)
+            del self._parts[service][place]
+            if not self._parts[service]:
+                del self._parts[service]
+
+    def _take(
+        self, keeper: Keeper, entries: frozenset[Entry], ended: Collection[InstanceId], *, complete: bool
+    ) -> None:
+        (source, _), _ = keeper
+        now = self.clocks.now()
+        with self.changing(keeper) as part:
+            known, kept = part.entries, part.kept
+            before = {key for key, _ in (*part.since, *kept)}
+            gone = part.take(entries, ended, now, complete=complete)
+            arrived = {key for key, _ in part.since} - before
+        self.scribe.read(keeper, known, kept, entries, complete=complete)
+        self.scribe.removed(keeper, gone.ended, "the source named it as ended")
+        self.scribe.removed(keeper, gone.replaced, "another instance has its address now")
+        self.sources[source].guard.excuse(len(gone.ended))
+        for other in self._moves.arrive(keeper, arrived, now):
+            (owner, _), _ = other
+            with self.changing(other) as part:
+                dropped = part.drop(lambda kept: kept.endpoint.key in arrived)
+            self.scribe.removed(other, dropped, MOVED)
+            self.sources[owner].guard.excuse(len(dropped))

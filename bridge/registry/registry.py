@@ -1,0 +1,301 @@
+"""Everything the sources have said, by (source, scope, service), and what it amounts to.
+
+The one place where knowledge is kept. It changes only through a `Sink`, so an error, which reaches no sink, cannot
+shrink it; and what a read lacks is let go only when the guard agrees. Touched on the event loop only.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bridge.adapter import Sink
+from bridge.audit import Event
+from bridge.diff import Diff
+from bridge.guard import UNGUARDED, GuardRules
+from bridge.merge import MergePolicy, Report, Service, merged
+from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
+from bridge.registry.holding import Holding
+from bridge.registry.part import Kept, Moment, Part, identity
+from bridge.registry.parts import Clocks, Parts, ReportedSetAside
+from bridge.registry.refusals import Refusals, RefusedService
+from bridge.registry.scribe import Scribe
+from bridge.registry.sink import NOBODY, Place, SourceSink
+from bridge.registry.source import Hold, Source, SourceStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredPart:
+    """What an earlier process knew from one scope of one source about one service."""
+
+    source: SourceName
+    scope: Scope
+    service: ServiceName
+    endpoints: tuple[Kept, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How careful the registry is with what vanishes, and who is told."""
+
+    guard: GuardRules = UNGUARDED
+    allow_empty: frozenset[SourceName] = frozenset()
+    """Sources whose finding nothing is to be believed."""
+    retention: float = 0.0
+    """Seconds for which a service stays, empty, after its last report: static routes may still name its cluster."""
+    record: Callable[[Event], None] = lambda _: None
+    """Takes what happens to each endpoint."""
+
+
+class Registry:
+    """Keeps what each scope of each source last said; `drain` tells what that changed, merged by service."""
+
+    def __init__(
+        self,
+        sources: Sequence[SourceName],
+        policy: Callable[[ServiceName], MergePolicy],
+        clock: Callable[[], float],
+        options: Options = Options(),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start empty.
+
+        Args:
+            sources: in the order of the configuration, which is their precedence.
+            policy: the merge policy of a service.
+            clock: Unix time; for people, and to tell which of two reports of one address is the later one.
+            options: what becomes of what vanishes; by default it goes at once.
+            monotonic: seconds, to decide by.
+        """
+        self._sources = {
+            name: Source(name, rank, options.guard, allow_empty=name in options.allow_empty)
+            for rank, name in enumerate(sources)
+        }
+        self._policy = policy
+        self._options = options
+        self._scribe = Scribe(options.record, clock)
+        self._parts = Parts(self._sources, Clocks(clock, monotonic), self._scribe)
+        self._holding = Holding(self._parts, options.guard.release_after)
+        self._refusals = Refusals()
+        self._services: dict[ServiceName, Service] = {}
+        self._agreed: dict[ServiceName, UpstreamProtocol] = {}
+        self._gone: dict[ServiceName, Moment] = {}
+        self._dirty: dict[ServiceName, None] = {}
+        self._due: dict[ServiceName, float] = {}
+        self._version = 0
+        self._wake = asyncio.Event()
+
+    def sink(self, source: SourceName) -> Sink:
+        """Where `source` puts what it reads."""
+        return SourceSink(self, source)
+
+    async def changed(self) -> None:
+        """Wait until there is something that `drain` has yet to merge, and that was not waited for before.
+
+        That is what was reported, and what a policy has to decide anew because its time has come.
+        """
+        while not self._wake.is_set():
+            due = min(self._due.values(), default=None)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if due is None else max(0.0, due - self._parts.clocks.monotonic())):
+                    await self._wake.wait()
+            self._wake_due()
+        self._wake.clear()
+
+    @property
+    def dirty(self) -> int:
+        """Number of services that `drain` has yet to merge."""
+        return len(self._dirty)
+
+    def drain(self, limit: int | None = None) -> Diff[ServiceName, Service]:
+        """Judge what is missing, merge the services that were touched, and tell what is now different, oldest first.
+
+        All that went missing since the last time is judged together: that a source tells of it bit by bit makes it no
+        smaller.
+
+        Args:
+            limit: how many services to take; None takes all. A service is always taken whole.
+        """
+        self._holding.judge_all()
+        self._wake_up()
+        added: dict[ServiceName, Service] = {}
+        changed: dict[ServiceName, Service] = {}
+        removed: set[ServiceName] = set()
+        for name in list(self._dirty)[:limit]:
+            del self._dirty[name]
+            self._due.pop(name, None)
+            old = self._services.get(name)
+            new = self._served(name, old)
+            if new is None and old is not None:
+                del self._services[name]
+                removed.add(name)
+            elif new is not None and new != old:
+                self._services[name] = new
+                (added if old is None else changed)[name] = new
+        if not self._dirty:
+            self._wake.clear()
+        return Diff(added, changed, frozenset(removed))
+
+    def services(self) -> Mapping[ServiceName, Service]:
+        """All services as last drained."""
+        return self._services
+
+    def set_aside(self, service: ServiceName) -> tuple[ReportedSetAside, ...]:
+        """The entries of a service that cannot be served, with who reported them and why."""
+        return self._parts.set_aside(service)
+
+    def refused(self, source: SourceName) -> tuple[RefusedService, ...]:
+        """The services of a source that cannot be served because of their names, and why."""
+        return self._refusals.of(source)
+
+    @property
+    def sources(self) -> frozenset[SourceName]:
+        """Who may say something."""
+        return frozenset(self._sources)
+
+    @property
+    def version(self) -> int:
+        """Grows with every change of what is known."""
+        return self._version
+
+    def parts(self) -> Iterator[tuple[Place, ServiceName, Part]]:
+        """All that is known, to be kept; what is in a part is replaced when it changes."""
+        return self._parts.all()
+
+    def gone(self) -> Mapping[ServiceName, Moment]:
+        """The services that stay although nobody names them, with when they went."""
+        return self._gone
+
+    def statistics(self, source: SourceName) -> SourceStatistics:
+        """Counts of what a source contributes now; kept as it changes, so asking costs nothing."""
+        return self._sources[source].statistics
+
+    def holds(self, source: SourceName) -> tuple[Hold, ...]:
+        """What is held of a source, one for each reason."""
+        return self._holding.holds(self._sources[source])
+
+    def reported(self, source: SourceName, scope: Scope) -> Mapping[ServiceName, frozenset[Entry]]:
+        """What a scope of a source last said, service by service."""
+        place = (source, scope)
+        return {name: self._parts.entries(place, name) for name in self._parts.named(place)}
+
+    def names(self, place: Place) -> frozenset[ServiceName]:
+        """The services that a scope of a source last named, those with impossible names included."""
+        return frozenset(self._parts.named(place)) | self._refusals.names(place)
+
+    def put(
+        self,
+        place: Place,
+        service: ServiceName,
+        entries: frozenset[Entry],
+        *,
+        complete: bool = True,
+        ended: Collection[InstanceId] = NOBODY,
+    ) -> None:
+        """Keep what a scope of a source says about a service; one with an impossible name is refused alone."""
+        if self._refusals.accepts(place, service):
+            self._parts.put(place, service, entries, ended, complete=complete)
+            self._wake_up()
+
+    def discard(self, place: Place, service: ServiceName, ended: Collection[InstanceId] = NOBODY) -> None:
+        """Have a scope no longer name a service; the service is gone when no scope names it or keeps anything of it."""
+        self._refusals.forget(place, service)
+        self._parts.discard(place, service, ended)
+        self._wake_up()
+
+    def doubt(self, source: SourceName, scope: Scope | None, reason: str) -> None:
+        """Have absences in what a source says mean nothing while there is a reason for that."""
+        self._holding.doubt(self._sources[source], scope, reason)
+        self._wake_up()
+
+    def restore(
+        self,
+        parts: Iterable[RestoredPart],
+        agreed: Mapping[ServiceName, UpstreamProtocol],
+        gone: Mapping[ServiceName, Moment],
+    ) -> None:
+        """Serve what an earlier process knew until the sources have told of it.
+
+        Args:
+            parts: of sources that there are, unless they have told of them themselves; others are left out.
+            agreed: protocols that the endpoints of a service last agreed on.
+            gone: services that stay although nobody reports them, with when they went.
+        """
+        self._agreed.update(agreed)
+        self._gone.update(gone)
+        self._parts.touched.update(dict.fromkeys(gone))
+        for restored in parts:
+            place = (restored.source, restored.scope)
+            if restored.source in self._sources and not self._parts.known(place, restored.service):
+                self._parts.join(place, restored.service, Part(named=False))
+                with self._parts.changing((place, restored.service)) as part:
+                    part.kept = {identity(kept.endpoint): kept for kept in restored.endpoints}
+        for name, found in self._sources.items():
+            if found.restored:
+                self._scribe.restored(name, found.restored)
+        self._holding.begin()
+        self._wake_up()
+
+    def spoken(self, source: SourceName) -> None:
+        """Take note that a source has told of everything it has: what is restored and was not told of is missing."""
+        self._holding.spoken(self._sources[source])
+        self._wake_up()
+
+    def release(self, source: SourceName) -> int:
+        """Let go of all that is held of a source, because somebody says so; returns how many endpoints that are."""
+        released = self._holding.release(self._sources[source])
+        self._wake_up()
+        return released
+
+    def expire(self, agreed: Callable[[SourceName], bool]) -> None:
+        """Let go of what has been missing for long enough, and of services that have been gone for long enough.
+
+        Args:
+            agreed: whether every read of a source has succeeded of late.
+        """
+        self._holding.believe(agreed)
+        self._parts.touched.update(dict.fromkeys(name for name in self._gone if not self._retained(name)))
+        self._wake_up()
+
+    def _wake_up(self) -> None:
+        touched, self._parts.touched = self._parts.touched, {}
+        self._dirty.update(touched)
+        if touched:
+            self._version += 1
+            self._wake.set()
+
+    def _served(self, name: ServiceName, old: Service | None) -> Service | None:
+        """What is served of a service now; None when its cluster is to go."""
+        if name in self._parts:
+            self._gone.pop(name, None)
+            return self._merge(name, list(self._parts.reports(name)), old)
+        if old is not None and name not in self._gone:
+            self._gone[name] = self._parts.clocks.now()
+            stays = f"its cluster stays, empty, for {self._options.retention:g} s"
+            self._scribe.service(name, f"no source names it any more; {stays}")
+        if self._retained(name):
+            return self._merge(name, [], old)
+        self._gone.pop(name, None)
+        return None
+
+    def _retained(self, name: ServiceName) -> bool:
+        gone = self._gone.get(name)
+        return gone is not None and self._parts.clocks.monotonic() - gone.monotonic < self._options.retention
+
+    def _merge(self, name: ServiceName, reports: Sequence[Report], old: Service | None) -> Service:
+        before = old or Service(name, protocol=self._agreed.pop(name, None))
+        new = merged(name, reports, self._policy(name), before, self._parts.clocks.monotonic())
+        if new.ruling.due is not None:
+            self._due[name] = new.ruling.due
+        return new
+
+    def _wake_due(self) -> None:
+        """Have the services merged again whose time has come; nothing that is known has changed."""
+        now = self._parts.clocks.monotonic()
+        due = [service for service, when in self._due.items() if when <= now]
+        for service in due:
+            del self._due[service]
+            self._dirty[service] = None
+        if due:
+            self._wake.set()

@@ -1,0 +1,168 @@
+"""What one source contributes: counts that are kept as it changes, and what the guard makes of its losses."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bridge.guard import GuardRules, Reason, SourceGuard
+from bridge.model import Endpoint, Entry, Health, Scope, ServiceName, SourceName
+from bridge.registry.part import Moment, Part
+
+log = logging.getLogger(__name__)
+
+NAMED = 10
+"""Services that are named in a line of the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatistics:
+    """What one source contributes, before sources are merged."""
+
+    services: int
+    endpoints: Mapping[Health, int]
+    """Those that it reports; without those that are kept."""
+    set_aside: int
+    held: int = 0
+    """Endpoints that it no longer reports and that the guard does not let go."""
+    restored: int = 0
+    """Endpoints that are known from an earlier process and that it has not been asked about yet."""
+
+    @property
+    def served(self) -> int:
+        """All that is served because of it."""
+        return sum(self.endpoints.values()) + self.held + self.restored
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """That, and why, endpoints of a source are held."""
+
+    source: SourceName
+    reason: Reason
+    detail: str
+    """What the source said, when it is its own doubt."""
+    since: float
+    """Unix time at which the first of them went missing."""
+    endpoints: int
+    services: tuple[ServiceName, ...]
+    """Sorted."""
+
+
+class Source:
+    """The counts and the guard of one source."""
+
+    def __init__(self, name: SourceName, rank: int, rules: GuardRules, *, allow_empty: bool) -> None:
+        self.name = name
+        self.rank = rank
+        self.guard = SourceGuard(rules, allow_empty=allow_empty)
+        self.scopes: dict[Scope, set[ServiceName]] = {}
+        self.keeping: set[tuple[Scope, ServiceName]] = set()
+        """The parts with kept endpoints."""
+        self.missing = 0
+        self.reason: Reason | None = None
+        """Why what is missing is held, where there is no doubt that holds it anyway."""
+        self._doubts: dict[Scope | None, str] = {}
+        self._services: Counter[ServiceName] = Counter()
+        self._tally: Counter[Health | None] = Counter()
+        self._kept = 0
+
+    @property
+    def restored(self) -> int:
+        """Endpoints that it has not been asked about yet."""
+        return self._kept - self.missing
+
+    @property
+    def reported(self) -> int:
+        """Endpoints that it reports."""
+        return self._tally.total() - self._tally[None]
+
+    @property
+    def statistics(self) -> SourceStatistics:
+        """The counts of now."""
+        healths = {health: self._tally[health] for health in Health if self._tally[health]}
+        return SourceStatistics(len(self._services), healths, self._tally[None], self.missing, self.restored)
+
+    def join(self, scope: Scope, service: ServiceName) -> None:
+        """Count a part that is new."""
+        self.scopes.setdefault(scope, set()).add(service)
+        self._services[service] += 1
+
+    def leave(self, scope: Scope, service: ServiceName) -> None:
+        """Stop counting a part that holds nothing any more."""
+        self.keeping.discard((scope, service))
+        self._services -= Counter([service])
+        names = self.scopes[scope]
+        names.discard(service)
+        if not names:
+            del self.scopes[scope]
+
+    def count(self, scope: Scope, service: ServiceName, part: Part) -> None:
+        """Count what is in a part."""
+        self._tally.update(map(_kind, part.entries))
+        if part.kept:
+            self._kept += len(part.kept)
+            self.missing += part.missing
+            self.keeping.add((scope, service))
+        else:
+            self.keeping.discard((scope, service))
+
+    def discount(self, part: Part) -> None:
+        """Take what is in a part out of the counts, before it changes."""
+        self._tally.subtract(map(_kind, part.entries))
+        if part.kept:
+            self._kept -= len(part.kept)
+            self.missing -= part.missing
+
+    def doubt(self, scope: Scope | None, reason: str) -> bool:
+        """Have absences there mean nothing while there is a reason; returns whether that is new."""
+        if self._doubts.get(scope, "") == reason:
+            return False
+        self._doubts.pop(scope, None)
+        if reason:
+            self._doubts[scope] = reason
+        return True
+
+    def doubted(self, scope: Scope) -> str:
+        """Why absences in a scope mean nothing; empty while they do."""
+        return self._doubts.get(None) or self._doubts.get(scope, "")
+
+    def verdict(self, undoubted: int, now: Moment) -> Reason | None:
+        """Whether what is missing has to be held.
+
+        Args:
+            undoubted: how much is missing where there is no doubt.
+            now: of the judgement.
+        """
+        if not undoubted:
+            return None
+        return self.guard.verdict(self.reported + self._kept - undoubted, now.monotonic)
+
+    def decided(self, now: Moment) -> None:
+        """Take note that an operator let go of what was missing: from now on losses are counted anew."""
+        self._doubts.clear()
+        self.guard.restart(self.reported + self._kept, len(self._services))
+        self.settle(None, now, "an operator released it")
+
+    def observe(self, now: Moment) -> None:
+        """Take note of what is served now."""
+        served = self.reported + self._kept
+        self.guard.observe(served, len(self._services), now.monotonic, reported=self.reported > 0)
+
+    def settle(self, reason: Reason | None, now: Moment, why: str) -> None:
+        """Take note of what is served now, and log once when holding begins, changes its reason, or ends."""
+        self.observe(now)
+        before, self.reason = self.reason, reason
+        if reason is before:
+            return
+        if reason is None:
+            log.info("guard.released", extra={"source": self.name, "reason": before, "because": why})
+            return
+        services = sorted({service for _, service in self.keeping})
+        fields = {"source": self.name, "reason": reason, "endpoints": self.missing, "reported": self.reported}
+        log.warning("guard.held", extra={**fields, "services": services[:NAMED]})
+
+
+def _kind(entry: Entry) -> Health | None:
+    """What an entry is counted as: an endpoint by its health, one that is set aside as None."""
+    return entry.health if isinstance(entry, Endpoint) else None
