@@ -159,23 +159,25 @@ async def test_shares_hold_through_scale_ups_and_changes_of_health(
         assert (await scene.envoy.cluster_configs("active"))["web"].get("lb_policy", "ROUND_ROBIN") == "ROUND_ROBIN"
 
         for healths in (
-            {"vms": "hhh", "ecs": "h" * 60},
-            {"vms": "h" * 25, "ecs": "h"},
-            {"vms": "huu", "ecs": "hhhuuhhhh"},
+            {"vms": "h" * 25, "ecs": "h" * 17},
+            {"vms": "h" * 25, "ecs": "h" * 40},
+            {"vms": "h" * 24 + "u", "ecs": "hhhuu" * 8},
+            {"vms": "h" + "u" * 24, "ecs": "hhhuu" * 8},  # a panic
         ):
             scene.report(**healths)
             await scene.until_it_knows(**healths)
             assert await scene.shares() == asked
 
-        gone = {"vms": "uuu", "ecs": "h" * 9}
+        gone = {"vms": "u" * 25, "ecs": "h" * 40}
         scene.report(**gone)
         await scene.until_it_knows(**gone)
         assert await scene.shares() == {"vms": 0.0, "ecs": 1.0}
         assert await scene.diverted()
         assert await scene.told("share", "given_away") == [(0.0, vms / 100), (1.0, 0.0)]
 
-        scene.report(**start)
-        await scene.until_it_knows(**start)
+        back = {"vms": "h" * 25, "ecs": "h" * 40}
+        scene.report(**back)
+        await scene.until_it_knows(**back)
         assert await scene.shares() == asked
         assert (await scene.envoy.stats("cluster.web.update_rejected")) == {"cluster.web.update_rejected": 0}
 
