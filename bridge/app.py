@@ -6,8 +6,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from fnmatch import fnmatchcase
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,11 +16,10 @@ from bridge import memory, tls
 from bridge.admin import AdminServer, ListedSource, View
 from bridge.audit import Trail
 from bridge.audit_file import AuditFile
-from bridge.config import Config, XdsConfig, build_adapters
+from bridge.config import Config, XdsConfig, build_adapters, cluster_rules, merge_policies
 from bridge.guard import GuardRules
-from bridge.merge import POLICIES, MergePolicy, Policy
 from bridge.metrics import Metrics
-from bridge.model import ServiceName, SourceName
+from bridge.model import SourceName
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
@@ -76,10 +74,11 @@ class Bridge:
             ConfigError: a cluster template or a source's options cannot work.
         """
         self._config = config
-        builder = ResourceBuilder(config.cluster_defaults, [(rule.match, rule.cluster) for rule in config.services])
+        builder = ResourceBuilder(config.cluster_defaults, cluster_rules(config.services))
         self._adapters = build_adapters(config.sources)
         self._trail = Trail()
-        self._registry = Registry(list(self._adapters), _policies(config), time.time, _caution(config, self._trail))
+        policies, caution = merge_policies(config.services), _caution(config, self._trail)
+        self._registry = Registry(list(self._adapters), policies, time.time, caution)
         self._restoration = Restoration(self._registry, Clock(time.time, time.monotonic), config.restore_max_age)
         self._readiness = Readiness(
             [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],
@@ -231,16 +230,6 @@ def _caution(config: Config, trail: Trail) -> Options:
         retention=config.cluster_retention,
         record=trail.record,
     )
-
-
-def _policies(config: Config) -> Callable[[ServiceName], MergePolicy]:
-    rules = [(rule.match, POLICIES[rule.merge.policy]) for rule in config.services]
-
-    def policy(service: ServiceName) -> MergePolicy:
-        matching = (policy for match, policy in rules if fnmatchcase(service, match))
-        return next(matching, POLICIES[Policy.UNION])
-
-    return policy
 
 
 @contextlib.contextmanager

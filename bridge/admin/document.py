@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bridge.admin.ruling import MergeDocument, merge
 from bridge.admin.view import ListedSource, View
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.model import Endpoint, Health
@@ -112,6 +113,9 @@ class ServiceSummary:
     endpoints: Mapping[str, int]
     """By health."""
     sources: tuple[str, ...]
+    policy: str
+    """By which its sources are merged."""
+    diverted: bool
     protocol: str | None
     disputed: tuple[str, ...]
 
@@ -124,7 +128,10 @@ class EndpointDocument:
     port: int
     health: str
     weight: int
+    served_weight: int
+    """What Envoy gets: the weight, unless the policy sets shares."""
     priority: int
+    protocol: str | None
     region: str
     zone: str
     sub_zone: str
@@ -151,6 +158,7 @@ class ServiceDocument:
     name: str
     protocol: str | None
     disputed: tuple[str, ...]
+    merge: MergeDocument
     endpoints: tuple[EndpointDocument, ...]
     set_aside: tuple[SetAsideDocument, ...]
 
@@ -240,12 +248,13 @@ def summaries(services: Iterable[Service]) -> tuple[ServiceSummary, ...]:
     return tuple(_summary(service) for service in sorted(services, key=lambda service: service.name))
 
 
-def service(found: Service, set_aside: Iterable[ReportedSetAside]) -> ServiceDocument:
-    """Everything about one service."""
+def service(found: Service, set_aside: Iterable[ReportedSetAside], now: float) -> ServiceDocument:
+    """Everything about one service; `now` is the time on the monotonic clock."""
     return ServiceDocument(
         name=found.name,
         protocol=found.protocol.value if found.protocol else None,
         disputed=_disputed(found),
+        merge=merge(found, now),
         endpoints=tuple(_endpoint(served) for served in found.endpoints),
         set_aside=tuple(_set_aside(each) for each in set_aside),
     )
@@ -289,6 +298,8 @@ def _summary(service: Service) -> ServiceSummary:
         name=service.name,
         endpoints=_by_health(served.endpoint for served in service.endpoints),
         sources=tuple(sorted({origin.source for served in service.endpoints for origin in served.origins})),
+        policy=service.ruling.policy.value,
+        diverted=service.ruling.diverted,
         protocol=service.protocol.value if service.protocol else None,
         disputed=_disputed(service),
     )
@@ -305,7 +316,9 @@ def _endpoint(served: ServedEndpoint) -> EndpointDocument:
         port=endpoint.port,
         health=endpoint.health.value,
         weight=endpoint.weight,
+        served_weight=endpoint.weight if served.weight is None else served.weight,
         priority=served.priority,
+        protocol=endpoint.protocol.value if endpoint.protocol else None,
         region=endpoint.locality.region,
         zone=endpoint.locality.zone,
         sub_zone=endpoint.locality.sub_zone,

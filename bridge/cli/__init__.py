@@ -128,6 +128,7 @@ def check(
         for each in readings:
             report.reading(console, each)
         report.polling(console, readings)
+        report.unmatched(console, settings.services, readings)
         # Before the runner is closed, as in `run`: that waits for threads, and Python for more; a call may hang.
         _leave(EXIT_FINDING if any(each.findings for each in readings) else 0)
 

@@ -10,7 +10,7 @@ from functools import partial
 from bridge.adapter import Adapter
 from bridge.config import SourceConfig
 from bridge.merge import union
-from bridge.model import SourceName
+from bridge.model import ServiceName, SourceName
 from bridge.observer import SourceObserver
 from bridge.poll import Poll
 from bridge.registry import RefusedService, Registry, ReportedSetAside, SourceStatistics
@@ -40,6 +40,8 @@ class Reading:
     """What its reads that poll cost, where they do."""
     missing: tuple[str, ...] = ()
     """The permissions that it lacks, as far as could be found out: what was denied may hide more."""
+    services: frozenset[ServiceName] = frozenset()
+    """Those of which it has an endpoint."""
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -157,4 +159,9 @@ def _reading(source: SourceConfig, current: _Pass, registry: Registry) -> Readin
         refused=registry.refused(source.name),
         polls=[each.poll for each in status.readings if each.poll],
         missing=tuple(dict.fromkeys(each for failure in status.failures for each in failure.missing)),
+        services=frozenset(
+            name
+            for name, service in registry.services().items()
+            if any(origin.source == source.name for served in service.endpoints for origin in served.origins)
+        ),
     )

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from bridge.cli import rate
 from bridge.cli.live import Reading
-from bridge.config import Config, ViewMatch, XdsConfig
+from bridge.config import Config, ServiceRule, ViewMatch, XdsConfig, merge_notes
 from bridge.log import printable
 from bridge.model import Health
 
@@ -114,6 +114,16 @@ def _interval(polled: rate.PlaceRate) -> str:
     return f"{polled.configured:.4g} s{stretched}"
 
 
+def unmatched(target: Console, rules: Sequence[ServiceRule], readings: Sequence[Reading]) -> None:
+    """Print which rules are for no service that a source has an endpoint of; nothing unless all sources were read."""
+    if not all(read.complete for read in readings):
+        return
+    found = {name for read in readings for name in read.services}
+    for index, rule in enumerate(rules):
+        if not any(rule.matches(name) for name in found):
+            _line(target, f"note: services[{index}]: no source has an endpoint of a service {rule.match!r}", "yellow")
+
+
 def _matched(match: ViewMatch) -> str:
     metadata = [f"metadata {key} {glob}" for key, glob in sorted(match.metadata.items())]
     named = [f"{key} {glob}" for key in ("id", "cluster", "san") if (glob := getattr(match, key))]
@@ -122,6 +132,7 @@ def _matched(match: ViewMatch) -> str:
 
 def _notes(config: Config) -> Iterator[str]:
     """What is no mistake, and may still be another thing than was meant."""
+    yield from merge_notes(config.services, config.cluster_defaults, [source.name for source in config.sources])
     for index, rule in enumerate(config.views):
         if rule.selective and rule.match.san is None:
             yield (

@@ -18,11 +18,11 @@ from pydantic import (
 from bridge.adapter import Adapter, AdapterConfig, AdapterType, Duration
 from bridge.config.address import Address
 from bridge.config.section import ListenAddress, Section
+from bridge.config.service import ServiceRule
 from bridge.config.share import Share
 from bridge.config.view import ViewRule
 from bridge.config.xds import XdsConfig
 from bridge.errors import ConfigError
-from bridge.merge import Policy
 from bridge.model import SourceName, require_printable
 from bridge.permission import Grant
 
@@ -83,24 +83,6 @@ class LogConfig(Section):
     """`json`, `console` or `journal`; `auto` is journal under systemd, console on a terminal and json elsewhere."""
     level: LogLevel = LogLevel.INFO
     """The least severe level that is logged."""
-
-
-class MergeConfig(Section):
-    """What happens when several sources report one service."""
-
-    policy: Policy = Policy.UNION
-    """`union`: every endpoint of every source; of one address and port the first source in the file wins."""
-
-
-class ServiceRule(Section):
-    """Settings for the services whose name matches; the first rule that matches a service is the one that counts."""
-
-    match: Annotated[str, Field(min_length=1)]
-    """Glob for the names of services, such as `api-*`."""
-    merge: MergeConfig = MergeConfig()
-    """What happens when several sources report one of these services."""
-    cluster: Mapping[str, object] = Field(default_factory=dict)
-    """Fields of Envoy's Cluster, laid over `cluster_defaults`."""
 
 
 class GuardConfig(Section):

@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bridge.guard import Reason as GuardReason
-from bridge.merge import Service
+from bridge.merge import Policy, Service
 from bridge.model import Health, SourceName
 from bridge.poll import Poll
 from bridge.registry import Hold, SourceStatistics
@@ -60,6 +60,13 @@ def _registry_families(sample: Sample) -> Iterator[Metric]:
     disputed = sum(1 for service in sample.services if service.disputed)
     yield GaugeMetricFamily(
         "xds_bridge_registry_disputed_services", "Services whose endpoints disagree about a protocol.", value=disputed
+    )
+    diverted = Tally(service.ruling.policy for service in sample.services if service.ruling.diverted)
+    yield _family(
+        "registry_diverted_services",
+        "Services of which a source gave its share away (weighted), or the first source is not served (first).",
+        ["policy"],
+        {(policy.value,): diverted[policy] for policy in (Policy.WEIGHTED, Policy.FIRST)},
     )
 
 

@@ -198,13 +198,15 @@ async def test_services_are_listed_by_name(bench: Bench) -> None:
     document = await bench.get("/api/v1/services")
 
     none = {"healthy": 0, "degraded": 0, "unhealthy": 0, "draining": 0, "unknown": 0}
+    merged = {"policy": "union", "diverted": False}
     assert document == {
         "services": [
-            {"name": "api", "endpoints": none, "sources": [], "protocol": None, "disputed": []},
+            {"name": "api", "endpoints": none, "sources": [], **merged, "protocol": None, "disputed": []},
             {
                 "name": "web",
                 "endpoints": {**none, "healthy": 1},
                 "sources": ["dc1"],
+                **merged,
                 "protocol": "grpc",
                 "disputed": ["grpc", "http2"],
             },
@@ -219,6 +221,7 @@ async def test_service_shows_its_endpoints_their_origins_and_what_is_set_aside(b
 
     document = await bench.get("/api/v1/services/web")
 
+    assert document.pop("merge")
     assert document == {
         "name": "web",
         "protocol": None,
@@ -229,7 +232,9 @@ async def test_service_shows_its_endpoints_their_origins_and_what_is_set_aside(b
                 "port": 80,
                 "health": "healthy",
                 "weight": 3,
+                "served_weight": 3,
                 "priority": 0,
+                "protocol": None,
                 "region": "eu",
                 "zone": "eu-a",
                 "sub_zone": "rack",

@@ -156,6 +156,22 @@ def test_check_live_shows_services_whose_names_are_refused(command: Command, con
     assert "nowhere:80" in outcome.output
 
 
+def test_check_tells_what_shares_need_and_live_which_rules_are_for_nobody(command: Command, config: Path) -> None:
+    rules = (
+        "services:\n  - {match: 'we*', merge: {policy: weighted, weights: {local: 1}}, cluster: {lb_policy: RANDOM}}\n"
+        "  - {match: wbe, merge: {policy: first}}\n"
+    )
+    config.write_text(config.read_text(encoding="utf-8") + rules, encoding="utf-8")
+
+    outcome = command("check", "--live", "--config", str(config))
+
+    assert outcome.status == 0
+    assert ["we*", "weighted", "lb_policy"] in [line.split() for line in outcome.output.splitlines()]
+    assert "note: services[0].cluster: RANDOM does not keep to shares" in outcome.output
+    assert "note: services[1]: no source has an endpoint of a service 'wbe'" in outcome.output
+    assert "a service 'we*'" not in outcome.output
+
+
 def test_check_live_exits_with_1_when_a_source_cannot_be_read(command: Command, config: Path) -> None:
     (config.parent / "endpoints.yaml").unlink()
 

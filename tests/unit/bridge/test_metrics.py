@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.errors import SourceError
-from bridge.merge import Origin, ServedEndpoint, Service
+from bridge.merge import Origin, Policy, Ruling, ServedEndpoint, Service, Share
 from bridge.metrics import Metrics, Sample
 from bridge.model import Endpoint, Health, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
 from bridge.poll import Calls, Poll
@@ -252,6 +252,16 @@ def test_registry_is_counted_by_health(metrics: Metrics) -> None:
     assert found["registry_endpoints{health=unhealthy}"] == 0
     assert found["registry_disputed_services"] == 1
     assert found["ready"] == 1
+
+
+def test_services_that_other_sources_serve_are_counted_by_policy(metrics: Metrics) -> None:
+    shares = (Share(DC1, 90, counts=False), Share(SourceName("ecs"), 10, counts=True))
+    served = replace(service("web"), ruling=Ruling(Policy.WEIGHTED, shares=shares))
+
+    found = series(metrics, sample(services=(served, service("api"))))
+
+    assert found["registry_diverted_services{policy=weighted}"] == 1
+    assert found["registry_diverted_services{policy=first}"] == 0
 
 
 def test_sources_are_counted_before_they_are_merged(metrics: Metrics) -> None:
