@@ -6,12 +6,14 @@ it raises `SourceError` and the supervisor does the rest.
 """
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Protocol, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName
+from bridge.permission import Grant
+from bridge.poll import Poll
 
 T = TypeVar("T")
 ConfigT_contra = TypeVar("ConfigT_contra", bound="AdapterConfig", contravariant=True)
@@ -111,16 +113,20 @@ class AdapterContext(Protocol):
     def ticks(self, interval: float) -> AsyncIterator[None]:
         """Yield now and then once every `interval` seconds; late ticks coalesce and never overlap."""
 
-    async def supervise(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def supervise(self, name: str, work: Callable[[], Awaitable[None]], *, vital: bool = True) -> None:
         """Run `work` until it returns; on `SourceError` wait with a jittered back-off and run it again.
 
         Args:
             name: what is being read, for the log (`service "web"`).
             work: one attempt; when it has read something it says so by `succeeded`, which resets the back-off.
+            vital: whether the source is only as fresh as this read; not for what merely has others come sooner.
         """
 
     def succeeded(self, name: str = "") -> None:
-        """Say that a read succeeded, also when nothing had changed. Counts as the source's freshness.
+        """Say that a read succeeded, also when nothing had changed.
+
+        A source is as fresh as the one of its reads that succeeded the longest ago; its own `run` counts while there
+        is no other.
 
         Args:
             name: the `supervise` name it belongs to; empty for the adapter's own `run`.
@@ -128,6 +134,14 @@ class AdapterContext(Protocol):
 
     def requested(self, operation: str, code: str, duration: float) -> None:
         """Count one API call: a bounded operation name, the status or error code, and how many seconds it took."""
+
+    def polled(self, name: str, poll: Poll) -> None:
+        """Tell what the last pass of a read that polls has cost, and when it is read again.
+
+        Args:
+            name: the `supervise` name it belongs to; empty for the adapter's own `run`.
+            poll: replaces what was told before.
+        """
 
     def noticed(self, event: str, **fields: object) -> None:
         """Log something that needs an operator's eye and is no failure of a read (`consul.connections_limited`).
@@ -168,4 +182,19 @@ class AdapterType(Protocol[ConfigT_contra]):
 
         Raises:
             ConfigError: the configuration cannot work, such as a certificate that cannot be read.
+        """
+
+
+class Permitted(Protocol[ConfigT_contra]):
+    """What an adapter's class can say beside: what a source has to be allowed where it reads. Optional.
+
+    `xds-bridge iam-policy` writes policies of it, so it is for sources in AWS; others have permissions of other forms.
+    """
+
+    def permissions(self, config: ConfigT_contra, account: str) -> Sequence[Grant]:
+        """All that is needed under a configuration and nothing else; does no I/O.
+
+        Args:
+            config: of the source.
+            account: number of the account of the bridge's own credentials; empty where it is not known.
         """

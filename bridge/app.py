@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,12 +16,11 @@ from bridge import memory, tls
 from bridge.admin import AdminServer, ListedSource, View
 from bridge.audit import Trail
 from bridge.audit_file import AuditFile
-from bridge.config import Config, XdsConfig, build_adapters
+from bridge.config import Config, XdsConfig, build_adapters, cluster_rules, merge_policies
 from bridge.guard import GuardRules
 from bridge.log import set_level
-from bridge.merge import POLICIES, MergePolicy, Policy
 from bridge.metrics import Metrics
-from bridge.model import ServiceName, SourceName
+from bridge.model import SourceName
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
@@ -89,10 +87,11 @@ class Bridge:
             ConfigError: a cluster template or a source's options cannot work.
         """
         self._config = config
-        builder = ResourceBuilder(config.cluster_defaults, [(rule.match, rule.cluster) for rule in config.services])
+        builder = ResourceBuilder(config.cluster_defaults, cluster_rules(config.services))
         adapters = build_adapters(config.sources)
         self._trail = Trail()
-        self._registry = Registry(list(adapters), _policies(config), time.time, _caution(config, self._trail))
+        policies, caution = merge_policies(config.services), _caution(config, self._trail)
+        self._registry = Registry(list(adapters), policies, time.time, caution)
         self._restoration = Restoration(self._registry, Clock(time.time, time.monotonic), config.restore_max_age)
         self._readiness = Readiness(
             [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],
@@ -238,13 +237,14 @@ class Bridge:
         )
 
     def _terms(self) -> Terms:
-        return Terms(_policies, lambda config: _caution(config, self._trail), set_level, self._trail.record)
+        return Terms(lambda config: _caution(config, self._trail), set_level, self._trail.record)
 
     def _listed(self) -> Sequence[ListedSource]:
         """The sources in the order of the configuration, then those on their way out."""
         running = self._sources.configs()
         present = [ListedSource(each.name, each.type, each.required) for each in self._transition.config.sources]
-        leaving = [running[name] for name in sorted(self._departures.leaving)]
+        # One whose reading is being ended is no longer among those that run.
+        leaving = [running[name] for name in sorted(self._departures.leaving) if name in running]
         return present + [ListedSource(each.name, each.type, required=False, leaving=True) for each in leaving]
 
     async def _expire(self) -> None:
@@ -294,16 +294,6 @@ def _caution(config: Config, trail: Trail) -> Options:
         retention=config.cluster_retention,
         record=trail.record,
     )
-
-
-def _policies(config: Config) -> Callable[[ServiceName], MergePolicy]:
-    rules = [(rule.match, POLICIES[rule.merge.policy]) for rule in config.services]
-
-    def policy(service: ServiceName) -> MergePolicy:
-        matching = (policy for match, policy in rules if fnmatchcase(service, match))
-        return next(matching, POLICIES[Policy.UNION])
-
-    return policy
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bridge.diff import Diff
+from bridge.merge import Ruling
 from bridge.model import Endpoint, EndpointKey, ServiceName
 
 log = logging.getLogger(__name__)
@@ -42,16 +43,32 @@ class ChangeLog:
 
     def tell(self, changes: Mapping[ServiceName, EndpointChanges]) -> None:
         """Log the changes of one publication. Called on the event loop."""
-        period = self._period
-        if period is None:
-            period = self._period = _Period()
-            asyncio.get_running_loop().call_later(self._length, self._end)
+        period = self._current()
         if period.lines + len(changes) > LINES:
             _count(period, changes)
             return
         period.lines += len(changes)
         for service, diff in sorted(changes.items()):
             log.info("service.changed", extra={"service": service, **_described(diff)})
+
+    def tell_rulings(self, rulings: Mapping[ServiceName, Ruling]) -> None:
+        """Log which services get their requests from other sources than before. Called on the event loop.
+
+        In a storm these services are counted as changed; which they are is in the API, and how many in the metrics.
+        """
+        period = self._current()
+        if period.lines + len(rulings) > LINES:
+            period.services |= rulings.keys()
+            return
+        period.lines += len(rulings)
+        for service, ruling in sorted(rulings.items()):
+            log.info("service.sources_changed", extra={"service": service, **_ruled(ruling)})
+
+    def _current(self) -> _Period:
+        if self._period is None:
+            self._period = _Period()
+            asyncio.get_running_loop().call_later(self._length, self._end)
+        return self._period
 
     def _end(self) -> None:
         period, self._period = self._period, None
@@ -67,6 +84,13 @@ def _count(period: _Period, changes: Mapping[ServiceName, EndpointChanges]) -> N
         period.added += len(diff.added)
         period.changed += len(diff.changed)
         period.removed += len(diff.removed)
+
+
+def _ruled(ruling: Ruling) -> dict[str, object]:
+    said: dict[str, object] = {"policy": ruling.policy.value}
+    if ruling.shares:
+        said["weights_in_force"] = {share.source: share.in_force for share in ruling.shares}
+    return said if ruling.chosen is None else {**said, "chosen": ruling.chosen}
 
 
 def _described(diff: EndpointChanges) -> dict[str, list[str]]:

@@ -17,6 +17,8 @@ class Failure:
     """Unix time of the first failure in a row."""
     attempts: int
     """Failures in a row."""
+    missing: tuple[str, ...] = ()
+    """The permissions that it lacks."""
 
 
 class Outage:

@@ -74,6 +74,8 @@ def _fault(plugin: object) -> str:
         return f"its `Config` uses keys that every source has: {', '.join(taken)}"
     if not iscoroutinefunction(getattr(plugin, "run", None)):
         return "it has no `async def run(self, context)`"
+    if not callable(getattr(plugin, "permissions", _fault)):
+        return "its `permissions` cannot be called"
     return ""
 
 

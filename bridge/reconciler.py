@@ -7,7 +7,7 @@ from typing import Protocol
 
 from bridge.change_log import ChangeLog, EndpointChanges
 from bridge.diff import Diff, between
-from bridge.merge import Service
+from bridge.merge import Ruling, Service
 from bridge.model import Endpoint, EndpointKey, ServiceName
 from bridge.registry import Registry
 
@@ -116,15 +116,28 @@ class Reconciler:
         loop = asyncio.get_running_loop()
         changes: dict[ServiceName, EndpointChanges] = {}
         self._idle.clear()
+        rulings: dict[ServiceName, Ruling] = {}
         for _ in range(0, self._registry.dirty, CHUNK):
             diff = self._registry.drain(CHUNK)
+            rulings.update(self._new_rulings(diff))
             changes.update(self._endpoint_changes(diff))
             await self._views.stage(diff)
         generation = self._views.publish()
         self._idle.set()
+        if rulings:
+            self._change_log.tell_rulings(rulings)
         if generation is not None:
             self._tell(changes, loop.time() - first_change, generation)
         return loop.time()
+
+    def _new_rulings(self, diff: Diff[ServiceName, Service]) -> dict[ServiceName, Ruling]:
+        """The rulings by which requests go to other sources than before, or, for a new service, than they should."""
+        changed = {
+            name: service.ruling
+            for name, service in diff.changed.items()
+            if name in self._published and service.ruling.heard != self._published[name].ruling.heard
+        }
+        return changed | {name: each.ruling for name, each in diff.added.items() if each.ruling.diverted}
 
     def _endpoint_changes(self, diff: Diff[ServiceName, Service]) -> dict[ServiceName, EndpointChanges]:
         new = {**diff.added, **diff.changed}

@@ -14,9 +14,11 @@ from typing import TypeVar, cast
 
 from bridge.adapter import Adapter, Sink
 from bridge.errors import SourceError
+from bridge.freshness import Freshness, Moment
 from bridge.model import SourceName
 from bridge.observer import SourceObserver
 from bridge.outage import Failure, Outage
+from bridge.poll import Poll
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +65,20 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingStatus:
+    """How one read of a source goes."""
+
+    name: str
+    """The `supervise` name."""
+    last_success: float | None
+    """Unix time; None when it never succeeded."""
+    age: float | None
+    """Seconds since then."""
+    poll: Poll | None
+    """What its last pass cost, where it polls."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceStatus:
     """How reading a source goes."""
 
@@ -70,11 +86,13 @@ class SourceStatus:
     failures: tuple[Failure, ...] = ()
     """What fails now, sorted by reading; empty while all is well."""
     last_success: float | None = None
-    """Unix time of the last read that succeeded; None when none has."""
+    """Unix time of the last success of the read that succeeded the longest ago; None while one never has."""
     age: float | None = None
     """Seconds since then, whatever happened to the wall clock."""
     crashes: int = 0
     """How often a bug ended a read since the start of the process."""
+    readings: tuple[ReadingStatus, ...] = ()
+    """The reads that it consists of now, sorted by name; not the adapter's own `run`."""
 
 
 class Supervisor:
@@ -147,7 +165,7 @@ class _Context:
         self._outage = Outage()
         self._heard: set[str] = set()
         self._crashes = 0
-        self._last_success: tuple[float, float] | None = None
+        self._freshness = Freshness()
 
     def ticks(self, interval: float) -> AsyncIterator[None]:
         return self._supervisor.ticks(interval)
@@ -165,7 +183,7 @@ class _Context:
             observer.requested(self.source, operation, code, duration)
 
     def succeeded(self, name: str = "") -> None:
-        self._last_success = (self._clock.wall(), self._clock.monotonic())
+        self._freshness.succeed(name, Moment(self._clock.monotonic(), self._clock.wall()))
         recovered = self._outage.succeeded(name)
         for observer in self._supervisor.observers:
             observer.succeeded(self.source, name)
@@ -175,22 +193,33 @@ class _Context:
             self._heard.clear()
             log.info("source.recovered", extra={"source": self.source, "reading": name})
 
-    async def supervise(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    def polled(self, name: str, poll: Poll) -> None:
+        self._freshness.polled(name, poll)
+
+    async def supervise(self, name: str, work: Callable[[], Awaitable[None]], *, vital: bool = True) -> None:
+        read = self._freshness.begin(name, vital=vital)
         try:
             while not await self._attempt(name, work):
                 pass
         finally:
             self._outage.forget(name)
+            self._freshness.end(name, read)
 
     def status(self) -> SourceStatus:
-        wall, monotonic = self._last_success or (None, None)
+        wall, age = self._told(self._freshness.oldest)
+        reads = sorted(self._freshness.reads.items())
         return SourceStatus(
             source=self.source,
             failures=self._outage.failures,
             last_success=wall,
-            age=None if monotonic is None else self._clock.monotonic() - monotonic,
+            age=age,
             crashes=self._crashes,
+            readings=tuple(ReadingStatus(name, *self._told(read.last), read.poll) for name, read in reads),
         )
+
+    def _told(self, moment: Moment | None) -> tuple[float | None, float | None]:
+        """A moment as Unix time, and the seconds since then."""
+        return (moment.wall, self._clock.monotonic() - moment.monotonic) if moment else (None, None)
 
     async def _attempt(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
         """Whether the work is done; after a failure it is not, and the back-off is over."""
@@ -213,7 +242,8 @@ class _Context:
     def _failed(self, name: str, error: Exception) -> float:
         """Note, tell and log a failure; returns the seconds to wait."""
         expected = _source_error(error)
-        failure = self._failure(name, str(expected or f"bug in the adapter: {error!r}"))
+        missing = expected.missing if expected else ()
+        failure = self._failure(name, str(expected or f"bug in the adapter: {error!r}"), missing)
         delay = self._supervisor.backoff.delay(failure.attempts, expected.retry_after if expected else None)
         if expected is None:
             self._crashed(failure, error, delay)
@@ -239,11 +269,11 @@ class _Context:
             exc_info=error if unheard else None,
         )
 
-    def _failure(self, name: str, text: str) -> Failure:
+    def _failure(self, name: str, text: str, missing: tuple[str, ...]) -> Failure:
         previous = self._outage.failure(name)
         if previous is None:
-            return Failure(name, text, since=self._clock.wall(), attempts=1)
-        return Failure(name, text, since=previous.since, attempts=previous.attempts + 1)
+            return Failure(name, text, since=self._clock.wall(), attempts=1, missing=missing)
+        return Failure(name, text, since=previous.since, attempts=previous.attempts + 1, missing=missing)
 
     def _fields(self, failure: Failure, delay: float) -> dict[str, object]:
         return {

@@ -14,6 +14,9 @@ CONSUL = CACHE / "consul" / "consul"
 CONSUL_SUITE = "bullseye"
 """The last Debian release that has Consul (1.8.7)."""
 
+FAKETIME = CACHE / "faketime" / "libfaketimeMT.so.1"
+"""With it preloaded, a process has a wall clock that tests can set."""
+
 
 def main(goal: str) -> None:
     """Set up what `goal` needs.
@@ -34,28 +37,49 @@ def main(goal: str) -> None:
             if goal != "run":
                 raise StepError(f"the tests need Consul; go online, or put a consul 1.8 on the PATH: {error}") from None
             say(f"going on without Consul, which cannot be had: {error}")
+        if goal == "test":
+            _ensure_faketime()
         if goal == "bench":
             golang.ensure()
 
 
 def _ensure_consul() -> None:
-    if CONSUL.exists():
-        return
-    say(f"fetching Consul from Debian {CONSUL_SUITE} into .cache/consul")
-    CONSUL.parent.mkdir(parents=True, exist_ok=True)
+    _ensure(CONSUL, "consul", CONSUL_SUITE, "usr/bin/consul", shutil.which("consul"))
+
+
+def _ensure_faketime() -> None:
+    inside = f"usr/lib/*/faketime/{FAKETIME.name}"
     try:
-        binary = debian.fetch("consul", CONSUL_SUITE) / "usr/bin/consul"
+        _ensure(FAKETIME, "libfaketime", "", inside, next(Path("/").glob(inside), None))
+    except StepError as error:
+        raise StepError(f"the tests need libfaketime; go online, or install it: {error}") from None
+
+
+def _ensure(place: Path, package: str, suite: str, inside: str, installed: str | Path | None) -> None:
+    """Take a file out of one of Debian's packages, else link to the one that is installed.
+
+    Args:
+        place: where the file is to be.
+        package: that has it.
+        suite: the release to take it from; the machine's own when empty.
+        inside: where it is in the package, as a pattern.
+        installed: where it is on this machine; None where it is not.
+    """
+    if place.exists():
+        return
+    say(f"fetching {package} from Debian{f' {suite}' if suite else ''} into .cache/{place.parent.name}")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        (found,) = debian.fetch(package, suite).glob(inside)
     except StepError:
-        installed = shutil.which("consul")
         if not installed:
             raise
         say(f"taking {installed} instead")
-        binary = _link_to(Path(installed))
-    binary.replace(CONSUL)  # whole or not at all
+        found = _link(place.with_name(f"{place.name}.new"), Path(installed))
+    found.replace(place)  # whole or not at all
 
 
-def _link_to(target: Path) -> Path:
-    link = CONSUL.with_name("consul.new")
+def _link(link: Path, target: Path) -> Path:
     link.unlink(missing_ok=True)
     link.symlink_to(target)
     return link

@@ -6,8 +6,31 @@ made of them; with one client for each account, region and service in the whole 
 
 from adapters._aws.api import Api, Cloud, connected
 from adapters._aws.config import AccountConfig, AwsConfig
-from adapters._aws.error import AwsError, Kind
+from adapters._aws.error import AwsError, Kind, together
+from adapters._aws.hints import Hint, Listeners
+from adapters._aws.message import InstanceChanged, TaskChanged
+from adapters._aws.operation import EC2_READS, Operation, Reach, grants, listening
 from adapters._aws.pace import Pace
 from adapters._aws.place import Place
 
-__all__ = ["AccountConfig", "Api", "AwsConfig", "AwsError", "Cloud", "Kind", "Pace", "Place", "connected"]
+__all__ = [
+    "EC2_READS",
+    "AccountConfig",
+    "Api",
+    "AwsConfig",
+    "AwsError",
+    "Cloud",
+    "Hint",
+    "InstanceChanged",
+    "Kind",
+    "Listeners",
+    "Operation",
+    "Pace",
+    "Place",
+    "Reach",
+    "TaskChanged",
+    "connected",
+    "grants",
+    "listening",
+    "together",
+]

@@ -1,24 +1,30 @@
 """Calls as the sources make them: within the budget, off the event loop, counted, and failing as `AwsError` alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
 from adapters._aws.budget import Budget
-from adapters._aws.clients import ATTEMPTS, Clients
-from adapters._aws.config import AccountConfig, AwsConfig
+from adapters._aws.clients import ATTEMPTS, Clients, longest
+from adapters._aws.config import AwsConfig
 from adapters._aws.error import FAILURES, INCOMPLETE, AwsError, Kind, counted_retries, incomplete, retries, translated
-from adapters._aws.place import Place
+from adapters._aws.operation import Operation
+from adapters._aws.place import SELF, Place
 from bridge.adapter import AdapterContext
 
 _THREADS = 4
 """For each place, so that one that hangs holds up no other."""
 
-_LONGEST = 90.0
-"""Seconds after which a call is given up, whatever the SDK still tries; its thread ends by itself."""
+_CREDENTIALS = 30.0
+"""Seconds that looking for credentials may take on top of a call."""
+
+_RECOGNITION = 10.0
+"""Seconds that finding out the account of the process may take."""
 
 _PAUSE = 0.02
 """Seconds between two pages: parsing one takes the interpreter for tens of milliseconds, and others want it too."""
@@ -46,6 +52,7 @@ class Cloud:
         self._clients = Clients(attempts)
         self._executors: dict[Place, ThreadPoolExecutor] = {}
         self._budgets: dict[tuple[str, str], Budget] = {}
+        self._own_account = ""
         self._sources = 0
 
     @asynccontextmanager
@@ -81,18 +88,41 @@ class Cloud:
             )
         return (region,)
 
-    def api(self, place: Place, budget: float, requested: Requested) -> "Api":
+    async def recognise(self, place: Place, budget: float, requested: Requested) -> None:
+        """Find out whose credentials the process has, so that a role in that account shares its budget.
+
+        Asked once; a failure costs no more than that the two have a budget each.
+
+        Args:
+            place: one without a role.
+            budget: as for `api`.
+            requested: told of the call.
+        """
+        if self._own_account:
+            return
+        api = self.api(place, budget, requested)
+        with suppress(AwsError, TimeoutError):
+            async with asyncio.timeout(_RECOGNITION):
+                answer = await api.call("sts", "GetCallerIdentity", expect=["Account"])
+            self._own_account = str(answer["Account"])
+
+    def api(
+        self, place: Place, budget: float, requested: Requested, operations: Collection[Operation] | None = None
+    ) -> "Api":
         """Calls of one source in one place.
 
         Args:
             place: where.
-            budget: calls per second that the source allows there; of several sources the lowest counts.
+            budget: calls per second that the source allows there; of all sources that there are the lowest counts.
             requested: told of each call.
+            operations: all that may be called; None for whatever is asked.
         """
-        key = (place.account, place.region)
+        account = SELF if place.account == self._own_account else place.account
+        key = (account, place.region)
         shared = self._budgets.setdefault(key, Budget(budget))
-        shared.limit(budget)
-        return Api(place, self, shared, requested)
+        api = Api(place, self, shared, requested, operations)
+        shared.limit(api, budget)
+        return api
 
     async def perform(self, place: Place, service: str, operation: str, parameters: Mapping[str, object]) -> Answer:
         """Make one call in a thread of the place.
@@ -103,7 +133,7 @@ class Cloud:
         if place not in self._executors:
             self._executors[place] = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"aws-{place.region}")
         work = partial(self._clients.call, place, service, operation, parameters)
-        async with asyncio.timeout(_LONGEST):
+        async with asyncio.timeout(longest(place, self.attempts) + _CREDENTIALS):  # its thread ends by itself
             return await asyncio.get_running_loop().run_in_executor(self._executors[place], work)
 
     async def forget(self, place: Place) -> None:
@@ -122,11 +152,24 @@ class Cloud:
 class Api:
     """What one source may call in one place."""
 
-    def __init__(self, place: Place, cloud: Cloud, budget: Budget, requested: Requested) -> None:
+    def __init__(
+        self,
+        place: Place,
+        cloud: Cloud,
+        budget: Budget,
+        requested: Requested,
+        operations: Collection[Operation] | None = None,
+    ) -> None:
         self.place = place
         self.budget = budget
+        self.operations = None if operations is None else {(each.service, each.name): each for each in operations}
+        """What the source has declared that it calls, by service and name; None for whatever it asks."""
         self.calls = 0
         """How many calls were made so far."""
+        self.longest = longest(place, cloud.attempts)
+        """Seconds that one call may take, with every try."""
+        self.calls_by_operation: Counter[tuple[str, str]] = Counter()
+        """The same by service and operation."""
         self._cloud = cloud
         self._requested = requested
         self._deadline: asyncio.Timeout | None = None
@@ -147,7 +190,20 @@ class Api:
 
     def branch(self) -> "Api":
         """The same place and budget, with a count of calls of its own: for one of several who read there."""
-        return Api(self.place, self._cloud, self.budget, self._requested)
+        operations = None if self.operations is None else self.operations.values()
+        branch = Api(self.place, self._cloud, self.budget, self._requested, operations)
+        self.budget.adopt(branch, self)
+        return branch
+
+    def aside(self, timeout: float, rate: float) -> "Api":
+        """The same account and region for calls that wait long: with threads, connections and a budget of their own.
+
+        Args:
+            timeout: seconds that a call may go without an answer.
+            rate: calls per second.
+        """
+        operations = None if self.operations is None else self.operations.values()
+        return Api(replace(self.place, timeout=timeout), self._cloud, Budget(rate), self._requested, operations)
 
     async def call(
         self,
@@ -167,7 +223,10 @@ class Api:
 
         Raises:
             AwsError: there is no answer that could be used.
+            LookupError: the source has not declared that it calls this, so that its policy does not allow it: a bug.
         """
+        if self.operations is not None and (service, operation) not in self.operations:
+            raise LookupError(f"{service}:{operation} is called and not declared")
         try:
             return await self._attempt(service, operation, parameters, expect)
         except AwsError as error:
@@ -211,6 +270,7 @@ class Api:
         loop = asyncio.get_running_loop()
         began, code = loop.time(), "cancelled"
         self.calls += 1
+        self.calls_by_operation[service, operation] += 1
         try:
             answer = await self._cloud.perform(self.place, service, operation, parameters)
             missing = [key for key in expect if answer.get(key) is None]
@@ -218,7 +278,8 @@ class Api:
             self.budget.charge(counted_retries(answer))
         except FAILURES as error:
             self.budget.charge(retries(error, self._cloud.attempts))
-            failure = translated(error, service, operation, self.place)
+            declared = (self.operations or {}).get((service, operation))
+            failure = translated(error, service, operation, self.place, declared.action if declared else "")
             code = failure.code or type(error).__name__
             raise failure from error
         finally:
@@ -244,8 +305,15 @@ class Api:
 
 
 @asynccontextmanager
-async def connected(config: AwsConfig, context: AdapterContext) -> AsyncIterator[tuple[Api, ...]]:
+async def connected(
+    config: AwsConfig, context: AdapterContext, operations: Collection[Operation]
+) -> AsyncIterator[tuple[Api, ...]]:
     """The places that a source reads, one for each account and region, for as long as the block lasts.
+
+    Args:
+        config: of the source.
+        context: counts the calls.
+        operations: all that the source calls.
 
     Raises:
         AwsError: nothing says which region to read.
@@ -253,13 +321,8 @@ async def connected(config: AwsConfig, context: AdapterContext) -> AsyncIterator
     cloud = context.shared("aws", Cloud)
     async with cloud.joined():
         regions = await cloud.regions(config)
-        accounts = config.accounts or (AccountConfig(),)
-        yield tuple(
-            cloud.api(
-                Place(region, account.assume_role, account.external_id, config.endpoint_url, config.timeout),
-                config.api_budget,
-                context.requested,
-            )
-            for account in accounts
-            for region in regions
-        )
+        if any(account.assume_role for account in config.accounts):
+            place = Place(regions[0], endpoint_url=config.endpoint_url, timeout=config.timeout)
+            await cloud.recognise(place, config.api_budget, context.requested)
+        places = config.places(regions)
+        yield tuple(cloud.api(place, config.api_budget, context.requested, operations) for place in places)

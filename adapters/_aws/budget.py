@@ -14,17 +14,18 @@ class Budget:
         """Begin full.
 
         Args:
-            rate: calls per second.
+            rate: calls per second while there is no limit.
         """
-        self._rate = rate
+        self._initial = rate
+        self._limits: WeakKeyDictionary[object, float] = WeakKeyDictionary()
         self._tokens = rate * _BURST
         self._filled_at: float | None = None
         self._wanted: WeakKeyDictionary[object, float] = WeakKeyDictionary()
 
     @property
     def rate(self) -> float:
-        """Calls per second."""
-        return self._rate
+        """Calls per second: the lowest limit of those that there are."""
+        return min(self._limits.values(), default=self._initial)
 
     @property
     def left(self) -> float:
@@ -34,16 +35,20 @@ class Budget:
     @property
     def excess(self) -> float:
         """By what factor all users together want more than there is; 1 while it is enough."""
-        return max(1.0, sum(self._wanted.values()) / self._rate)
+        return max(1.0, sum(self._wanted.values()) / self.rate)
 
     def want(self, user: object, rate: float) -> None:
         """Count on `rate` calls per second of a user for as long as there is such an object."""
         self._wanted[user] = rate
 
-    def limit(self, rate: float) -> None:
-        """Have no more than `rate` calls per second from now on."""
-        self._rate = min(self._rate, rate)
-        self._tokens = min(self._tokens, self._rate * _BURST)
+    def limit(self, user: object, rate: float) -> None:
+        """Have no more than `rate` calls per second for as long as there is such an object."""
+        self._limits[user] = rate
+        self._tokens = min(self._tokens, self.rate * _BURST)
+
+    def adopt(self, user: object, like: object) -> None:
+        """Have a user that has the same limit as another one, which may go before it."""
+        self._limits[user] = self._limits.get(like, self._initial)
 
     async def take(self) -> None:
         """Wait until a call may be made; whoever comes first goes first."""
@@ -51,7 +56,7 @@ class Budget:
         self._tokens -= 1  # below zero: each who waits has a place in the queue
         try:
             if self._tokens < 0:
-                await asyncio.sleep(-self._tokens / self._rate)
+                await asyncio.sleep(-self._tokens / self.rate)
         except asyncio.CancelledError:
             self._tokens += 1
             raise
@@ -63,5 +68,5 @@ class Budget:
     def _fill(self) -> None:
         now = asyncio.get_running_loop().time()
         if self._filled_at is not None:
-            self._tokens = min(self._rate * _BURST, self._tokens + (now - self._filled_at) * self._rate)
+            self._tokens = min(self.rate * _BURST, self._tokens + (now - self._filled_at) * self.rate)
         self._filled_at = now

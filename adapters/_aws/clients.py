@@ -19,6 +19,7 @@ from botocore.exceptions import MetadataRetrievalError, NoCredentialsError
 from botocore.parsers import ResponseParserError, ResponseParserFactory
 from botocore.utils import InstanceMetadataRegionFetcher
 
+from adapters._aws.error import StaleCredentialsError
 from adapters._aws.place import REGION, Place
 
 ATTEMPTS = 4
@@ -33,6 +34,17 @@ _SHAPE_ERRORS = (AttributeError, LookupError, TypeError, ValueError)
 
 # botocore reads AWS_DEFAULT_REGION alone, where all other SDKs and ECS itself say AWS_REGION.
 _VARIABLES = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
+
+
+def longest(place: Place, attempts: int) -> float:
+    """The seconds that a call may take when nothing is ever answered, with every try and the pauses in between.
+
+    Args:
+        place: has the time-out.
+        attempts: the most tries for one call.
+    """
+    pauses = 2.0 ** (attempts - 1) - 1  # at most a second before the second try, and twice as long before each further
+    return attempts * (min(_CONNECT_TIMEOUT, place.timeout) + place.timeout) + pauses
 
 
 class _Client(Protocol):
@@ -73,6 +85,10 @@ class Clients:
             return method(**parameters)
         except _SHAPE_ERRORS as error:
             raise ResponseParserError(f"the answer has another shape than AWS's ({error!r})") from error
+        except RuntimeError as error:  # the SDK has no exception of its own for this one
+            if "expired" not in str(error):
+                raise
+            raise StaleCredentialsError(said=error) from error
 
     def region(self) -> str | None:
         """The region that the environment, the SDK's files or the machine's metadata name; None when none does."""

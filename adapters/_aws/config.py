@@ -4,9 +4,11 @@ import re
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from adapters._aws.place import REGION
+from adapters._aws import queue as queues
+from adapters._aws.place import REGION, Place
+from adapters._aws.queue import Queue
 from bridge.adapter import AdapterConfig, Duration
 
 
@@ -29,7 +31,16 @@ def _role(value: str) -> str:
     return value
 
 
+def _queue(value: str) -> str:
+    return queues.parsed(value).url
+
+
+def _several(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 Region = Annotated[str, AfterValidator(_region)]
+QueueUrl = Annotated[str, AfterValidator(_queue)]
 
 
 class AccountConfig(BaseModel):
@@ -47,6 +58,31 @@ class AccountConfig(BaseModel):
         if self.external_id is not None and self.assume_role is None:
             raise ValueError("external_id is for a role to assume; set assume_role")
         return self
+
+
+class EventsConfig(BaseModel):
+    """Events of EventBridge, by way of SQS, that say what to read again at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    queue: Annotated[
+        tuple[QueueUrl, ...],
+        BeforeValidator(_several, json_schema_input_type=str | list[str]),
+        Field(min_length=1),
+    ]
+    """The URL of the queue; or a list of them, one for each account and region. Nobody else may read from it.
+
+    An account and region without a queue is read every `interval`.
+    """
+    heartbeat: Annotated[Duration, Field(ge=0.1, le=3600)] = 180.0
+    """How long no message from the schedule may come until everything is read every `interval` again."""
+    reconcile: Annotated[Duration, Field(ge=0.1, le=24 * 3600)] = 300.0
+    """How often everything is read while the heartbeat is there; `interval` where that is longer."""
+
+    @property
+    def queues(self) -> tuple[Queue, ...]:
+        """The queues, taken apart."""
+        return tuple(map(queues.parsed, self.queue))
 
 
 class AwsConfig(AdapterConfig):
@@ -70,7 +106,20 @@ class AwsConfig(AdapterConfig):
     shared with consoles and deployments. Where sources say different things, the lowest counts.
     """
     timeout: Annotated[Duration, Field(ge=0.1, le=60)] = 10.0
-    """How long a call may go without an answer before it is tried again, up to four times in all."""
+    """How long a call may go without an answer before it is tried again, up to four times in all.
+
+    The deadline of a pass, of a minute or two intervals, is longer where these tries need it.
+    """
+    events: EventsConfig | None = None
+    """Changes as EventBridge tells of them, so that none has to wait for the next pass."""
+
+    def places(self, regions: tuple[str, ...]) -> tuple[Place, ...]:
+        """What is read: every account in every one of these regions."""
+        return tuple(
+            Place(region, account.assume_role, account.external_id, self.endpoint_url, self.timeout)
+            for account in self.accounts or (AccountConfig(),)
+            for region in regions
+        )
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -80,4 +129,11 @@ class AwsConfig(AdapterConfig):
             raise ValueError("regions names a region twice")
         if len({account.assume_role for account in self.accounts}) != len(self.accounts):
             raise ValueError("accounts names a role twice")
+        return self
+
+    @model_validator(mode="after")
+    def _told(self) -> Self:
+        regions = self.regions or ((self.region,) if self.region else ())
+        if self.events and regions:  # else it is known later which region is read
+            queues.assigned(self.events.queues, self.places(regions))
         return self

@@ -1,6 +1,7 @@
 """What can go wrong with a call, in our words: every failure of the SDK, of AWS and of the network, translated once."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -8,7 +9,6 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,  # noqa: A004 (the SDK's, which no OSError is)
-    CredentialRetrievalError,
     HTTPClientError,
     LoginError,
     NoCredentialsError,
@@ -16,7 +16,6 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ProfileNotFound,
     SSOError,
-    TokenRetrievalError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -34,6 +33,12 @@ _SLOW_RETRY = 60.0
 _SHOWN = 300
 
 
+class StaleCredentialsError(BotoCoreError):  # type: ignore[misc]  # botocore ships no types
+    """Credentials that were asked for anew and are over all the same, by the clock of this machine."""
+
+    fmt = "{said}"
+
+
 class Kind(StrEnum):
     """What kind of failure it is, which decides what happens next."""
 
@@ -46,7 +51,7 @@ class Kind(StrEnum):
     PARTIAL = "partial"
     """Status 200 with something that is no answer, or not all of one."""
     UNAVAILABLE = "unavailable"
-    """AWS answered that it cannot answer (5xx), also after the SDK's retries."""
+    """AWS answered that it cannot answer (5xx, or a code that means as much), also after the SDK's retries."""
     UNREACHABLE = "unreachable"
     """There was no answer."""
     REJECTED = "rejected"
@@ -56,8 +61,16 @@ class Kind(StrEnum):
 class AwsError(SourceError):
     """A call failed, or its answer cannot be used. Nothing that is known is lost."""
 
-    def __init__(self, message: str, kind: Kind, code: str = "", *, retry_after: float | None = None) -> None:
-        super().__init__(message, retry_after=retry_after)
+    def __init__(
+        self,
+        message: str,
+        kind: Kind,
+        code: str = "",
+        *,
+        retry_after: float | None = None,
+        missing: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, retry_after=retry_after, missing=missing)
         self.kind = kind
         self.code = code
         """AWS's own code, or the name of the SDK's exception."""
@@ -76,6 +89,11 @@ _DENIED = frozenset(
         "UnrecognizedClientException",
     }
 )  # fmt: skip
+_FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation"})
+"""Those of them that mean that a policy does not allow it: the credentials themselves are good."""
+_NAMED = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z]+)(?: on resource: (\S+))?")
+"""How AWS names what is missing, where it does
+(https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html)."""
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 _THROTTLED = frozenset(
     {
@@ -84,10 +102,23 @@ _THROTTLED = frozenset(
         "Throttling", "ThrottlingException", "TooManyRequestsException",
     }
 )  # fmt: skip
-_SKEW = ("Signature", "RequestExpired", "AuthFailure")
-"""Codes with which AWS also answers a request from a clock that is minutes off."""
+_UNAVAILABLE = frozenset(
+    {"InternalError", "InternalFailure", "InternalServerError", "ServerException", "ServiceUnavailable", "Unavailable"}
+)
+"""Codes of failures on AWS's side, whatever the status is that a proxy or an endpoint sends them with."""
+
+_SKEW = ("Signature", "RequestExpired", "AuthFailure", StaleCredentialsError.__name__)
+"""Codes of what a clock that is minutes off may lead to."""
 
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError, LoginError)
+
+_BY_EXCEPTION: tuple[tuple[tuple[type[Exception], ...], Kind], ...] = (
+    ((ResponseParserError,), Kind.PARTIAL),
+    ((ParamValidationError,), Kind.REJECTED),
+    (_NO_CREDENTIALS, Kind.DENIED),
+    ((StaleCredentialsError,), Kind.EXPIRED),
+)
+"""What the SDK raises, other than an error that AWS answered; all else is that nothing answered."""
 
 _UNANSWERED = (ConnectionError, HTTPClientError, TimeoutError)
 
@@ -103,7 +134,7 @@ _NEXT: Mapping[Kind, str] = MappingProxyType(
 )
 
 
-def translated(error: Exception, service: str, operation: str, place: object) -> AwsError:
+def translated(error: Exception, service: str, operation: str, place: object, action: str = "") -> AwsError:
     """One of `FAILURES` as an `AwsError`.
 
     Args:
@@ -111,20 +142,31 @@ def translated(error: Exception, service: str, operation: str, place: object) ->
         service: such as `ec2`.
         operation: such as `DescribeInstances`.
         place: account and region, for the message.
+        action: what a policy calls the operation; empty where it is called the same.
     """
+    action = action or f"{service}:{operation}"
     kind, code, text = _judged(error)
-    advice = _NEXT.get(kind) or f"allow {service}:{operation} to the role of the bridge"
+    advice = _NEXT.get(kind) or f"allow {action} to the role of the bridge"
     if any(part in code for part in _SKEW):
         advice += "; is the clock of this machine right?"
     if isinstance(error, _NO_CREDENTIALS):
         advice = "give the bridge a role, or credentials in the places that the AWS SDK looks at"
     elif isinstance(error, ClientError) and error.operation_name != operation:
         advice = f"it is {error.operation_name} that failed, before {operation}; {advice}".replace(
-            f"{service}:{operation}", f"sts:{error.operation_name}"
+            action, f"sts:{error.operation_name}"
         )
+        action = f"sts:{error.operation_name}"
     message = f"{service} {operation} in {place} failed ({code}): {text}; {advice}"
     slow = kind in (Kind.DENIED, Kind.REJECTED)
-    return AwsError(message, kind, code, retry_after=_SLOW_RETRY if slow else None)
+    missing = _missing(str(error), code, action) if kind is Kind.DENIED else ()
+    return AwsError(message, kind, code, retry_after=_SLOW_RETRY if slow else None, missing=missing)
+
+
+def together(errors: Sequence[AwsError]) -> AwsError:
+    """The first of several failures, with the permissions that all of them lack."""
+    first = errors[0]
+    first.missing = tuple(dict.fromkeys(missing for error in errors for missing in error.missing))
+    return first
 
 
 def counted_retries(answer: Mapping[str, object]) -> int:
@@ -152,19 +194,20 @@ def incomplete(service: str, operation: str, place: object, what: str) -> AwsErr
     return AwsError(f"{service} {operation} in {place} was answered with {what}; {advice}", Kind.PARTIAL, INCOMPLETE)
 
 
+def _missing(text: str, code: str, action: str) -> tuple[str, ...]:
+    """The permission that is missing, with its resource where AWS says which; none where it is something else."""
+    found = _NAMED.search(text)
+    if not found:
+        return (action,) if code in _FORBIDDEN else ()
+    return (f"{found[1]} on {found[2]}" if found[2] else found[1],)
+
+
 def _judged(error: Exception) -> tuple[Kind, str, str]:
     name, text = type(error).__name__, " ".join(str(error).split())[:_SHOWN]
     if isinstance(error, ClientError):
         return _answered(error)
-    if isinstance(error, ResponseParserError):
-        return Kind.PARTIAL, name, text
-    if isinstance(error, ParamValidationError):
-        return Kind.REJECTED, name, text
-    if isinstance(error, _NO_CREDENTIALS):
-        return Kind.DENIED, name, text
-    if isinstance(error, CredentialRetrievalError | TokenRetrievalError):
-        return Kind.UNREACHABLE, name, text
-    return Kind.UNREACHABLE, name, text or "no answer in time"
+    kind = next((kind for kinds, kind in _BY_EXCEPTION if isinstance(error, kinds)), Kind.UNREACHABLE)
+    return kind, name, text or "no answer in time"
 
 
 def _answered(error: ClientError) -> tuple[Kind, str, str]:
@@ -178,6 +221,6 @@ def _answered(error: ClientError) -> tuple[Kind, str, str]:
         return Kind.DENIED, code, text
     if code in _THROTTLED or status == 429:
         return Kind.THROTTLED, code, text
-    if isinstance(status, int) and status >= 500:
+    if code in _UNAVAILABLE or (isinstance(status, int) and status >= 500):
         return Kind.UNAVAILABLE, code, text
     return Kind.REJECTED, code, text

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 REGION = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]+")
 """What a region is called, such as `eu-west-1` or `us-gov-east-1`."""
 
+SELF = "self"
+"""The account whose credentials the process has, by whatever number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -25,5 +28,5 @@ class Place:
 
     @property
     def account(self) -> str:
-        """The number of the account; `self` for the one whose credentials the process has."""
-        return self.role.split(":")[4] if self.role else "self"
+        """The number of the account that the role is in; `SELF` where there is none."""
+        return self.role.split(":")[4] if self.role else SELF

@@ -3,9 +3,10 @@
 import asyncio
 from functools import partial
 
-from adapters._aws import Api, Pace, Place, connected
+from adapters._aws import Api, Listeners, Pace, Place, connected
 from adapters.ec2.config import Config as Ec2Config
 from adapters.ec2.fleet import APART
+from adapters.ec2.operation import operations, permissions
 from adapters.ec2.reader import Reader
 from bridge.adapter import AdapterContext
 
@@ -14,6 +15,7 @@ class Ec2Adapter:
     """Tagged EC2 instances as a source."""
 
     Config = Ec2Config
+    permissions = staticmethod(permissions)
 
     def __init__(self, config: Ec2Config, apart: float = APART) -> None:
         """Know nothing.
@@ -30,16 +32,22 @@ class Ec2Adapter:
         """Report every place, then again and again, until cancelled.
 
         Raises:
-            SourceError: nothing says which region to read.
+            SourceError: nothing says which region to read, or a queue is in none that is read.
         """
-        async with connected(self._config, context) as apis, asyncio.TaskGroup() as places:
+        async with connected(self._config, context, operations(self._config)) as apis:
             rounds = _Rounds(context, apis)
-            for api in apis:
-                pace = Pace(context, self._config.interval, api)
-                # What is known outlives this run: without it, whatever a list leaves out would be gone.
-                reader = self._readers.setdefault(api.place, Reader(self._config, api.place, self._apart))
-                work = partial(_follow, reader, api, pace, rounds)
-                places.create_task(context.supervise(str(api.place), work), name=f"ec2 {api.place}")
+            listeners = Listeners(context, self._config, self._config.interval, apis)
+            async with asyncio.TaskGroup() as places:
+                for api in apis:
+                    pace = Pace(context, self._config.interval, api, str(api.place))
+                    pace.relieved_by(listeners.relief(api.place))
+                    # What is known outlives this run: without it, whatever a list leaves out would be gone.
+                    reader = self._readers.setdefault(api.place, Reader(self._config, api.place, self._apart))
+                    work = partial(_follow, reader, api, pace, rounds)
+                    places.create_task(context.supervise(str(api.place), work), name=f"ec2 {api.place}")
+                    if listener := listeners.all.get(api.place):
+                        apply = partial(reader.follow_up, api.branch(), context)
+                        places.create_task(context.supervise(listener.label, partial(listener.run, apply), vital=False))
 
 
 async def _follow(reader: Reader, api: Api, pace: Pace, rounds: "_Rounds") -> None:

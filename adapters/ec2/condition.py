@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from adapters._aws import Api, AwsError
+from adapters._aws import Api, AwsError, together
+from adapters._aws.instance import Instance
 from adapters.ec2 import payload
 from adapters.ec2.config import Config
 from adapters.ec2.mapping import Sight
-from adapters.ec2.payload import Instance
 
 GROUP_TAG = "aws:autoscaling:groupName"
 """AWS itself puts it on the instances of a group."""
@@ -40,7 +40,8 @@ class Conditions:
             AwsError: there is no last good answer either, so that nothing may be said of any instance.
         """
         instances = tuple(instances)
-        failure: AwsError | None = None
+        failures: list[AwsError] = []
+        known = True
         questions: list[tuple[bool, object, Callable[[], Awaitable[None]]]] = [
             (self._config.status_checks, self._impaired, lambda: self._read_statuses(api)),
             (self._config.autoscaling, self._lifecycles, lambda: self._read_lifecycles(api, instances)),
@@ -52,10 +53,20 @@ class Conditions:
             try:
                 await ask()
             except AwsError as error:
-                if last is None:
-                    raise
-                failure = failure or error
-        return failure
+                failures.append(error)
+                known &= last is not None
+        if not known:
+            raise together(failures)
+        return together(failures) if failures else None
+
+    async def follow_up(self, api: Api, instances: Iterable[Instance]) -> None:
+        """Ask for what Auto Scaling does with some instances, which may be new.
+
+        Raises:
+            AwsError: that cannot be had; it is as it was.
+        """
+        if self._config.autoscaling:
+            self._lifecycles = {**(self._lifecycles or {}), **await self._asked(api, instances)}
 
     def sight(self, instance: Instance) -> Sight:
         """An instance with what is known beside it."""
@@ -82,6 +93,10 @@ class Conditions:
         self._impaired = frozenset(found)
 
     async def _read_lifecycles(self, api: Api, instances: tuple[Instance, ...]) -> None:
+        self._lifecycles = MappingProxyType(await self._asked(api, instances))
+
+    async def _asked(self, api: Api, instances: Iterable[Instance]) -> dict[str, str]:
+        """What Auto Scaling does with those instances that are its own."""
         ids = sorted(instance.instance_id for instance in instances if instance.tag(GROUP_TAG) is not None)
         found: dict[str, str] = {}
         for start in range(0, len(ids), _GROUP_CHUNK):
@@ -91,7 +106,7 @@ class Conditions:
                 "autoscaling", "DescribeAutoScalingInstances", {"InstanceIds": chunk}, expect=["AutoScalingInstances"]
             ):
                 found |= payload.lifecycles(page)
-        self._lifecycles = MappingProxyType(found)
+        return found
 
     async def _read_zones(self, api: Api, instances: tuple[Instance, ...]) -> None:
         now = asyncio.get_running_loop().time()

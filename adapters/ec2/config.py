@@ -18,6 +18,16 @@ class AddressKind(StrEnum):
     IPV6 = "ipv6"
 
 
+class Fact(StrEnum):
+    """What is known of an instance and can become metadata of its endpoints."""
+
+    INSTANCE_ID = "instance_id"
+    TYPE = "type"
+    SUBNET = "subnet"
+    VPC = "vpc"
+    LIFECYCLE = "lifecycle"
+
+
 def _filters(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     if "tag-key" in value:
         raise ValueError("tag-key is the bridge's own filter; select by the value of a tag instead, such as tag:env")
@@ -50,5 +60,10 @@ class Config(AwsConfig):
     """
     zone_ids: bool = False
     """Use zone ids (`euw1-az1`) as zones: names such as `eu-west-1a` mean another zone in each account."""
+    metadata: tuple[Fact, ...] = ()
+    """What becomes `envoy.lb` metadata beside the `xds-meta-` tags, each under its own name.
+
+    `lifecycle` is what EC2 calls so: `spot` and the like, and nothing for an instance on demand.
+    """
     label_prefix: str = Field(default=DEFAULT_PREFIX, min_length=1, max_length=100, pattern=r"^[^*?\\]+$")
     """Prefix of the bridge's own tags, such as `xds-service`."""

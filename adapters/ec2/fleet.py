@@ -7,8 +7,8 @@ Lists of EC2 are eventually consistent and paged without a snapshot
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from adapters._aws.instance import Instance, State
 from adapters.ec2.mapping import ENDED, KNOWN_STATES, LEAVING
-from adapters.ec2.payload import Instance, State
 from bridge.model import InstanceId
 
 PASSES = 2
@@ -17,21 +17,28 @@ PASSES = 2
 APART = 5.0
 """Seconds that at least lie between two passes that count: late ones follow each other at once."""
 
+REMEMBERED = 10_000
+"""How many terminated instances are remembered: EC2 shows them for an hour, and gives no id twice."""
+
 
 class Fleet:
     """The instances of one account and region, as last seen."""
 
-    def __init__(self, service_tag: str, *, apart: float = APART) -> None:
+    def __init__(self, service_tag: str, *, apart: float = APART, remembered: int = REMEMBERED) -> None:
         """Know nothing.
 
         Args:
             service_tag: the key of the tag without which an instance is none of ours.
             apart: seconds that at least lie between two passes in which an absence counts.
+            remembered: how many terminated instances are remembered; fewer in tests.
         """
         self._service_tag = service_tag
         self._apart = apart
+        self._remembered = remembered
+        self._terminated: dict[str, None] = {}
         self._instances: dict[str, Instance] = {}
         self._absent: dict[str, tuple[int, float]] = {}
+        self._leaving: dict[str, float] = {}
 
     def __iter__(self) -> Iterator[Instance]:
         """All instances that are known."""
@@ -48,14 +55,28 @@ class Fleet:
         """The ids of those known that a complete pass did not see, to ask for one by one."""
         return sorted(self._instances.keys() - seen.keys())
 
+    def warn(self, identity: str, until: float) -> None:
+        """Believe that an instance is about to end, until a time on the event loop's clock or until it has ended."""
+        if identity in self._instances:
+            self._leaving[identity] = max(until, self._leaving.get(identity, until))
+
+    def leaving(self, identity: str, now: float) -> bool:
+        """Whether an instance is believed to be about to end."""
+        return now < self._leaving.get(identity, now)
+
     def update(self, instances: Iterable[Instance]) -> frozenset[InstanceId]:
         """Take in what was seen, whatever else there may be; returns those that were seen to have ended."""
         ended = set()
         for seen in instances:
+            if seen.instance_id in self._terminated and seen.state.name != "terminated":
+                continue  # an answer that is older than what is known; a stopped instance may start again, this one not
             instance = _carried(self._instances.get(seen.instance_id), seen)
             self._absent.pop(instance.instance_id, None)
             if instance.state.name in ENDED or instance.tag(self._service_tag) is None:
                 ended.add(InstanceId(instance.instance_id))
+                self._leaving.pop(instance.instance_id, None)
+            if instance.state.name == "terminated":
+                self._remember(instance.instance_id)
             if instance.state.name == "terminated" or instance.tag(self._service_tag) is None:
                 self._instances.pop(instance.instance_id, None)
             else:
@@ -89,14 +110,22 @@ class Fleet:
             self._absent[identity] = count, last
             if count >= PASSES:
                 del self._instances[identity], self._absent[identity]
+                self._leaving.pop(identity, None)
         return frozenset(ended)
+
+    def _remember(self, identity: str) -> None:
+        self._terminated.pop(identity, None)  # those that are still shown are the newest
+        self._terminated[identity] = None
+        if len(self._terminated) > self._remembered:
+            del self._terminated[next(iter(self._terminated))]
 
 
 def _carried(known: Instance | None, seen: Instance) -> Instance:
     """What was seen, with what was known where EC2 says something we do not know, or nothing any more."""
     if known is None:
         return seen
-    if seen.state.name not in KNOWN_STATES:
+    if seen.state.name not in KNOWN_STATES or (known.state.name == "shutting-down" and seen.state.name != "terminated"):
+        # Nothing but its end comes after shutting down: whatever says otherwise is older.
         seen = replace(seen, state=State(known.state.name))
     if seen.state.name in LEAVING:  # it gives up its public address at once, and still finishes what it has
         seen = replace(

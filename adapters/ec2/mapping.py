@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from adapters.ec2.config import AddressKind, Config
-from adapters.ec2.payload import Instance, Interface
+from adapters._aws.instance import Instance, Interface
+from adapters.ec2.config import AddressKind, Config, Fact
 from bridge.labels import Labels, ServiceReference, parse
 from bridge.model import (
     Endpoint,
@@ -62,6 +62,8 @@ class Sight:
     """What Auto Scaling does with it; empty where nobody asked, or where it is no instance of Auto Scaling's."""
     zone_id: str = ""
     """Of its zone, where zone ids are wanted."""
+    leaving: bool = False
+    """It was said to be about to end."""
 
 
 Mapped = tuple[tuple[ServiceName, Entry | None], ...]
@@ -117,7 +119,7 @@ class Mapper:
                 health=_health(sight) or Health.UNKNOWN,
                 weight=labels.weight or 1,
                 locality=self._locality(sight, labels),
-                metadata=labels.metadata,
+                metadata=self._metadata(sight.instance, labels),
                 instance=InstanceId(sight.instance.instance_id),
                 protocol=labels.protocol,
             )
@@ -139,6 +141,17 @@ class Mapper:
         placement = sight.instance.placement
         zone = placement.availability_zone_id or sight.zone_id if self.config.zone_ids else placement.availability_zone
         return Locality(region=labels.region or self.region, zone=labels.zone or zone)
+
+    def _metadata(self, instance: Instance, labels: Labels) -> tuple[tuple[str, str], ...]:
+        facts = {
+            Fact.INSTANCE_ID: instance.instance_id,
+            Fact.TYPE: instance.instance_type,
+            Fact.SUBNET: instance.subnet_id,
+            Fact.VPC: instance.vpc_id,
+            Fact.LIFECYCLE: instance.instance_lifecycle,
+        }
+        chosen = {fact.value: facts[fact] for fact in self.config.metadata if facts[fact]}
+        return tuple(sorted({**chosen, **dict(labels.metadata)}.items()))
 
     def _address(self, instance: Instance) -> str:
         if self.config.device_index is None:
@@ -183,6 +196,8 @@ def _health(sight: Sight) -> Health | None:
     for beginning, meaning in _LIFECYCLES.items():
         if sight.lifecycle.startswith(beginning):
             return meaning
+    if sight.leaving:
+        return Health.DRAINING
     return Health.UNHEALTHY if sight.impaired else Health.HEALTHY
 
 

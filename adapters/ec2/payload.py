@@ -1,98 +1,18 @@
-"""What EC2 and Auto Scaling answer, as far as the bridge reads it; parsed and checked in one step.
-
-https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Instance.html
-"""
+"""What EC2 and Auto Scaling answer, as far as the bridge reads it; parsed and checked in one step."""
 
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.alias_generators import to_pascal
+from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from adapters._aws import AwsError, Kind
+from adapters._aws.instance import EC2, Instance, Zone
 
 T = TypeVar("T")
 
-# AWS leaves out what it has nothing to say about.
-_CONFIG = ConfigDict(alias_generator=to_pascal, validate_by_name=True)
 
-
-@dataclass(frozen=True, slots=True, config=_CONFIG)
-class Tag:
-    """A tag of an instance."""
-
-    key: str = ""
-    value: str = ""
-
-
-@dataclass(frozen=True, slots=True, config=_CONFIG)
-class State:
-    """What an instance is doing."""
-
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True, config=_CONFIG)
-class Placement:
-    """Where an instance runs."""
-
-    availability_zone: str = ""
-    availability_zone_id: str = ""
-
-
-@dataclass(frozen=True, slots=True, config=_CONFIG)
-class Ipv6:
-    """One of the IPv6 addresses of a network interface."""
-
-    ipv6_address: str = ""
-    is_primary_ipv6: bool = False
-
-
-@dataclass(frozen=True, slots=True, config=_CONFIG)
-class Association:
-    """The public address of a network interface."""
-
-    public_ip: str = ""
-
-
-@dataclass(frozen=True, slots=True, config=_CONFIG)
-class Attachment:
-    """How a network interface is attached."""
-
-    device_index: int = -1
-    network_card_index: int = 0
-
-
-@dataclass(frozen=True, slots=True, config=_CONFIG)
-class Interface:
-    """A network interface of an instance."""
-
-    private_ip_address: str = ""
-    association: Association = Association()
-    attachment: Attachment = Attachment()
-    ipv6_addresses: tuple[Ipv6, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, config=_CONFIG)
-class Instance:
-    """An instance, without all that changes by itself."""
-
-    instance_id: str
-    state: State = State()
-    placement: Placement = Placement()
-    private_ip_address: str = ""
-    public_ip_address: str = ""
-    ipv6_address: str = ""
-    network_interfaces: tuple[Interface, ...] = ()
-    tags: tuple[Tag, ...] = ()
-
-    def tag(self, key: str) -> str | None:
-        """The value of a tag, whose key is compared letter by letter; None where there is none."""
-        return next((tag.value for tag in self.tags if tag.key == key), None)
-
-
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=EC2)
 class Unreadable:
     """An instance of which no more than the id can be made out."""
 
@@ -100,21 +20,21 @@ class Unreadable:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=EC2)
 class Reservation:
     """Instances that were started together, each still as the SDK parsed it."""
 
     instances: tuple[Mapping[str, object], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=EC2)
 class Check:
     """The outcome of a status check."""
 
     status: str = ""
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=EC2)
 class InstanceStatus:
     """The status checks of an instance."""
 
@@ -123,20 +43,12 @@ class InstanceStatus:
     system_status: Check = Check()
 
 
-@dataclass(frozen=True, slots=True, config=_CONFIG)
+@dataclass(frozen=True, slots=True, config=EC2)
 class ScaledInstance:
     """What Auto Scaling does with an instance."""
 
     instance_id: str
     lifecycle_state: str = ""
-
-
-@dataclass(frozen=True, slots=True, config=_CONFIG)
-class Zone:
-    """The two names of an availability zone."""
-
-    zone_name: str
-    zone_id: str = ""
 
 
 _INSTANCE = TypeAdapter(Instance)

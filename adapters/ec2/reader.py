@@ -2,16 +2,17 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from adapters._address import one_per_address
-from adapters._aws import Api, AwsError, Kind, Place
+from adapters._aws import Api, AwsError, Hint, InstanceChanged, Kind, Place
+from adapters._aws.instance import Instance
 from adapters.ec2 import payload
 from adapters.ec2.condition import Conditions
 from adapters.ec2.config import Config
 from adapters.ec2.fleet import APART, Fleet
-from adapters.ec2.mapping import Mapped, Mapper, Sight
-from adapters.ec2.payload import Instance
+from adapters.ec2.mapping import ENDED, LEAVING, Mapped, Mapper, Sight
 from bridge.adapter import AdapterContext
 from bridge.model import Entry, InstanceId, Scope, ServiceName
 
@@ -21,6 +22,9 @@ _PAGE = 100
 _FILTER_VALUES = 200
 """The most values that a filter takes."""
 
+_UNKNOWN_ID = "InvalidInstanceID"
+"""How the codes begin with which EC2 refuses ids: `….NotFound` and `….Malformed`."""
+
 _SLICE = 100
 """Instances that are mapped before others get their turn on the event loop."""
 
@@ -28,7 +32,11 @@ Services = Mapping[ServiceName, frozenset[Entry]]
 
 
 class Reader:
-    """Reads one place again and again, and remembers what it knows of it."""
+    """Reads one place again and again, and remembers what it knows of it.
+
+    A pass and what follows a hint take turns as wholes: instances have no version, so an older page must not come after
+    the answer that a hint has brought.
+    """
 
     def __init__(self, config: Config, place: Place, apart: float = APART) -> None:
         self.scope = Scope(str(place))
@@ -38,11 +46,14 @@ class Reader:
         self._conditions = Conditions(config)
         self._mapped: dict[str, tuple[Sight, Mapped]] = {}
         wanted = {"tag-key": [self._mapper.service_tag], **config.filters}
-        filters = [{"Name": name, "Values": list(values)} for name, values in wanted.items()]
+        self._selection_filters = [{"Name": name, "Values": list(values)} for name, values in wanted.items()]
         self._unreadable: dict[str, str] = {}
         self._told: frozenset[str] = frozenset()
+        self._turn = asyncio.Lock()
+        self._complete = False
+        """Whether a pass was complete."""
         self._filters = [{"Name": name, "Values": list(values)} for name, values in config.filters.items()]
-        self._selection = {"Filters": filters, "MaxResults": _PAGE}
+        self._selection = {"Filters": self._selection_filters, "MaxResults": _PAGE}
 
     async def refresh(self, api: Api, context: AdapterContext) -> None:
         """Read everything and report it.
@@ -50,6 +61,53 @@ class Reader:
         Raises:
             AwsError: something could not be read; what this leaves certain was reported, the rest is as it was.
         """
+        async with self._turn:
+            await self._refresh(api, context)
+
+    async def follow_up(
+        self, api: Api, context: AdapterContext, hints: Sequence[Hint]
+    ) -> Mapping[Hint, AwsError | None]:
+        """Read instances again that something was heard of, and report them.
+
+        Args:
+            api: for hints only.
+            context: of the adapter.
+            hints: of this place; those of other things than instances mean nothing here.
+
+        Returns:
+            The hints to be heard again, with what went wrong if anything did.
+        """
+        heard = {hint: hint.about for hint in hints if isinstance(hint.about, InstanceChanged)}
+        if not self._complete:
+            return dict.fromkeys(heard)  # the first pass is under way, and may have been there before the event
+        try:
+            async with self._turn:
+                late = await self._read_again(api, context, heard)
+        except AwsError as error:
+            return dict.fromkeys(heard, error)
+        # What EC2 describes may be older than its events. The second time it may also be the event that is old.
+        return {hint: None for hint in late if not hint.again}
+
+    async def _read_again(
+        self, api: Api, context: AdapterContext, heard: Mapping[Hint, InstanceChanged]
+    ) -> Collection[Hint]:
+        """Returns the hints of something that EC2 does not describe yet."""
+        ids = {about.identity for about in heard.values()}
+        found = [one async for one in self._named(api, sorted(one for one in ids if one in self._fleet))]
+        others = sorted(one for one in ids if one not in self._fleet)
+        found += [one async for one in self._named(api, others, self._selection_filters)]
+        if not found:
+            return ()
+        ended = self._fleet.update(found)
+        for hint, about in heard.items():
+            if about.notice:
+                self._fleet.warn(about.identity, hint.sent_at + about.notice)
+        await self._conditions.follow_up(api, found)
+        context.sink.replace(self.scope, await self._services(self._fleet, context), complete=False, removed=ended)
+        states = {instance.instance_id: instance.state.name for instance in found}
+        return [hint for hint, about in heard.items() if _at(about.state) > _at(states.get(about.identity, ""), 9)]
+
+    async def _refresh(self, api: Api, context: AdapterContext) -> None:
         self._unreadable.clear()
         try:
             seen = {instance.instance_id: instance async for instance in self._instances(api, self._selection)}
@@ -61,6 +119,7 @@ class Reader:
         failure = await self._conditions.refresh(api, self._fleet)
         services = await self._services(self._fleet, context)
         context.sink.replace(self.scope, services, removed=ended)
+        self._complete = True
         if failure:
             raise failure
 
@@ -122,22 +181,42 @@ class Reader:
         for instance in self._fleet:
             zones[instance.placement.availability_zone].append(instance.instance_id)
         for _, ids in sorted(zones.items()):
-            for chunk in _chunks(ids, _PAGE):
-                try:
-                    found = [instance async for instance in self._instances(api, {"InstanceIds": chunk})]
-                except AwsError:
-                    break
-                for instance in found:
+            try:
+                async for instance in self._by_ids(api, ids):
                     yield instance
+            except AwsError as error:
+                if error.kind not in (Kind.UNAVAILABLE, Kind.UNREACHABLE, Kind.PARTIAL):
+                    return  # the other zones would be answered the same
+
+    async def _by_ids(self, api: Api, ids: Sequence[str]) -> AsyncIterator[Instance]:
+        """Instances by their ids, without those that EC2 knows nothing of: for one of them it refuses all.
+
+        Raises:
+            AwsError: the question fails for another reason.
+        """
+        left = list(_chunks(ids, _PAGE))
+        while left:
+            chunk = left.pop(0)
+            try:
+                for instance in [found async for found in self._instances(api, {"InstanceIds": chunk})]:
+                    yield instance
+            except AwsError as error:
+                if not error.code.startswith(_UNKNOWN_ID):
+                    raise
+                if len(chunk) > 1:
+                    left = [*_chunks(chunk, (len(chunk) + 1) // 2), *left]
 
     async def _services(self, instances: Iterable[Instance], context: AdapterContext) -> Services:
         """The services of some instances; an instance that is as it was is not mapped again."""
         found: dict[ServiceName, list[Entry]] = {}
         mapped: dict[str, tuple[Sight, Mapped]] = {}
+        now = asyncio.get_running_loop().time()
         for number, instance in enumerate(tuple(instances)):
             if number % _SLICE == _SLICE - 1:
                 await asyncio.sleep(0)
             sight = self._conditions.sight(instance)
+            if self._fleet.leaving(instance.instance_id, now):
+                sight = replace(sight, leaving=True)
             last = self._mapped.get(instance.instance_id)
             if last is None or last[0] != sight:
                 last = sight, self._mapper.mapped(sight)
@@ -157,6 +236,13 @@ class Reader:
             tag = self._mapper.service_tag
             value = (instance.tag(tag) or "")[:100]
             context.noticed("ec2.instance_unnamed", instance=instance.instance_id, tag=tag, value=value)
+
+
+def _at(state: str, unknown: int = -1) -> int:
+    """How far an instance is, as a number."""
+    if state in ENDED:
+        return 3
+    return 2 if state in LEAVING else {"pending": 0, "running": 1}.get(state, unknown)
 
 
 def _chunks(values: Sequence[str], size: int) -> Iterator[list[str]]:

@@ -14,6 +14,9 @@ from adapters.ecs.payload import Container, ContainerDefinition, ContainerInstan
 EXTERNAL = "mi-"
 """How the id of a machine begins that is no instance of EC2."""
 
+_CHOICES = 3
+"""Of the ports that may be meant, the most that are spelled out."""
+
 
 class Mode(Enum):
     """Whose address a container has."""
@@ -121,7 +124,10 @@ def choose_port(definition: ContainerDefinition, service: str) -> int:
     if not mappings:
         raise ValueError(f"the port is not named and the container has no TCP port mapping; write {service}:PORT")
     found = ", ".join([*map(str, ports), *(one.container_port_range for one in mappings if one.container_port_range)])
-    raise ValueError(f"the port is ambiguous, the container has the TCP ports {found}; write {service}:PORT")
+    choices = " or ".join(f"{service}:{each}" for each in ports[:_CHOICES]) or f"{service}:PORT"
+    raise ValueError(
+        f"the port is ambiguous, the container has the TCP ports {found}; write {choices} where it says {service}"
+    )
 
 
 def maps(definition: ContainerDefinition, wanted: int) -> bool:

@@ -69,6 +69,11 @@ class Book:
         """The tasks that are known and have not ended."""
         return tuple(known.task for known in self._known.values())
 
+    def has(self, arn: str, version: int) -> bool:
+        """Whether a task has ended, or was described after so many things had happened to it; 0 is not known."""
+        known = self._known.get(arn)
+        return arn in self._ended or (known is not None and 0 < version <= known.read.version)
+
     def to_describe(self, listed: Iterable[str]) -> tuple[str, ...]:
         """The ARNs to ask for: all that are listed or known, but those known to have ended."""
         return tuple(sorted((self._known.keys() | set(listed)) - self._ended.keys()))

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from adapters._aws import Api, AwsError, Kind
+from adapters._aws.instance import Instance, Zone
 from adapters.ecs.payload import (
     CLUSTER,
     CONTAINER_INSTANCE,
@@ -23,12 +24,10 @@ from adapters.ecs.payload import (
     Cluster,
     ContainerInstance,
     Failure,
-    Instance,
     Interface,
     Machine,
     Task,
     TaskDefinition,
-    Zone,
 )
 
 T = TypeVar("T")
@@ -82,13 +81,19 @@ class Client:
         answer = await self.api.call("ecs", "DescribeClusters", {"clusters": [name]}, expect=["clusters", "failures"])
         return _description(answer["clusters"], CLUSTER, "clusterArn", answer["failures"])
 
-    async def task_arns(self, cluster: str) -> AsyncIterator[tuple[str, ...]]:
+    async def task_arns(self, cluster: str, *, stopping: bool = False) -> AsyncIterator[tuple[str, ...]]:
         """The tasks of a cluster that are to run, page by page.
+
+        Args:
+            cluster: its ARN.
+            stopping: list those that are to stop instead, with those that have stopped within the last hour or so.
 
         Raises:
             AwsError: a page cannot be had.
         """
-        parameters = {"cluster": cluster, "maxResults": CHUNK}
+        parameters: dict[str, object] = {"cluster": cluster, "maxResults": CHUNK}
+        if stopping:
+            parameters["desiredStatus"] = "STOPPED"
         async for page in self.api.pages("ecs", "ListTasks", parameters, expect=["taskArns"]):
             yield _texts(page["taskArns"])
 

@@ -1,7 +1,7 @@
 """One cluster, read over and over: what is asked in which order, and what becomes of a part that cannot be had."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from adapters._aws import AwsError, Kind
@@ -40,8 +40,8 @@ class Reads(LookupReads, Protocol):
     async def cluster(self, name: str) -> Description[Cluster]:
         """One cluster."""
 
-    def task_arns(self, cluster: str) -> AsyncIterator[tuple[str, ...]]:
-        """The tasks that are to run, page by page."""
+    def task_arns(self, cluster: str, *, stopping: bool = False) -> AsyncIterator[tuple[str, ...]]:
+        """The tasks that are to run, or that are to stop or have stopped, page by page."""
 
     async def tasks(self, cluster: str, arns: Sequence[str]) -> Description[Task]:
         """Tasks."""
@@ -63,14 +63,19 @@ class ClusterGoneError(SourceError):
 
 
 class ClusterReader:
-    """Knows one cluster, from one pass to the next and from one run of the adapter to the next."""
+    """Knows one cluster, from one pass to the next and from one run of the adapter to the next.
 
-    def __init__(self, config: Config, name: str) -> None:
+    A pass and the hints of events take turns call by call: each describes some tasks and takes them in without the
+    other in between, and no hint is held up by a long pass. Which read is newer, tasks themselves say.
+    """
+
+    def __init__(self, config: Config, name: str, patience: float | None = None) -> None:
         """Know nothing.
 
         Args:
             config: of the source.
             name: of the cluster, or its ARN.
+            patience: see `Lookup`.
         """
         self.name = name
         self.spoken = False
@@ -79,12 +84,23 @@ class ClusterReader:
         """Whether a report was complete, so that nobody else's is left to be confirmed."""
         self._arn = name if ":" in name else ""
         self._book = Book(Mapper(config))
-        self._lookup = Lookup(config)
+        self._lookup = Lookup(config, patience=patience)
         self._missing_since: float | None = None
         self._told: set[tuple[str, str]] = set()
+        self._turn = asyncio.Lock()
         self._partial = False
-        self._seen = False
-        """Whether its tasks were ever listed: who never saw a cluster cannot tell that it has ended."""
+        self._looked_back = False
+        """Whether the tasks were listed that were to stop before this process was there to see them run."""
+
+    @property
+    def arn(self) -> str:
+        """Of the cluster; empty until it has been found."""
+        return self._arn
+
+    @property
+    def loading(self) -> int:
+        """How many task definitions are still to be asked for, for which there was no time yet."""
+        return self._lookup.left
 
     def resume(self) -> None:
         """Report everything at the next complete pass, whether it is new or not."""
@@ -113,29 +129,58 @@ class ClusterReader:
             self._missing_since = None
 
         async def describe(arns: Sequence[str]) -> None:
-            described = await client.tasks(self._arn, arns)
-            self._book.take(described.found, described.missing, now)
-            self._tell(described, context)
-            self._require_all(described, arns)
+            await self._describe(client, context, arns, now)
             await asyncio.sleep(0)
 
         return errors + await each(chunks(self._book.to_describe(listed), CHUNK), describe)
 
     async def resolve(self, client: Reads, now: float) -> tuple[AwsError, ...]:
         """Ask for what surrounds the tasks and is not known; returns what could not be had."""
-        return await self._lookup.resolve(client, self._arn, self._book.tasks, now)
+        async with self._turn:
+            return await self._lookup.resolve(client, self._arn, self._book.tasks, now)
 
-    async def report(self, sink: Sink, now: float, *, complete: bool) -> None:
+    async def follow_up(
+        self, client: Reads, context: Context, versions: Mapping[str, int], now: float
+    ) -> Mapping[str, AwsError | None]:
+        """Describe tasks that something was heard of, and report them; returns those to be heard of again, and why.
+
+        Args:
+            client: whom to ask, another than that of `describe`.
+            context: told of what cannot be read, and of the tasks.
+            versions: how much has happened to each task, by its ARN; 0 where that is not told.
+            now: monotonic time in seconds.
+        """
+        if not (self.spoken and self._arn):
+            return dict.fromkeys(versions)  # the first pass is under way, and may have been there before the event
+        wanted = [arn for arn, version in versions.items() if not self._book.has(arn, version)]
+        left: dict[str, AwsError | None] = dict.fromkeys(wanted)
+
+        async def describe(arns: Sequence[str]) -> None:
+            for arn in await self._describe(client, context, arns, now):
+                del left[arn]
+
+        errors = await each(chunks(wanted, CHUNK), describe)
+        left = dict.fromkeys(left, errors[0] if errors else None)
+        tasks = [task for task in self._book.tasks if task.task_arn in versions]
+        async with self._turn:
+            lacking = await self._lookup.resolve(client, self._arn, tasks, now, part=True)
+        await self.report(context.sink, now, complete=False, only=tasks)
+        waiting = {task.task_arn for task in tasks if self._lookup.surround(task) is None}
+        late = {task.task_arn for task in tasks if 0 < task.version < versions[task.task_arn]}
+        return left | dict.fromkeys(late) | dict.fromkeys(waiting, lacking[0] if lacking else None)
+
+    async def report(self, sink: Sink, now: float, *, complete: bool, only: Sequence[Task] | None = None) -> None:
         """Tell what is to be served, if it is anything new.
 
         Args:
             sink: is told.
             now: monotonic time in seconds.
             complete: whether everything was read.
+            only: the tasks of which something may be new; all of them when left out.
         """
         if not self._arn:
             return  # it has never been found, so there is nothing to tell of it
-        tasks = self._book.tasks
+        tasks = self._book.tasks if only is None else only
         for start in range(0, len(tasks), _SLICE):
             self._book.translate(tasks[start : start + _SLICE], self._lookup.surround, now)
             await asyncio.sleep(0)
@@ -150,13 +195,29 @@ class ClusterReader:
         self.spoken |= complete
         self.reported |= complete
 
+    async def _describe(self, client: Reads, context: Context, arns: Sequence[str], now: float) -> Sequence[str]:
+        """Describe tasks and take them in; returns their ARNs.
+
+        Raises:
+            AwsError: some, or all, were not described.
+        """
+        async with self._turn:
+            described = await client.tasks(self._arn, arns)
+            self._book.take(described.found, described.missing, now)
+        self._tell(described, context)
+        self._require_all(described, arns)
+        return arns
+
     async def _list(self, client: Reads) -> tuple[frozenset[str], tuple[AwsError, ...]]:
-        """The tasks that are to run; with the reason why there may be more."""
+        """The tasks that are to run, at first also those that are to stop; with the reason why there may be more."""
         listed: set[str] = set()
         try:
             async for page in client.task_arns(self._arn):
                 listed.update(page)
-                self._seen = True
+            if not self._looked_back:  # from then on, who is to stop was known before
+                async for page in client.task_arns(self._arn, stopping=True):
+                    listed.update(page)
+                self._looked_back = True
         except AwsError as error:
             return frozenset(listed), (error,)
         return frozenset(listed), ()
@@ -184,9 +245,10 @@ class ClusterReader:
         raise ClusterGoneError(f"cluster {self.name!r} does not exist; {advice}", retry_after=CONFIRM_AFTER)
 
     def _end(self, sink: Sink) -> None:
+        """What was seen here has ended; what others reported before, nobody has seen end: that is for them to judge."""
         self.spoken = True
-        if not self._seen:
-            return
+        if not self._arn:
+            return  # it has never been found under its name, so there is no scope to speak for
         self._book.end()
         report = self._book.report(anew=not self.reported)
         if report is not None:

@@ -3,17 +3,20 @@
 A failure here costs nobody what is remembered, and a task that needs what cannot be had waits for it alone.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from adapters._aws import AwsError, Kind
+from adapters._aws.instance import Instance, Zone
 from adapters.ecs.address import EXTERNAL, Host, Mode, Surroundings, interface_id, mode
 from adapters.ecs.batch import chunks, each
 from adapters.ecs.client import CHUNK, MACHINES_CHUNK, UNREADABLE, Description
 from adapters.ecs.config import AddressType, Config
 from adapters.ecs.labels import names_service
-from adapters.ecs.payload import ContainerInstance, Instance, Interface, Machine, Task, TaskDefinition, Zone
+from adapters.ecs.lifecycle import Phase, phase
+from adapters.ecs.payload import ContainerInstance, Interface, Machine, Task, TaskDefinition
 
 KEPT = 10_000
 """The most definitions and hosts that are remembered although no task needs them now."""
@@ -22,10 +25,16 @@ REFUSED_FOR = 300.0
 """Seconds after which a definition is asked for again that AWS has refused."""
 
 ADDRESSES_FOR = 600.0
-"""Seconds after which public addresses, and those of machines that are none of EC2's, are read again: they change."""
+"""Seconds after which addresses that change are read again: public and IPv6 ones, and those of machines elsewhere."""
 
 ZONES_FOR = 24 * 3600.0
 """Seconds after which the zones are read again."""
+
+PATIENCE = 5.0
+"""Seconds for which definitions are asked for before what is known by then is told, unless the interval is longer."""
+
+_IN_USE = "in-use"
+"""The status of an interface that is attached, and that has no more addresses than are told of."""
 
 _NO_DEFINITION = frozenset({"ClientException", UNREADABLE})
 """Codes that mean that a definition cannot be had later either; every other refusal may be over soon."""
@@ -62,21 +71,25 @@ class _Memory:
     public: dict[str, str] = field(default_factory=dict)
     zones: dict[str, str] | None = None
     zones_at: float = float("-inf")
-    public_at: float = float("-inf")
+    renewed_at: float = float("-inf")
     machines_at: float = float("-inf")
 
 
 class Lookup:
     """Knows what surrounds the tasks of one cluster."""
 
-    def __init__(self, config: Config, kept: int = KEPT) -> None:
+    def __init__(self, config: Config, kept: int = KEPT, patience: float | None = None) -> None:
         """Know nothing.
 
         Args:
             config: of the source.
             kept: how many definitions or hosts are remembered although no task needs them; fewer in tests.
+            patience: for how many seconds definitions are asked for at a time; None for an interval or `PATIENCE`.
         """
+        self.left = 0
+        """How many definitions there was no time for."""
         self._config = config
+        self._patience = max(PATIENCE, config.interval) if patience is None else patience
         self._kept = kept
         self._memory = _Memory()
 
@@ -98,7 +111,9 @@ class Lookup:
             memory.zones,
         )
 
-    async def resolve(self, client: Reads, cluster: str, tasks: Sequence[Task], now: float) -> tuple[AwsError, ...]:
+    async def resolve(
+        self, client: Reads, cluster: str, tasks: Sequence[Task], now: float, *, part: bool = False
+    ) -> tuple[AwsError, ...]:
         """Ask for what the tasks need and is not known; returns what could not be had.
 
         Args:
@@ -106,19 +121,22 @@ class Lookup:
             cluster: ARN of the cluster.
             tasks: all that are known in it.
             now: monotonic time in seconds.
+            part: these are not all; nothing that is known is asked for again, or forgotten.
         """
         errors: list[AwsError] = []
         errors += await self._zones(client, now)
         errors += await self._definitions(client, tasks, now)
         on_hosts = [task for task in tasks if self._reached_by_host(task)]
-        renew = self._config.address is AddressType.PUBLIC and now - self._memory.public_at >= ADDRESSES_FOR
+        due = now - self._memory.renewed_at >= ADDRESSES_FOR
+        renew = self._config.address is not AddressType.PRIVATE and due and not part
         errors += await self._instances(client, cluster, on_hosts)
         errors += await self._hosts(client, on_hosts, anew=renew)
-        errors += await self._machines(client, on_hosts, now)
+        errors += await self._machines(client, on_hosts, now, part=part)
         errors += await self._interfaces(client, tasks, anew=renew)
         if renew and not errors:
-            self._memory.public_at = now
-        self._forget(tasks)
+            self._memory.renewed_at = now
+        if not part:
+            self._forget(tasks)
         return tuple(errors)
 
     def _reached_by_host(self, task: Task) -> bool:
@@ -157,7 +175,9 @@ class Lookup:
                     raise
                 memory.refused[arn] = (now, str(error))
 
-        return await each(chunks(wanted, 1), ask)
+        errors = await each(_in_time(chunks(wanted, 1), self._patience), ask)
+        self.left = 0 if errors else len(wanted - memory.definitions.keys() - memory.refused.keys())
+        return errors
 
     async def _instances(self, client: Reads, cluster: str, tasks: Iterable[Task]) -> Iterable[AwsError]:
         wanted = {task.container_instance_arn for task in tasks} - {""} - self._memory.instances.keys()
@@ -174,14 +194,14 @@ class Lookup:
 
         async def ask(ids: Sequence[str]) -> None:
             for one in await client.instances(ids):
-                self._learn(one.instance_id, _host(one), chosen)
+                self._learn(one.instance_id, _host(one), chosen, certain=one.state.name == "running")
 
         return await each(chunks(ids if anew else ids - self._reachable(chosen), CHUNK), ask)
 
-    async def _machines(self, client: Reads, tasks: Iterable[Task], now: float) -> Iterable[AwsError]:
+    async def _machines(self, client: Reads, tasks: Iterable[Task], now: float, *, part: bool) -> Iterable[AwsError]:
         memory = self._memory
         ids = {name for name in self._host_ids(tasks) if name.startswith(EXTERNAL)}
-        anew = now - memory.machines_at >= ADDRESSES_FOR
+        anew = now - memory.machines_at >= ADDRESSES_FOR and not part
 
         async def ask(ids: Sequence[str]) -> None:
             for one in await client.machines(ids):
@@ -201,9 +221,12 @@ class Lookup:
         """The hosts that need not be asked for: one without an address may get it any time."""
         return frozenset(name for name, host in self._memory.hosts.items() if host.addresses.get(wanted))
 
-    def _learn(self, name: str, host: Host, wanted: AddressType) -> None:
-        """Remember a host; one that is told of without its address does not take the place of what is known."""
-        if host.addresses[wanted] or name not in self._memory.hosts:
+    def _learn(self, name: str, host: Host, wanted: AddressType, *, certain: bool = False) -> None:
+        """Remember a host; without its address it takes the place of what is known only if it certainly has none.
+
+        A host that stops loses its public address at once, and its tasks may still finish what they have.
+        """
+        if certain or host.addresses[wanted] or name not in self._memory.hosts:
             self._memory.hosts[name] = host
 
     async def _interfaces(self, client: Reads, tasks: Iterable[Task], *, anew: bool) -> Iterable[AwsError]:
@@ -211,10 +234,16 @@ class Lookup:
             return ()
         ids = {interface_id(task) for task in tasks} - {""}
 
+        # An interface is detached, and so without an address, while its task stops.
+        serving = {interface_id(task) for task in tasks if phase(task) is Phase.SERVING}
+        public = self._memory.public
+
         async def ask(ids: Sequence[str]) -> None:
-            found = await client.interfaces(ids)
-            told = {one.network_interface_id: one.association.public_ip for one in found}
-            self._memory.public |= {name: address for name, address in told.items() if address}
+            for one in await client.interfaces(ids):
+                if one.association.public_ip:
+                    public[one.network_interface_id] = one.association.public_ip
+                elif one.status == _IN_USE and one.network_interface_id in serving:
+                    public.pop(one.network_interface_id, None)
 
         return await each(chunks(ids if anew else ids - self._memory.public.keys(), CHUNK), ask)
 
@@ -232,6 +261,16 @@ class Lookup:
         hosts = {one.ec2_instance_id for one in memory.instances.values()}
         memory.hosts = {name: one for name, one in memory.hosts.items() if name in hosts}
         memory.public = {name: one for name, one in memory.public.items() if name in interfaces}
+
+
+def _in_time(parts: Iterable[Sequence[str]], seconds: float) -> Iterator[Sequence[str]]:
+    """Parts for as long as there is time, and at least one."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    for part in parts:
+        yield part
+        if loop.time() >= until:
+            return
 
 
 def _host(instance: Instance) -> Host:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
-from pydantic.alias_generators import to_camel, to_pascal
+from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 
+from adapters._aws.instance import EC2, Association, Instance, Zone
+
 _ECS = ConfigDict(alias_generator=to_camel, validate_by_name=True)
-_EC2 = ConfigDict(alias_generator=to_pascal, validate_by_name=True)
 
 
 def _pairs(key: str) -> BeforeValidator:
@@ -155,48 +156,16 @@ class Failure:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, config=_EC2)
-class Placement:
-    """Where EC2 runs an instance."""
-
-    availability_zone: str = ""
-
-
-@dataclass(frozen=True, slots=True, config=_EC2)
-class Instance:
-    """An instance of EC2."""
-
-    instance_id: str
-    private_ip_address: str = ""
-    public_ip_address: str = ""
-    ipv6_address: str = ""
-    placement: Placement = Placement()
-
-
-@dataclass(frozen=True, slots=True, config=_EC2)
-class Association:
-    """What a network interface is to the outside."""
-
-    public_ip: str = ""
-
-
-@dataclass(frozen=True, slots=True, config=_EC2)
+@dataclass(frozen=True, slots=True, config=EC2)
 class Interface:
     """A network interface of EC2."""
 
     network_interface_id: str
+    status: str = ""
     association: Association = Association()
 
 
-@dataclass(frozen=True, slots=True, config=_EC2)
-class Zone:
-    """An availability zone: its name, which each account has its own for, and its id."""
-
-    zone_name: str
-    zone_id: str = ""
-
-
-@dataclass(frozen=True, slots=True, config=_EC2)
+@dataclass(frozen=True, slots=True, config=EC2)
 class Machine:
     """A machine that Systems Manager looks after."""
 

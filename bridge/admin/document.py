@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bridge.admin.ruling import MergeDocument, merge
 from bridge.admin.view import ListedSource, View
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.model import Endpoint, Health
 from bridge.outage import Failure
+from bridge.poll import Poll
 from bridge.registry import Hold, ReportedSetAside
 from bridge.reload import ReloadReport
+from bridge.supervisor import SourceStatus
 from xds import CLUSTER, ENDPOINT, Snapshot, StreamStatus
 
 
@@ -56,6 +59,33 @@ class StatusDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class PollDocument:
+    """What a pass of a read that polls costs."""
+
+    place: str
+    """What the source's side counts calls by; reads of one place share its budget."""
+    calls: Mapping[str, int]
+    """Of the last pass, by operation."""
+    configured_interval: float
+    interval: float
+    """Seconds between two passes now."""
+    budget: float
+    """Calls per second in the place, of all sources together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingDocument:
+    """One of the reads that a source consists of, each of which can fail alone; sorted by name."""
+
+    name: str
+    last_success: float | None
+    seconds_since_success: float | None
+    failing_since: float | None
+    """None while it does not fail."""
+    poll: PollDocument | None
+
+
+@dataclass(frozen=True, slots=True)
 class SourceDocument:
     """One of `/api/v1/sources`, which lists them in the order of the configuration, their precedence."""
 
@@ -63,8 +93,10 @@ class SourceDocument:
     type: str
     required: bool
     last_success: float | None
+    """Of the read that succeeded the longest ago; null while one never has."""
     seconds_since_success: float | None
     failures: tuple[Failure, ...]
+    readings: tuple[ReadingDocument, ...]
     crashes: int
     services: int
     endpoints: Mapping[str, int]
@@ -86,6 +118,9 @@ class ServiceSummary:
     endpoints: Mapping[str, int]
     """By health."""
     sources: tuple[str, ...]
+    policy: str
+    """By which its sources are merged."""
+    diverted: bool
     protocol: str | None
     disputed: tuple[str, ...]
 
@@ -98,7 +133,10 @@ class EndpointDocument:
     port: int
     health: str
     weight: int
+    served_weight: int
+    """What Envoy gets: the weight, unless the policy sets shares."""
     priority: int
+    protocol: str | None
     region: str
     zone: str
     sub_zone: str
@@ -125,6 +163,7 @@ class ServiceDocument:
     name: str
     protocol: str | None
     disputed: tuple[str, ...]
+    merge: MergeDocument
     endpoints: tuple[EndpointDocument, ...]
     set_aside: tuple[SetAsideDocument, ...]
 
@@ -203,6 +242,7 @@ def source(view: View, listed: ListedSource) -> SourceDocument:
         last_success=status.last_success,
         seconds_since_success=status.age,
         failures=status.failures,
+        readings=_readings(status),
         crashes=status.crashes,
         services=counts.services,
         endpoints={health.value: counts.endpoints.get(health, 0) for health in Health},
@@ -218,12 +258,13 @@ def summaries(services: Iterable[Service]) -> tuple[ServiceSummary, ...]:
     return tuple(_summary(service) for service in sorted(services, key=lambda service: service.name))
 
 
-def service(found: Service, set_aside: Iterable[ReportedSetAside]) -> ServiceDocument:
-    """Everything about one service."""
+def service(found: Service, set_aside: Iterable[ReportedSetAside], now: float) -> ServiceDocument:
+    """Everything about one service; `now` is the time on the monotonic clock."""
     return ServiceDocument(
         name=found.name,
         protocol=found.protocol.value if found.protocol else None,
         disputed=_disputed(found),
+        merge=merge(found, now),
         endpoints=tuple(_endpoint(served) for served in found.endpoints),
         set_aside=tuple(_set_aside(each) for each in set_aside),
     )
@@ -242,6 +283,21 @@ def _error(failure: Failure) -> str:
     return f"{failure.reading}: {failure.error}" if failure.reading else failure.error
 
 
+def _readings(status: SourceStatus) -> tuple[ReadingDocument, ...]:
+    since = {failure.reading: failure.since for failure in status.failures}
+    return tuple(
+        ReadingDocument(each.name, each.last_success, each.age, since.get(each.name), _poll(each.poll))
+        for each in status.readings
+    )
+
+
+def _poll(poll: Poll | None) -> PollDocument | None:
+    if poll is None:
+        return None
+    calls = {each.operation: each.count for each in poll.calls}
+    return PollDocument(poll.place, calls, poll.configured, poll.interval, poll.budget)
+
+
 def _by_health(endpoints: Iterable[Endpoint]) -> Mapping[str, int]:
     counts = Counter(endpoint.health for endpoint in endpoints)
     return {health.value: counts[health] for health in Health}
@@ -252,6 +308,8 @@ def _summary(service: Service) -> ServiceSummary:
         name=service.name,
         endpoints=_by_health(served.endpoint for served in service.endpoints),
         sources=tuple(sorted({origin.source for served in service.endpoints for origin in served.origins})),
+        policy=service.ruling.policy.value,
+        diverted=service.ruling.diverted,
         protocol=service.protocol.value if service.protocol else None,
         disputed=_disputed(service),
     )
@@ -268,7 +326,9 @@ def _endpoint(served: ServedEndpoint) -> EndpointDocument:
         port=endpoint.port,
         health=endpoint.health.value,
         weight=endpoint.weight,
+        served_weight=endpoint.weight if served.weight is None else served.weight,
         priority=served.priority,
+        protocol=endpoint.protocol.value if endpoint.protocol else None,
         region=endpoint.locality.region,
         zone=endpoint.locality.zone,
         sub_zone=endpoint.locality.sub_zone,

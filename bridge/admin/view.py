@@ -115,4 +115,5 @@ class View:
             streams=self.streams.streams(),
             ready=self.readiness.ready,
             load=self.streams.load(),
+            sources={source.name: self.reading.status(source.name) for source in sources},
         )

@@ -127,6 +127,8 @@ def check(
         readings = runner.run(reading.read_once(settings.sources, adapters, deadline))
         for each in readings:
             report.reading(console, each)
+        report.polling(console, readings)
+        report.unmatched(console, settings.services, readings)
         # Before the runner is closed, as in `run`: that waits for threads, and Python for more; a call may hang.
         _leave(EXIT_FINDING if any(each.findings for each in readings) else 0)
 
@@ -135,6 +137,39 @@ def check(
 def schema() -> None:
     """Print the JSON Schema of the configuration file, with the keys of every installed adapter."""
     typer.echo(json.dumps(json_schema(plugins.discover()), indent=2))
+
+
+@app.command(epilog="Example: xds-bridge iam-policy --config bridge.yaml > policy.json")
+def iam_policy(
+    *,
+    config: ConfigOption = DEFAULT_CONFIG,
+    role: Annotated[str, typer.Option(metavar="ARN", help="The role that the bridge runs as: makes ARNs exact.")] = "",
+    identity: Annotated[
+        str, typer.Option("--for", metavar="ARN", help="A role that the bridge assumes, in place of its own.")
+    ] = "bridge",
+    trust: Annotated[bool, typer.Option("--trust", help="Who may assume that role; needs --role.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All documents in one object, by identity.")] = False,
+) -> None:
+    """Print the least that IAM has to allow for the configuration: a policy to attach to the bridge's role.
+
+    Sources with `assume_role` read under other roles: the bridge's own policy then allows to assume them, and each
+    has a policy of its own (--for ARN) and a trust policy (--for ARN --trust). Exits with 1 when no source is in AWS.
+    """
+    settings = _load(config)
+
+    from bridge.cli import policy  # noqa: PLC0415 (see the top of this file)
+
+    try:
+        needed = policy.policies(settings.sources, role)
+        if needed is None:
+            _refuse(f"no source of {config} is in AWS, so there is nothing that IAM has to allow", EXIT_FINDING)
+        document = needed.everything() if everything else (needed.trust if trust else needed.policy)(identity)
+        notes = () if everything or trust else needed.notes(identity)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
+    typer.echo(policy.write(document))
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 @app.command(

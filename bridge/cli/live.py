@@ -3,16 +3,18 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from bridge.adapter import Adapter
 from bridge.config import SourceConfig
 from bridge.merge import union
-from bridge.model import SourceName
+from bridge.model import ServiceName, SourceName
 from bridge.observer import SourceObserver
+from bridge.poll import Poll
 from bridge.registry import RefusedService, Registry, ReportedSetAside, SourceStatistics
-from bridge.supervisor import Supervisor
+from bridge.supervisor import SourceStatus, Supervisor
 
 LINGER = 2.0
 """Seconds that the other reads of a source get after one of them failed, so that the report tells of them too."""
@@ -34,6 +36,12 @@ class Reading:
     """Entries that cannot be served, each with the name of its service."""
     refused: Sequence[RefusedService] = ()
     """Services that cannot be served at all, because of their names."""
+    polls: Sequence[Poll] = ()
+    """What its reads that poll cost, where they do."""
+    missing: tuple[str, ...] = ()
+    """The permissions that it lacks, as far as could be found out: what was denied may hide more."""
+    services: frozenset[ServiceName] = frozenset()
+    """Those of which it has an endpoint."""
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -59,7 +67,10 @@ async def read_once(
         for source in sources:
             sink = registry.sink(source.name)
             work = supervisor.run(source.name, adapters[source.name], sink, allow_empty=source.allow_empty)
-            tasks.create_task(_limited(tasks.create_task(work), passes[source.name], timeout))
+            current = passes[source.name]
+            tasks.create_task(
+                _limited(tasks.create_task(work), current, partial(supervisor.status, source.name), timeout)
+            )
     registry.drain()
     return [_reading(source, passes[source.name], registry) for source in sources]
 
@@ -73,6 +84,8 @@ class _Pass:
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     seconds: float = 0.0
+    status: SourceStatus | None = None
+    """How reading it went, until it was ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +120,9 @@ class _Recorder(SourceObserver):
             current.over.set()
 
 
-async def _limited(work: "asyncio.Task[None]", current: _Pass, timeout: float) -> None:
+async def _limited(
+    work: "asyncio.Task[None]", current: _Pass, status: Callable[[], SourceStatus], timeout: float
+) -> None:
     start = time.monotonic()
     try:
         async with asyncio.timeout(timeout):
@@ -116,6 +131,7 @@ async def _limited(work: "asyncio.Task[None]", current: _Pass, timeout: float) -
         pass
     finally:
         current.seconds = time.monotonic() - start
+        current.status = status()
         work.cancel()
 
 
@@ -126,6 +142,7 @@ async def _ticks(interval: float) -> AsyncIterator[None]:
 
 
 def _reading(source: SourceConfig, current: _Pass, registry: Registry) -> Reading:
+    status = current.status or SourceStatus(source.name)
     return Reading(
         source=source,
         complete=current.complete,
@@ -140,4 +157,11 @@ def _reading(source: SourceConfig, current: _Pass, registry: Registry) -> Readin
             if each.source == source.name
         ],
         refused=registry.refused(source.name),
+        polls=[each.poll for each in status.readings if each.poll],
+        missing=tuple(dict.fromkeys(each for failure in status.failures for each in failure.missing)),
+        services=frozenset(
+            name
+            for name, service in registry.services().items()
+            if any(origin.source == source.name for served in service.endpoints for origin in served.origins)
+        ),
     )

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bridge.cli import rate
 from bridge.cli.live import Reading
-from bridge.config import Config, ViewMatch, XdsConfig
+from bridge.config import Config, ServiceRule, ViewMatch, XdsConfig, merge_notes
 from bridge.log import printable
 from bridge.model import Health
 
@@ -74,7 +75,53 @@ def reading(target: Console, read: Reading) -> None:
     if read.requests:
         calls = ((operation, code, str(count)) for (operation, code), count in sorted(read.requests.items()))
         _table(target, ("API call", "result", "count"), calls)
+    for permission in read.missing:
+        _line(target, f"missing permission: {permission}", "bold red")
+    if read.missing and read.source.grants(""):
+        _line(target, "`xds-bridge iam-policy` prints all that this configuration needs", "dim")
     _set_aside(target, read)
+
+
+def polling(target: Console, reads: Sequence[Reading]) -> None:
+    """Print what it costs to keep polling the sources, place by place: what several share counts together.
+
+    Of a source that could not be read nobody knows what a whole pass costs.
+    """
+    polls = {read.source.name: read.polls for read in reads if read.polls and not read.errors}
+    if not polls:
+        return
+    target.print()
+    rows = [
+        (each.place, each.source, _interval(each), str(each.calls), f"{each.hourly:,.0f}", f"{each.used:.0%}")
+        for each in rate.places(polls)
+    ]
+    _table(target, ("polled place", "source", "interval", "calls a pass", "calls an hour", "budget used"), rows)
+    taken = [
+        (
+            each.bucket.name,
+            each.place,
+            f"{each.hourly:,.0f}",
+            f"{each.bucket.refill * rate.HOUR:,.0f}",
+            f"{each.used:.1%}",
+        )
+        for each in rate.buckets(poll for each in polls.values() for poll in each)
+    ]
+    _table(target, ("bucket of everybody", "place", "calls an hour", "refilled an hour", "used"), taken)
+
+
+def _interval(polled: rate.PlaceRate) -> str:
+    stretched = f", stretched to {polled.interval:.4g} s" if polled.interval > polled.configured else ""
+    return f"{polled.configured:.4g} s{stretched}"
+
+
+def unmatched(target: Console, rules: Sequence[ServiceRule], readings: Sequence[Reading]) -> None:
+    """Print which rules are for no service that a source has an endpoint of; nothing unless all sources were read."""
+    if not all(read.complete for read in readings):
+        return
+    found = {name for read in readings for name in read.services}
+    for index, rule in enumerate(rules):
+        if not any(rule.matches(name) for name in found):
+            _line(target, f"note: services[{index}]: no source has an endpoint of a service {rule.match!r}", "yellow")
 
 
 def _matched(match: ViewMatch) -> str:
@@ -85,6 +132,7 @@ def _matched(match: ViewMatch) -> str:
 
 def _notes(config: Config) -> Iterator[str]:
     """What is no mistake, and may still be another thing than was meant."""
+    yield from merge_notes(config.services, config.cluster_defaults, [source.name for source in config.sources])
     for index, rule in enumerate(config.views):
         if rule.selective and rule.match.san is None:
             yield (

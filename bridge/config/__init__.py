@@ -12,13 +12,12 @@ from bridge.config.model import (
     LogConfig,
     LogFormat,
     LogLevel,
-    MergeConfig,
-    ServiceRule,
     SourceConfig,
     SourceKeys,
     build_adapters,
 )
 from bridge.config.schema import json_schema
+from bridge.config.service import MergeConfig, ServiceRule, cluster_rules, merge_notes, merge_policies
 from bridge.config.view import ALL, EdsConfig, ViewMatch, ViewRule
 from bridge.config.xds import Debounce, LimitsConfig, RestConfig, TlsConfig, XdsConfig
 
@@ -44,6 +43,9 @@ __all__ = [
     "ViewRule",
     "XdsConfig",
     "build_adapters",
+    "cluster_rules",
     "json_schema",
     "load",
+    "merge_notes",
+    "merge_policies",
 ]

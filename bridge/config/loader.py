@@ -9,6 +9,7 @@ from bridge.adapter import AdapterType
 from bridge.config.address import Address
 from bridge.config.environment import expand
 from bridge.config.model import Config, SourceConfig, SourceKeys
+from bridge.config.service import cluster_rules, merge_problems
 from bridge.config.validation import validate
 from bridge.config.view import ViewMatch
 from bridge.document import Document, UnreadableError, parse
@@ -126,6 +127,7 @@ def _repeated(values: Iterable[tuple[Path, str]]) -> Iterator[Problem]:
 def _cross_checks(config: Config, document: Document) -> Iterator[Problem]:
     yield from _collisions(config, document)
     yield from _repeated((("services", index, "match"), rule.match) for index, rule in enumerate(config.services))
+    yield from merge_problems(config.services, [source.name for source in config.sources])
     yield from _unreachable_views(config)
     if "restore_max_age" in config.model_fields_set and config.state_directory is None:
         yield Problem(("restore_max_age",), "without `state_directory` nothing is kept; name one", key=True)
@@ -155,13 +157,12 @@ def _collisions(config: Config, document: Document) -> Iterator[Problem]:
 
 
 def _templates(config: Config) -> Iterator[Problem]:
-    rules = [(rule.match, rule.cluster) for rule in config.services]
-    if not config.cluster_defaults and not any(cluster for _, cluster in rules):
+    if not config.cluster_defaults and not any(rule.cluster for rule in config.services):
         return
     # Here and not above: it imports the message classes of Envoy, which take longer than all other checks together.
     from bridge.resources import ResourceBuilder  # noqa: PLC0415 (see above)
 
     try:
-        ResourceBuilder(config.cluster_defaults, rules)
+        ResourceBuilder(config.cluster_defaults, cluster_rules(config.services))
     except TemplateError as error:
         yield Problem(error.path, error.reason, key=True)

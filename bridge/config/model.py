@@ -1,7 +1,7 @@
 """The shape of the configuration: every key with its type, its default and what it means."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Never
@@ -18,12 +18,13 @@ from pydantic import (
 from bridge.adapter import Adapter, AdapterConfig, AdapterType, Duration
 from bridge.config.address import Address
 from bridge.config.section import ListenAddress, Section
+from bridge.config.service import ServiceRule
 from bridge.config.share import Share
 from bridge.config.view import ViewRule
 from bridge.config.xds import XdsConfig
 from bridge.errors import ConfigError
-from bridge.merge import Policy
 from bridge.model import SourceName, require_printable
+from bridge.permission import Grant
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 
@@ -84,24 +85,6 @@ class LogConfig(Section):
     """The least severe level that is logged."""
 
 
-class MergeConfig(Section):
-    """What happens when several sources report one service."""
-
-    policy: Policy = Policy.UNION
-    """`union`: every endpoint of every source; of one address and port the first source in the file wins."""
-
-
-class ServiceRule(Section):
-    """Settings for the services whose name matches; the first rule that matches a service is the one that counts."""
-
-    match: Annotated[str, Field(min_length=1)]
-    """Glob for the names of services, such as `api-*`."""
-    merge: MergeConfig = MergeConfig()
-    """What happens when several sources report one of these services."""
-    cluster: Mapping[str, object] = Field(default_factory=dict)
-    """Fields of Envoy's Cluster, laid over `cluster_defaults`."""
-
-
 class GuardConfig(Section):
     """When a loss is not believed: a source that fails or lies must not take endpoints away."""
 
@@ -139,6 +122,12 @@ class SourceConfig(BaseModel):
     """The class to build; `Never` because each adapter takes its own `Config` and nothing else."""
     options: SkipValidation[AdapterConfig]
     """An instance of `adapter.Config`."""
+
+    def grants(self, account: str) -> Sequence[Grant]:
+        """What it has to be allowed where it reads, as `Permitted` says; nothing where its adapter does not say it."""
+        permissions: Callable[[AdapterConfig, str], Sequence[Grant]] | None
+        permissions = getattr(self.adapter, "permissions", None)
+        return permissions(self.options, account) if permissions else ()
 
     def build(self) -> Adapter:
         """The adapter of this source.

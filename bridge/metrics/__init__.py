@@ -140,9 +140,6 @@ class SourceMetrics(SourceObserver):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._up = _gauge(registry, "source_up", "1 when a source has been read and nothing of it fails now.", "source")
-        self._last_success = _gauge(
-            registry, "source_last_success_timestamp_seconds", "When a source was last read; 0 for never.", "source"
-        )
         self._reads = _counter(registry, "source_reads", "Reads of a source by result.", "source", "result")
         self._crashes = _counter(registry, "source_crashes", "Reads ended by a bug in an adapter.", "source")
         self._requests = _counter(
@@ -162,7 +159,6 @@ class SourceMetrics(SourceObserver):
         """Make its series exist, so that "never" can be told from "not asked"."""
         self._failing.discard(source)
         self._up.labels(source).set(0)
-        self._last_success.labels(source).set(0)
         self._crashes.labels(source)
         for result in ("ok", "error"):
             self._reads.labels(source, result)
@@ -170,14 +166,13 @@ class SourceMetrics(SourceObserver):
     def ended(self, source: SourceName) -> None:
         """Leave no series behind."""
         self._failing.discard(source)
-        parts = (self._up, self._last_success, self._reads, self._crashes, self._requests, self._durations)
+        parts = (self._up, self._reads, self._crashes, self._requests, self._durations)
         for metric in parts:
             metric.remove_by_labels({"source": source})
 
     def succeeded(self, source: SourceName, reading: str) -> None:
         """Count a read; it also makes a source new to us count as up."""
         self._reads.labels(source, "ok").inc()
-        self._last_success.labels(source).set(time.time())
         if source not in self._failing:
             self._up.labels(source).set(1)
 

@@ -9,9 +9,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bridge.guard import Reason as GuardReason
-from bridge.merge import Service
+from bridge.merge import Policy, Service
 from bridge.model import Health, SourceName
+from bridge.poll import Poll
 from bridge.registry import Hold, SourceStatistics
+from bridge.supervisor import SourceStatus
 from xds import CLUSTER, ENDPOINT, Load, StreamStatus, TypeStatus
 
 TYPE_LABELS = MappingProxyType({CLUSTER.url: "cluster", ENDPOINT.url: "endpoint"})
@@ -28,6 +30,7 @@ class Sample:
     streams: Sequence[StreamStatus]
     ready: bool
     load: Load = field(default_factory=Load)
+    sources: Mapping[SourceName, SourceStatus] = field(default_factory=dict)
 
 
 class SampledCollector(Collector):
@@ -43,6 +46,7 @@ class SampledCollector(Collector):
         yield from _registry_families(sample)
         yield from _source_families(sample.statistics)
         yield from _guard_families(sample)
+        yield from _reading_families(sample.sources)
         yield from _stream_families(sample.streams)
         yield from _load_families(sample.load)
 
@@ -56,6 +60,13 @@ def _registry_families(sample: Sample) -> Iterator[Metric]:
     disputed = sum(1 for service in sample.services if service.disputed)
     yield GaugeMetricFamily(
         "xds_bridge_registry_disputed_services", "Services whose endpoints disagree about a protocol.", value=disputed
+    )
+    diverted = Tally(service.ruling.policy for service in sample.services if service.ruling.diverted)
+    yield _family(
+        "registry_diverted_services",
+        "Services of which a source gave its share away (weighted), or the first source is not served (first).",
+        ["policy"],
+        {(policy.value,): diverted[policy] for policy in (Policy.WEIGHTED, Policy.FIRST)},
     )
 
 
@@ -96,6 +107,45 @@ def _guard_families(sample: Sample) -> Iterator[Metric]:
         ["source"],
         {(source,): statistics.restored for source, statistics in sample.statistics.items()},
     )
+
+
+def _reading_families(sources: Mapping[SourceName, SourceStatus]) -> Iterator[Metric]:
+    yield _family(
+        "source_last_success_timestamp_seconds",
+        "When the read of a source that is the longest ago succeeded; 0 while one never has.",
+        ["source"],
+        {(source,): status.last_success or 0 for source, status in sources.items()},
+    )
+    polls = _polls(sources)
+    for name, text, value in (
+        ("poll_calls", "Calls of one pass over all of a place.", lambda place: sum(each.count for each in place)),
+        ("poll_interval_seconds", "From one pass to the next, now: the longest in the place.", _longest),
+        (
+            "poll_configured_interval_seconds",
+            "From one pass to the next as configured.",
+            lambda place: max(each.configured for each in place),
+        ),
+        (
+            "poll_budget_calls_per_second",
+            "What all sources together may call in the place.",
+            lambda place: place[-1].budget,
+        ),
+    ):
+        yield _family(f"source_{name}", text, ["source", "place"], {key: value(place) for key, place in polls.items()})
+
+
+def _polls(sources: Mapping[SourceName, SourceStatus]) -> Mapping[tuple[str, ...], Sequence[Poll]]:
+    """What each source polls, by source and place: of a place there may be many reads, such as one for each cluster."""
+    found: dict[tuple[str, ...], list[Poll]] = {}
+    for source, status in sources.items():
+        for poll in (each.poll for each in status.readings):
+            if poll is not None:
+                found.setdefault((source, poll.place), []).append(poll)
+    return found
+
+
+def _longest(polls: Sequence[Poll]) -> float:
+    return max(each.interval for each in polls)
 
 
 def _stream_families(streams: Sequence[StreamStatus]) -> Iterator[Metric]:

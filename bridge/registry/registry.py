@@ -5,6 +5,7 @@ shrink it; and what a read lacks is let go only when the guard agrees. Touched o
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from bridge.adapter import Sink
 from bridge.audit import Event
 from bridge.diff import Diff
 from bridge.guard import UNGUARDED, GuardRules
-from bridge.merge import MergePolicy, Service
+from bridge.merge import MergePolicy, Report, Service, merged
 from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
 from bridge.registry.holding import Holding
 from bridge.registry.part import Kept, Moment, Part, identity
@@ -83,6 +84,7 @@ class Registry:
         self._dirty: dict[ServiceName, None] = {}
         self._retold: set[ServiceName] = set()
         """Services that are to be told of although nothing in them has changed."""
+        self._due: dict[ServiceName, float] = {}
         self._version = 0
         self._wake = asyncio.Event()
 
@@ -91,8 +93,16 @@ class Registry:
         return SourceSink(self, source)
 
     async def changed(self) -> None:
-        """Wait until something was reported that `drain` has yet to merge, and was not waited for before."""
-        await self._wake.wait()
+        """Wait until there is something that `drain` has yet to merge, and that was not waited for before.
+
+        That is what was reported, and what a policy has to decide anew because its time has come.
+        """
+        while not self._wake.is_set():
+            due = min(self._due.values(), default=None)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if due is None else max(0.0, due - self._parts.clocks.monotonic())):
+                    await self._wake.wait()
+            self._wake_due()
         self._wake.clear()
 
     @property
@@ -116,6 +126,7 @@ class Registry:
         removed: set[ServiceName] = set()
         for name in list(self._dirty)[:limit]:
             del self._dirty[name]
+            self._due.pop(name, None)
             old = self._services.get(name)
             new = self._served(name, old)
             if new is None and old is not None:
@@ -306,13 +317,13 @@ class Registry:
         """What is served of a service now; None when its cluster is to go."""
         if name in self._parts:
             self._gone.pop(name, None)
-            return self._merge(name, old)
+            return self._merge(name, list(self._parts.reports(name)), old)
         if old is not None and name not in self._gone:
             self._gone[name] = self._parts.clocks.now()
             stays = f"its cluster stays, empty, for {self._options.retention:g} s"
             self._scribe.service(name, f"no source names it any more; {stays}")
         if self._retained(name):
-            return Service(name, protocol=self._last_agreed(name, old))
+            return self._merge(name, [], old)
         self._gone.pop(name, None)
         return None
 
@@ -320,16 +331,19 @@ class Registry:
         gone = self._gone.get(name)
         return gone is not None and self._parts.clocks.monotonic() - gone.monotonic < self._options.retention
 
-    def _merge(self, name: ServiceName, old: Service | None) -> Service:
-        reports = list(self._parts.reports(name))
-        agreed = self._last_agreed(name, old)
-        asked = {report.endpoint.protocol for report in reports} - {None}
-        if len(asked) == 1:
-            agreed = next(iter(asked))
-        disputed: frozenset[UpstreamProtocol] = frozenset()
-        if len(asked) > 1:
-            disputed = frozenset(protocol for protocol in asked if protocol)
-        return Service(name, self._policy(name)(reports), agreed, disputed)
+    def _merge(self, name: ServiceName, reports: Sequence[Report], old: Service | None) -> Service:
+        before = old or Service(name, protocol=self._agreed.pop(name, None))
+        new = merged(name, reports, self._policy(name), before, self._parts.clocks.monotonic())
+        if new.ruling.due is not None:
+            self._due[name] = new.ruling.due
+        return new
 
-    def _last_agreed(self, name: ServiceName, old: Service | None) -> UpstreamProtocol | None:
-        return old.protocol if old else self._agreed.pop(name, None)
+    def _wake_due(self) -> None:
+        """Have the services merged again whose time has come; nothing that is known has changed."""
+        now = self._parts.clocks.monotonic()
+        due = [service for service, when in self._due.items() if when <= now]
+        for service in due:
+            del self._due[service]
+            self._dirty[service] = None
+        if due:
+            self._wake.set()

@@ -8,10 +8,9 @@ from typing import Protocol
 
 from bridge.adapter import Adapter
 from bridge.audit import Action, Event
-from bridge.config import Config, LogLevel, build_adapters
+from bridge.config import Config, LogLevel, build_adapters, cluster_rules, merge_policies
 from bridge.errors import ConfigError
-from bridge.merge import MergePolicy
-from bridge.model import ServiceName, SourceName
+from bridge.model import SourceName
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
@@ -57,7 +56,6 @@ class Parts:
 class Terms:
     """What parts are given of a configuration."""
 
-    policy: Callable[[Config], Callable[[ServiceName], MergePolicy]]
     options: Callable[[Config], Options]
     set_level: Callable[[LogLevel], None]
     record: Callable[[Event], None] = lambda _: None
@@ -155,7 +153,7 @@ class Transition:
         parts, config = self._parts, built.config
         parts.registry.configure(
             [source.name for source in config.sources],
-            self._terms.policy(config),
+            merge_policies(config.services),
             self._terms.options(config),
             retell=_shown(self.config) != _shown(config),
         )
@@ -204,7 +202,7 @@ def _shown(config: Config) -> object:
 
 
 def _templates(config: Config) -> tuple[Mapping[str, object], list[tuple[str, Mapping[str, object]]]]:
-    return config.cluster_defaults, [(rule.match, rule.cluster) for rule in config.services]
+    return config.cluster_defaults, cluster_rules(config.services)
 
 
 def _differences(old: Config, new: Config) -> list[str]:

@@ -7,7 +7,7 @@ times as much. The tests hold these bytes against envoy-data-plane's.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from bridge.merge import ServedEndpoint
+from bridge.merge import AVAILABLE, ServedEndpoint
 from bridge.model import Endpoint, Health
 from bridge.resources.wire import embedded, number, text
 
@@ -19,13 +19,12 @@ _HEALTH_STATUS = {
     Health.DRAINING: 3,
     Health.DEGRADED: 5,
 }
-_AVAILABLE = frozenset({Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED})
 _HIGHEST_PRIORITY = 128
 
 _Group = tuple[int, str, str, str]  # priority, region, zone, sub_zone
 
-Fragment = tuple[Endpoint, bytes]
-"""An endpoint and the field of its locality's message that it was encoded to."""
+Fragment = tuple[Endpoint, int, bytes]
+"""An endpoint, the weight it is served with, and the field of its locality's message that they were encoded to."""
 
 Fragments = Mapping[tuple[str, int], Fragment]
 """The encoded endpoints of one service, by address and port."""
@@ -86,9 +85,10 @@ def encode(name: str, endpoints: Iterable[ServedEndpoint], encoded: Fragments) -
     for served in sorted(endpoints, key=_address_and_port):
         endpoint, locality = served.endpoint, served.endpoint.locality
         key = (endpoint.address, endpoint.port)
-        fragments[key] = fragment = _fragment(endpoint, encoded.get(key))
+        weight = endpoint.weight if served.weight is None else served.weight
+        fragments[key] = fragment = _fragment(endpoint, weight, encoded.get(key))
         group = (served.priority, locality.region, locality.zone, locality.sub_zone)
-        groups.setdefault(group, []).append(fragment[1])
+        groups.setdefault(group, []).append(fragment[2])
     rank = {priority: index for index, priority in enumerate(sorted({group[0] for group in groups}))}
     localities = [_locality(group, min(rank[group[0]], _HIGHEST_PRIORITY), groups[group]) for group in sorted(groups)]
     return text(1, name) + b"".join(localities), fragments
@@ -101,7 +101,7 @@ def _calm_priorities(endpoints: Sequence[ServedEndpoint], panic_threshold: float
         if served.endpoint.health is Health.DRAINING:
             continue
         total[served.priority] = total.get(served.priority, 0) + 1
-        if served.endpoint.health in _AVAILABLE:
+        if served.endpoint.health in AVAILABLE:
             available[served.priority] = available.get(served.priority, 0) + 1
     return {priority for priority, count in available.items() if 100 * count >= panic_threshold * total[priority]}
 
@@ -110,21 +110,21 @@ def _address_and_port(served: ServedEndpoint) -> tuple[str, int]:
     return served.endpoint.address, served.endpoint.port
 
 
-def _fragment(endpoint: Endpoint, known: tuple[Endpoint, bytes] | None) -> tuple[Endpoint, bytes]:
-    if known is not None and (known[0] is endpoint or known[0] == endpoint):
+def _fragment(endpoint: Endpoint, weight: int, known: Fragment | None) -> Fragment:
+    if known is not None and known[1] == weight and (known[0] is endpoint or known[0] == endpoint):
         return known
-    return endpoint, embedded(2, _lb_endpoint(endpoint))
+    return endpoint, weight, embedded(2, _lb_endpoint(endpoint, weight))
 
 
-def _lb_endpoint(endpoint: Endpoint) -> bytes:
+def _lb_endpoint(endpoint: Endpoint, weight: int) -> bytes:
     socket_address = text(2, endpoint.address) + number(3, endpoint.port)
     encoded = embedded(1, embedded(1, embedded(1, socket_address)))
     if status := _HEALTH_STATUS[endpoint.health]:
         encoded += number(2, status)
     if endpoint.metadata:
         encoded += embedded(3, _metadata(endpoint.metadata))
-    if endpoint.weight != 1:  # Envoy takes an absent weight for 1
-        encoded += embedded(4, number(1, endpoint.weight))
+    if weight != 1:  # Envoy takes an absent weight for 1
+        encoded += embedded(4, number(1, weight))
     return encoded
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.diff import Diff
-from bridge.merge import Service
+from bridge.merge import Service, weigh
 from bridge.model import ServiceName
 from bridge.resources.assignment import Fragments, eligible, encode, preferring
 from bridge.resources.flavour import PLAIN, EdsServer, Flavour, discovery
@@ -87,6 +87,8 @@ class ResourceBuilder:
         key = "" if endpoints is service.endpoints else region
         assignment = made.assignments.get(key)
         if assignment is None:
+            if key and service.ruling.shares:  # they hold in each priority, and the region has made others
+                endpoints = weigh(endpoints, service.ruling.shares)
             chosen = eligible(endpoints, self._templates.find(service.name).panic_threshold)
             body, made.fragments = encode(service.name, chosen, made.fragments)
             assignment = made.assignments[key] = Resource(service.name, body, content_version(body))

@@ -1,13 +1,14 @@
 """What ECS can do to a source, row by row of what can be seen: nothing that is known is ever lost by it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
 from adapters._aws import AwsError, Cloud, Kind
 from bridge.model import Health
-from support.aws import JSON, Request, canned_aws, document, hang, json_error, use_credentials
+from support.aws import JSON, Bucket, Request, canned_aws, document, hang, impatient, json_error, use_credentials
 from support.ecs import (
     ACCOUNT,
     CLUSTER,
@@ -15,10 +16,10 @@ from support.ecs import (
     task_arn,
     task_json,
 )
-from support.ecs_reading import failures, passes, reading
+from support.ecs_reading import adapter, failures, passes, reading
 from support.ecs_server import EcsServer, asking_for, few_times, reply
 from support.fault_proxy import Response
-from support.recording import RecordingContext
+from support.recording import RecordingContext, running
 from support.waiting import eventually
 
 WEB = {"10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"}
@@ -86,8 +87,42 @@ async def test_throttling_takes_nothing_away_and_makes_polls_rarer(
 
         assert source.sink.addresses("web") == WEB
         assert kinds(source) == {Kind.THROTTLED}
-        intervals = [fields["interval"] for event, fields in source.notices if event == "aws.throttled"]
-        assert intervals[:3] == [0.2, 0.4, 0.8]
+        assert stretched(source)[:3] == [0.2, 0.4, 0.8]
+
+
+async def test_a_storm_of_throttling_loses_nothing_and_passes(server: EcsServer, cloud: Cloud) -> None:
+    """A deployment tool empties the account's bucket, so that it refills more slowly than the bridge reads."""
+    server.serve(*(f"n{number:03}" for number in range(200)))
+    bucket = Bucket(20, 100)
+    for operation in READS:
+        server.faults[operation] = lambda _: None if bucket.take() else THROTTLED
+
+    context = RecordingContext(process={"aws": cloud}, patient=True)
+    async with running(adapter(server.aws.url), context) as source:
+        await passes(source)
+        everything = source.sink.addresses("web")
+        bucket.neighbour = 40
+        await eventually(lambda: max(stretched(source), default=0) >= 0.8, timeout=30)
+        assert source.sink.addresses("web") == everything
+        server.tasks[task_arn("t1")].update(lastStatus="STOPPED", desiredStatus="STOPPED")
+        server.run(task_json("late", address="10.7.0.1"))
+
+        bucket.neighbour = 0
+        followed = everything - {"10.0.0.1:8080"} | {"10.7.0.1:8080"}
+        await eventually(lambda: source.sink.addresses("web") == followed, timeout=60)
+        assert source.sink.lost == ["10.0.0.1:8080"]
+        assert kinds(source) == {Kind.THROTTLED}
+
+        server.faults.clear()
+        await passes(source, 6)  # each halves the interval
+        server.faults["ListTasks"] = few_times(1, THROTTLED)
+        await failures(source, 1)
+        assert stretched(source)[-1] == 0.2, "it was back at what is configured"
+
+
+def stretched(source: RecordingContext) -> list[float]:
+    """The intervals that throttling has led to."""
+    return [float(str(fields["interval"])) for event, fields in source.notices if event == "aws.throttled"]
 
 
 @pytest.mark.parametrize("operation", READS)
@@ -111,6 +146,29 @@ async def test_expired_token_is_renewed_once_and_nobody_notices(server: EcsServe
         await passes(source, 3)
 
         assert source.failures == {}
+
+
+async def test_an_endpoint_for_credentials_that_fails_takes_nothing_away(
+    server: EcsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {"AccessKeyId": "ASIATASK", "SecretAccessKey": "s", "Token": "t", "Expiration": "2126-01-01T00:00:00Z"}
+    server.aws.on("", Response(200, JSON, json.dumps(keys).encode()))
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", server.aws.url)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+
+    async with reading(server, impatient()) as source:
+        await passes(source)
+        server.aws.on("", Response(500, JSON, b"{}"))
+        server.faults["ListTasks"] = few_times(1, json_error(400, "ExpiredTokenException"))  # so they are asked for
+        await failures(source, 1)
+        assert source.sink.addresses("web") == WEB
+        assert kinds(source) == {Kind.UNREACHABLE}
+        assert "CredentialRetrievalError" in source.messages
+
+        server.aws.on("", Response(200, JSON, json.dumps(keys).encode()))
+        await passes(source)
+        assert source.sink.lost == []
 
 
 @pytest.mark.parametrize("operation", READS)
@@ -299,3 +357,35 @@ async def test_a_cluster_that_two_roles_lead_to_has_one_reader(server: EcsServer
 
         assert len(server.aws.asked("ListClusters")) == 2
         assert source.sink.calls == [("replace", CLUSTER)]
+
+
+@pytest.mark.parametrize("names", [["prod", CLUSTER], [CLUSTER, "prod"]])
+async def test_a_cluster_that_is_named_twice_has_one_reader(names: list[str], server: EcsServer, cloud: Cloud) -> None:
+    async with reading(server, cloud, clusters=names) as source:
+        await passes(source)
+        listed = len(server.aws.asked("ListTasks"))
+        await passes(source, 3)
+
+        assert source.sink.calls == [("replace", CLUSTER)]
+        ((event, fields),) = source.notices
+        assert (event, fields["names"]) == ("ecs.cluster_named_twice", [CLUSTER, "prod"])
+        assert len(server.aws.asked("ListTasks")) - listed <= 4, "one call for each pass"
+        server.tasks[task_arn("t1")].update(lastStatus="STOPPED", desiredStatus="STOPPED")
+        await eventually(lambda: source.sink.lost == ["10.0.0.1:8080"])
+
+
+async def test_a_cluster_that_one_of_its_names_cannot_read_is_read_by_the_other(
+    server: EcsServer, cloud: Cloud
+) -> None:
+    """The ARN is read under its account's role, the name everywhere."""
+    server.aws.on("AssumeRole", ASSUMED)
+    server.faults["ListTasks"] = lambda request: (
+        json_error(400, "AccessDeniedException") if "ASIAASSUMED" in request.headers["authorization"] else None
+    )
+    accounts = [{}, {"assume_role": ROLE}]
+    async with reading(server, cloud, clusters=["prod", CLUSTER], accounts=accounts) as source:
+        await eventually(lambda: source.sink.addresses("web") == WEB)
+        await failures(source)
+
+        assert ("replace", CLUSTER) in source.sink.calls
+        assert source.sink.lost == []

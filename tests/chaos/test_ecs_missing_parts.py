@@ -1,11 +1,13 @@
 """Definitions, hosts, addresses and tags that cannot be had or understood: one endpoint waits, its neighbours go on."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from adapters._aws import Cloud
-from support.aws import canned_aws, error, json_error, use_credentials
+from bridge.model import Health
+from support.aws import Request, canned_aws, error, json_error, use_credentials
 from support.ecs import (
     CLUSTER,
     container,
@@ -16,6 +18,7 @@ from support.ecs import (
 )
 from support.ecs_reading import failures, on_host, passes, reading
 from support.ecs_server import EcsServer
+from support.fault_proxy import Response
 from support.waiting import eventually
 
 WEB = {"10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"}
@@ -123,6 +126,25 @@ async def test_a_container_instance_that_is_missing_later_costs_no_running_task(
         assert source.sink.addresses("db") == {"10.1.0.1:32768"}
 
 
+async def test_a_host_that_is_drained_changes_nothing_before_ecs_stops_its_tasks(
+    server: EcsServer, cloud: Cloud
+) -> None:
+    on_host(server, "b1")
+    on_host(server, "b2", port=32769)
+    (instance,) = server.instances
+    server.instances[instance] = {**server.instances[instance], "status": "DRAINING"}
+    server.hosts["i-1"] = {"privateIpAddress": "10.1.0.1"}
+
+    async with reading(server, cloud) as source:
+        await passes(source)
+        assert [one.health for one in source.sink.services["db"].values()] == [Health.HEALTHY, Health.HEALTHY]
+
+        server.tasks[task_arn("b1")]["desiredStatus"] = "STOPPED"
+        await eventually(lambda: source.sink.services["db"]["10.1.0.1:32768"].health is Health.DRAINING)
+
+        assert source.sink.services["db"]["10.1.0.1:32769"].health is Health.HEALTHY
+
+
 @pytest.mark.parametrize("unknown", ["instance", "host"])
 async def test_a_task_on_an_unknown_host_waits_with_the_reason(unknown: str, server: EcsServer, cloud: Cloud) -> None:
     on_host(server)
@@ -223,3 +245,49 @@ async def test_malformed_tags_set_one_task_aside(server: EcsServer, cloud: Cloud
 
         assert source.sink.addresses("web") == WEB - {"10.0.0.1:8080"}
         assert "'heavy' must be a whole number" in source.sink.set_aside["web"][0].reason
+
+
+async def test_what_is_known_is_told_while_many_task_definitions_are_still_to_be_read(
+    server: EcsServer, cloud: Cloud
+) -> None:
+    """Each is one call: five hundred take a minute and a half of the budget."""
+    revisions = [f"api:{number}" for number in range(1, 9)]
+    server.define(*(definition_json(each) for each in revisions))
+    server.run(*(task_json(f"a{n}", each, address=f"10.9.0.{n}") for n, each in enumerate(revisions)))
+    told: list[int] = []
+
+    async with reading(server, cloud, patience=0, interval="10ms", starting="healthy") as source:
+        while not source.spoken:
+            told.append(len(source.sink.addresses("api")) + len(source.sink.addresses("web")))
+            await asyncio.sleep(0)
+
+        assert len(source.sink.addresses("api")) == 8
+        assert len(set(told)) > 3, "some were told of before all were known"
+        assert {kind for kind, _ in source.sink.calls[:-1]} == {"add"}
+        assert source.failures == {}
+        assert [fields["left"] for event, fields in source.notices if event == "ecs.definitions_loading"] == [8]
+        assert server.counts()["DescribeTaskDefinition"] == 9
+
+
+async def test_tasks_are_followed_while_new_definitions_are_read(server: EcsServer, cloud: Cloud) -> None:
+    hold = asyncio.Event()
+    describe = server.aws.handler("DescribeTaskDefinition")
+
+    async def slow(request: Request) -> Response:
+        if b"api:1" not in request.body:
+            await hold.wait()
+        answer = describe(request)
+        assert isinstance(answer, Response)
+        return answer
+
+    async with reading(server, cloud, patience=0) as source:
+        await passes(source)
+        server.aws.on("DescribeTaskDefinition", slow)
+        server.define(*(definition_json(f"api:{number}") for number in (1, 2)))
+        server.run(task_json("a1", "api:1", address="10.9.0.1"), task_json("a2", "api:2", address="10.9.0.2"))
+        server.tasks[task_arn("t1")].update(lastStatus="STOPPED", desiredStatus="STOPPED")
+
+        await eventually(lambda: source.sink.addresses("api") == {"10.9.0.1:8080"})
+        assert source.sink.lost == ["10.0.0.1:8080"]
+        hold.set()
+        await eventually(lambda: source.sink.addresses("api") == {"10.9.0.1:8080", "10.9.0.2:8080"})

@@ -7,7 +7,7 @@ import pytest
 
 from adapters._aws import Cloud
 from bridge.model import Health
-from support.aws import REGION, moto_server, use_credentials
+from support.aws import REGION, assumed, moto_server, use_credentials
 from support.ec2 import IMAGE, MotoFleet, failures, passes, reading
 from support.waiting import eventually
 
@@ -91,14 +91,7 @@ async def test_regions_are_scopes_of_their_own(moto: str, fleet: MotoFleet, clou
 async def test_another_account_is_read_under_its_role(moto: str, fleet: MotoFleet, cloud: Cloud) -> None:
     fleet.launch(TAGS, "10.0.0.1")
     role = f"arn:aws:iam::{OTHER_ACCOUNT}:role/xds-bridge"
-    sts = boto3.client("sts", region_name=REGION, endpoint_url=moto)
-    assumed = sts.assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
-    MotoFleet(
-        moto,
-        aws_access_key_id=assumed["AccessKeyId"],
-        aws_secret_access_key=assumed["SecretAccessKey"],
-        aws_session_token=assumed["SessionToken"],
-    ).launch(TAGS, "10.0.0.2")
+    MotoFleet(moto, **assumed(moto, role)).launch(TAGS, "10.0.0.2")
 
     accounts = [{}, {"assume_role": role, "external_id": "tenant-7"}]
     async with reading(moto, cloud, accounts=accounts) as source:

@@ -18,7 +18,7 @@ from bridge.model import (
 from bridge.outage import Failure
 from bridge.registry import Hold, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadReport
-from bridge.supervisor import SourceStatus
+from bridge.supervisor import ReadingStatus, SourceStatus
 from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
 
 DC1, LOCAL = SourceName("dc1"), SourceName("local")
@@ -70,9 +70,11 @@ class FakeReadiness:
 @dataclass
 class FakeReading:
     failures: dict[SourceName, tuple[Failure, ...]] = field(default_factory=dict)
+    readings: tuple[ReadingStatus, ...] = ()
 
     def status(self, source: SourceName) -> SourceStatus:
-        return SourceStatus(source, self.failures.get(source, ()), last_success=1_700_000_000.0, age=2.5, crashes=1)
+        failures = self.failures.get(source, ())
+        return SourceStatus(source, failures, 1_700_000_000.0, age=2.5, crashes=1, readings=self.readings)
 
 
 @dataclass

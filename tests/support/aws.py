@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+import boto3
 import pytest
 from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 from adapters._aws import Cloud
 from support.fault_proxy import Response
+from support.listening import listening
 
 REGION = "eu-west-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -29,6 +31,17 @@ def use_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
+
+
+def assumed(url: str, role: str) -> dict[str, str]:
+    """Credentials in the account of a role, as keyword arguments of a client."""
+    sts = boto3.client("sts", region_name=REGION, endpoint_url=url)
+    found = sts.assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    return {
+        "aws_access_key_id": found["AccessKeyId"],
+        "aws_secret_access_key": found["SecretAccessKey"],
+        "aws_session_token": found["SessionToken"],
+    }
 
 
 def impatient() -> Cloud:
@@ -131,29 +144,33 @@ def _request(headers: Mapping[str, str], body: bytes) -> Request:
     return Request(parameters.get("Action", ""), parameters, body, headers)
 
 
+class Bucket:
+    """The tokens that AWS takes calls from, which belong to the whole account."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self.neighbour = 0.0
+        """Calls per second of somebody else in the account."""
+        self.refused = 0
+        self._rate, self._burst, self._tokens, self._at = rate, burst, burst, 0.0
+
+    def take(self) -> bool:
+        """Whether a call is answered."""
+        now = asyncio.get_running_loop().time()
+        self._tokens = max(0, min(self._burst, self._tokens + (now - self._at) * (self._rate - self.neighbour)))
+        self._at = now
+        if self._tokens < 1:
+            self.refused += 1
+            return False
+        self._tokens -= 1
+        return True
+
+
 @asynccontextmanager
 async def canned_aws() -> AsyncIterator[CannedAws]:
     """A server without answers yet."""
     canned = CannedAws()
-    connections: set[asyncio.Task[None]] = set()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        connections.add(task)
-        task.add_done_callback(connections.discard)
-        await canned.serve(reader, writer)
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    canned.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(canned.serve) as canned.port:
         yield canned
-    finally:
-        server.close()
-        for task in connections:
-            task.cancel()
-        if connections:
-            await asyncio.wait(connections)
 
 
 async def hang(_: Request) -> Response:

@@ -19,8 +19,8 @@ class Backends:
     addresses: dict[str, EndpointKey] = field(default_factory=dict)
     _runners: dict[str, web.AppRunner] = field(default_factory=dict)
 
-    async def start(self, name: str, host: str = "127.0.0.1") -> EndpointKey:
-        """Start a backend on a port from the OS."""
+    async def start(self, name: str, host: str = "127.0.0.1", port: int = 0) -> EndpointKey:
+        """Start a backend, on a port from the OS where none is given."""
 
         async def answer(_request: web.Request) -> web.Response:
             self.requests[name] += 1
@@ -30,7 +30,7 @@ class Backends:
         application.router.add_route("*", "/{path:.*}", answer)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()
-        await web.TCPSite(runner, host, 0).start()
+        await web.TCPSite(runner, host, port).start()
         self._runners[name] = runner
         self.addresses[name] = EndpointKey(host, runner.addresses[0][1])
         return self.addresses[name]

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,6 +34,8 @@ class BridgeProcess:
             **config,
         }
         self.write(self.settings)
+        self.environment: Mapping[str, str] = {}
+        """Variables beyond those of the tests, with which it is started."""
         self._process: asyncio.subprocess.Process | None = None
 
     def write(self, config: Json) -> None:
@@ -74,7 +77,7 @@ class BridgeProcess:
                 str(self.config),
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
             )
         await eventually(
             lambda: self._answers("/readyz" if ready else "/livez"), timeout=60, what=f"the bridge; see {self.log}"

@@ -64,6 +64,14 @@ class MotoFleet:
         self.client.stop_instances(InstanceIds=list(instances))
 
     @staticmethod
+    def tell(instance: str, state: str, region: str = REGION) -> None:
+        """Let an instance be in a state that moto passes over."""
+        for reservation in ec2_backends[DEFAULT_ACCOUNT_ID][region].reservations.values():
+            for each in reservation.instances:
+                if each.id == instance:
+                    each.instance_state.name = state
+
+    @staticmethod
     def forget(instance: str, region: str = REGION) -> None:
         """Let EC2 know nothing of an instance any more, as some time after it has ended."""
         for reservation in ec2_backends[DEFAULT_ACCOUNT_ID][region].reservations.values():

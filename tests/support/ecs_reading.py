@@ -13,7 +13,7 @@ from support.recording import RecordingContext, running
 __all__ = ["adapter", "failures", "on_host", "passes", "reading"]
 
 
-def adapter(url: str, **config: object) -> EcsAdapter:
+def adapter(url: str, patience: float | None = None, **config: object) -> EcsAdapter:
     """A source that reads the cluster `prod` ten times a second; `config` replaces and adds keys."""
     keys: dict[str, object] = {
         "region": REGION,
@@ -22,14 +22,16 @@ def adapter(url: str, **config: object) -> EcsAdapter:
         "interval": "100ms",
         "api_budget": 100,
     }
-    return EcsAdapter(Config.model_validate(keys | config))
+    return EcsAdapter(Config.model_validate(keys | config), patience)
 
 
 @asynccontextmanager
-async def reading(server: EcsServer | str, cloud: Cloud, **config: object) -> AsyncIterator[RecordingContext]:
+async def reading(
+    server: EcsServer | str, cloud: Cloud, /, patience: float | None = None, **config: object
+) -> AsyncIterator[RecordingContext]:
     """Run such a source as the bridge does, quickly."""
     url = server if isinstance(server, str) else server.aws.url
-    async with running(adapter(url, **config), RecordingContext(process={"aws": cloud})) as context:
+    async with running(adapter(url, patience, **config), RecordingContext(process={"aws": cloud})) as context:
         yield context
 
 

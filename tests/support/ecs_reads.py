@@ -4,17 +4,16 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from adapters._aws import AwsError
+from adapters._aws.instance import Instance, Zone
 from adapters.ecs.client import Description
 from adapters.ecs.payload import (
     Cluster,
     ContainerInstance,
     Failure,
-    Instance,
     Interface,
     Machine,
     Task,
     TaskDefinition,
-    Zone,
 )
 
 
@@ -49,9 +48,9 @@ class MemoryReads:
         found = self.clusters.get(name)
         return Description((found,) if found else (), () if found else (Failure(name, "MISSING"),))
 
-    async def task_arns(self, cluster: str) -> AsyncIterator[tuple[str, ...]]:
-        self._ask("task_arns", cluster)
-        yield tuple(self.running)
+    async def task_arns(self, cluster: str, *, stopping: bool = False) -> AsyncIterator[tuple[str, ...]]:
+        self._ask("stopping_arns" if stopping else "task_arns", cluster)
+        yield tuple(arn for arn, one in self.running.items() if (one.desired_status == "STOPPED") == stopping)
 
     async def tasks(self, cluster: str, arns: Sequence[str]) -> Description[Task]:
         self._ask("tasks", *arns)

@@ -91,7 +91,7 @@ class EcsServer:
         listed = sorted(
             name
             for name, task in self.tasks.items()
-            if task["desiredStatus"] == "RUNNING" and task["clusterArn"] == asked["cluster"]
+            if task["desiredStatus"] == asked.get("desiredStatus", "RUNNING") and task["clusterArn"] == asked["cluster"]
         )
         start = int(str(asked.get("nextToken", 0)))
         following = {"nextToken": str(start + PAGE)} if start + PAGE < len(listed) else {}

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from support.listening import listening
+
 
 @dataclass(frozen=True)
 class Response:
@@ -208,22 +210,5 @@ async def _chunks(upstream: asyncio.StreamReader) -> bytes:
 async def fault_proxy(upstream: str) -> AsyncIterator[FaultProxy]:
     """A proxy in front of `upstream`, on a port of its own."""
     proxy = FaultProxy(upstream)
-    connections: set[asyncio.Task[None]] = set()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        connections.add(task)
-        task.add_done_callback(connections.discard)
-        await proxy.serve(reader, writer)
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(proxy.serve) as proxy.port:
         yield proxy
-    finally:
-        server.close()
-        for task in connections:
-            task.cancel()
-        if connections:
-            await asyncio.wait(connections)

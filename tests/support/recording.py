@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 from bridge.adapter import Adapter
 from bridge.errors import SourceError
 from bridge.model import Endpoint, Entry, InstanceId, Scope, ServiceName, SetAside, SourceName
+from bridge.poll import Poll
 
 T = TypeVar("T")
 
@@ -27,6 +28,8 @@ class RecordingSink:
         """Every address and port of an endpoint that was reported once and then was not, in order."""
         self.doubts: list[tuple[Scope | None, str]] = []
         self._said: dict[Scope, dict[ServiceName, frozenset[Entry]]] = {}
+        self.removed: set[InstanceId] = set()
+        """Every instance that was reported as ended."""
 
     def replace(
         self,
@@ -37,6 +40,7 @@ class RecordingSink:
         removed: frozenset[InstanceId] = frozenset(),
     ) -> None:
         self.calls.append(("replace" if complete else "add", scope))
+        self.removed |= removed
         known = self.state.get(scope, {})
         if complete:
             self._set(scope, dict(services))
@@ -107,10 +111,16 @@ class RecordingContext:
 
     Args:
         process: what sources of one process share; give several contexts the same dictionary.
+        patient: retry no sooner than a failure says.
     """
 
     def __init__(
-        self, source: str = "source", *, allow_empty: bool = False, process: dict[str, object] | None = None
+        self,
+        source: str = "source",
+        *,
+        allow_empty: bool = False,
+        process: dict[str, object] | None = None,
+        patient: bool = False,
     ) -> None:
         self.source = SourceName(source)
         self.allow_empty = allow_empty
@@ -119,7 +129,9 @@ class RecordingContext:
         self.failures: dict[str, list[SourceError]] = defaultdict(list)
         self.successes: Counter[str] = Counter()
         self.requests: Counter[tuple[str, str]] = Counter()
+        self.polls: dict[str, Poll] = {}
         self._process = {} if process is None else process
+        self._patient = patient
 
     @property
     def spoken(self) -> bool:
@@ -136,13 +148,13 @@ class RecordingContext:
             yield
             await asyncio.sleep(interval)
 
-    async def supervise(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def supervise(self, name: str, work: Callable[[], Awaitable[None]], *, vital: bool = True) -> None:
         while True:
             try:
                 await work()
             except SourceError as error:
                 self.failures[name].append(error)
-                await asyncio.sleep(RETRY_AFTER)
+                await asyncio.sleep((self._patient and error.retry_after) or RETRY_AFTER)
             else:
                 return
 
@@ -152,6 +164,9 @@ class RecordingContext:
     def requested(self, operation: str, code: str, duration: float) -> None:
         assert duration >= 0
         self.requests[operation, code] += 1
+
+    def polled(self, name: str, poll: Poll) -> None:
+        self.polls[name] = poll
 
     def noticed(self, event: str, **fields: object) -> None:
         self.notices.append((event, fields))

@@ -178,6 +178,23 @@ async def test_expired_credentials_are_looked_for_once_anew(
     assert [code for _, code in counted] == ["200", "ExpiredToken", "200"]
 
 
+async def test_credentials_that_are_over_by_the_clock_of_this_machine_are_no_bug(
+    api: Api, aws: CannedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK then raises a mere `RuntimeError`."""
+    keys = {"AccessKeyId": "ASIATASK", "SecretAccessKey": "s", "Token": "t", "Expiration": "2001-01-01T00:00:00Z"}
+    aws.on("", Response(200, JSON, json.dumps(keys).encode()))
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", aws.url)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+    with pytest.raises(AwsError, match="is the clock of this machine right") as caught:
+        await describe(api)
+
+    assert caught.value.kind is Kind.EXPIRED
+    assert aws.asked("DescribeInstances") == []
+
+
 async def test_missing_credentials_are_found_when_they_come(
     api: Api, aws: CannedAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,3 +373,8 @@ async def test_sources_share_clients_and_the_lowest_budget(cloud: Cloud, aws: Ca
         assert first.budget is second.budget
         assert first.budget.rate == 2
         assert aws.connections == 1
+        branch = second.branch()
+        del second
+        assert first.budget.rate == 2
+        del branch
+        assert first.budget.rate == 5

@@ -43,14 +43,17 @@ async def test_who_is_cancelled_while_waiting_gives_the_place_back() -> None:
     assert budget.left == pytest.approx(0.005, abs=0.001)
 
 
-async def test_a_lower_limit_holds_from_then_on() -> None:
-    budget = Budget(10)
+async def test_the_lowest_limit_holds_for_as_long_as_its_user_is_there() -> None:
+    budget, first, second = Budget(10), threading.Event(), threading.Event()
 
-    budget.limit(20)
-    assert budget.rate == 10
-    budget.limit(1)
+    budget.limit(first, 20)
+    budget.limit(second, 1)
     assert budget.rate == 1
     assert budget.left == 5
+    del second
+    assert budget.rate == 20
+    del first
+    assert budget.rate == 10
 
 
 def test_what_all_users_want_counts_for_as_long_as_they_are_there() -> None:

@@ -3,6 +3,7 @@ from pydantic import ValidationError
 
 from adapters._aws import AwsConfig, Place
 
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/xds-bridge"
 ROLE = "arn:aws:iam::123456789012:role/team/xds-bridge"
 
 
@@ -21,6 +22,17 @@ def test_what_is_right_is_taken() -> None:
     assert [account.assume_role for account in config.accounts] == [None, ROLE]
 
 
+def test_a_queue_or_several_may_be_named() -> None:
+    one = AwsConfig.model_validate({"events": {"queue": QUEUE}})
+    both = {"regions": ["eu-west-1", "eu-west-2"], "events": {"queue": [QUEUE, QUEUE.replace("t-1", "t-2")]}}
+    several = AwsConfig.model_validate(both)
+
+    assert one.events
+    assert (one.events.queue, one.events.heartbeat, one.events.reconcile) == ((QUEUE,), 180, 300)
+    assert several.events
+    assert [queue.region for queue in several.events.queues] == ["eu-west-1", "eu-west-2"]
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -35,6 +47,11 @@ def test_what_is_right_is_taken() -> None:
         ({"api_budget": 0}, "greater than 0"),
         ({"timeout": "2m"}, "less than or equal to 60"),
         ({"access_key": "AKIA"}, "Extra inputs"),
+        ({"events": {"queue": "xds-bridge"}}, "is not the URL of a queue"),
+        ({"events": {"queue": []}}, "at least 1 item"),
+        ({"events": {}}, "Field required"),
+        ({"region": "eu-west-2", "events": {"queue": QUEUE}}, "in none of the regions that are read: eu-west-2"),
+        ({"region": "eu-west-1", "events": {"queue": [QUEUE, QUEUE]}}, "which can have one queue"),
     ],
 )
 def test_what_is_wrong_is_refused(keys: dict[str, object], message: str) -> None:

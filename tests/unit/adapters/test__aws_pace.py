@@ -3,7 +3,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters._aws import Api, AwsError, Cloud, Kind, Pace, Place
+from adapters._aws import Api, AwsError, Cloud, Kind, Operation, Pace, Place
+from bridge.poll import Bucket, Calls, Poll
 from support.aws import canned_aws, document, use_credentials
 from support.recording import RecordingContext
 from support.ticks import ManualTicks
@@ -60,6 +61,31 @@ async def test_throttling_doubles_the_interval_and_success_brings_it_back(
     assert {event for event, _ in context.notices} == {"aws.throttled"}
 
 
+async def test_what_is_throttled_after_each_pass_stretches_as_far_and_comes_back(pace: Pace, api: Api) -> None:
+    """What surrounds the tasks of ECS is asked for when the pass itself is over, and has not been throttled."""
+    intervals = []
+    for _ in range(5):
+        await passed(pace, api, 1)
+        pace.slow_down(THROTTLED)
+        intervals.append(pace.interval)
+        assert THROTTLED.retry_after == pace.interval
+    for _ in range(4):
+        await passed(pace, api, 1)
+        intervals.append(pace.interval)
+
+    assert intervals == [60, 120, 240, 300, 300, 150, 75, 37.5, 30]
+
+
+@pytest.mark.parametrize(("timeout", "deadline"), [(0.1, 60), (10, 60), (60, 259)])
+def test_a_pass_may_take_as_long_as_one_call_with_all_its_tries(
+    timeout: float, deadline: float, context: TickedContext
+) -> None:
+    """60 s to connect and answer in 4 tries, with pauses of 1, 2 and 4 s; connecting has 3 s at the most."""
+    api = Cloud(attempts=4).api(Place("eu-west-1", timeout=timeout), 5, context.requested)
+
+    assert api.longest <= Pace(context, 30, api).deadline == deadline
+
+
 async def test_other_failures_leave_the_interval_alone(pace: Pace, api: Api) -> None:
     with pytest.raises(AwsError) as caught:
         await passed(pace, api, 1, AwsError("no", Kind.DENIED, "UnauthorizedOperation", retry_after=60))
@@ -81,6 +107,28 @@ async def test_the_interval_is_never_shorter_than_the_calls_of_a_pass_take(
     ((event, fields),) = context.notices
     assert event == "aws.interval_stretched"
     assert fields == {"place": "self/eu-west-1", "configured": 30, "interval": 40.0, "calls": 200, "budget": 5}
+
+
+async def test_what_a_pass_cost_is_told(context: TickedContext) -> None:
+    declared = Operation("ecs", "ListTasks", "EcsTasks", Bucket("reads", 20, 100))
+    api = Cloud().api(Place("eu-west-1"), 5, context.requested, (declared,))
+    pace = Pace(context, 30, api, "cluster")
+    api.calls_by_operation["ecs", "ListTasks"] = 7
+
+    async with pace.turn():
+        api.calls += 200
+        api.calls_by_operation["ecs", "ListTasks"] += 199
+        api.calls_by_operation["ecs", "DescribeTasks"] += 1
+
+    told = context.polls["cluster"]
+    assert told == Poll(
+        "self/eu-west-1", (Calls("ecs.DescribeTasks", 1), Calls("ecs.ListTasks", 199, declared.bucket)), 30, 40, 5
+    )
+    assert told.count == 200
+
+    pace.slow_down(THROTTLED)
+    slowed = context.polls["cluster"]
+    assert (slowed.interval, slowed.calls) == (80, told.calls)
 
 
 async def test_a_pass_that_breaks_off_does_not_make_the_next_one_look_cheap(pace: Pace, api: Api) -> None:
@@ -124,6 +172,65 @@ async def test_waiting_for_a_budget_that_many_share_is_not_against_the_deadline(
                 tasks.create_task(read(branch, pace))
 
         assert [pace.interval for pace in paces] == [pytest.approx(branches * calls / rate)] * branches
+
+
+async def test_passes_are_rare_while_something_else_tells_of_changes(api: Api, context: TickedContext) -> None:
+    passes, relief = 0, [0.0]
+    pace = Pace(context, 30, api)
+    pace.relieved_by(lambda: relief[0])
+
+    async def work() -> None:
+        nonlocal passes
+        async for _ in pace.ticks():
+            async with pace.turn():
+                passes += 1
+
+    async def tick() -> tuple[int, float]:
+        context.manual.tick()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return passes, pace.interval
+
+    task = asyncio.create_task(work())
+    await eventually(lambda: passes == 1)
+    seen = [await tick()]
+    for seconds in (300.0, 300.0, 300.0, 0.0, 0.0, 300.0, 300.0):
+        relief[0] = seconds
+        seen.append(await tick())
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert seen == [(2, 30), (3, 300), (3, 300), (3, 300), (4, 30), (5, 30), (6, 300), (6, 300)]
+    assert context.manual.intervals == [30], "the clock ticks on, so that short polling is back at once"
+
+
+async def test_a_rare_pass_comes_when_its_time_has_come(api: Api, context: TickedContext) -> None:
+    passes = 0
+    pace = Pace(context, 0.01, api)
+    pace.relieved_by(lambda: 0.05)
+
+    async def work() -> None:
+        nonlocal passes
+        async for _ in pace.ticks():
+            passes += 1
+
+    def due() -> bool:
+        context.manual.tick()
+        return passes == 3
+
+    task = asyncio.create_task(work())
+    await eventually(due)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_calls_of_rare_passes_are_no_reason_to_stretch(api: Api, context: TickedContext) -> None:
+    pace = Pace(context, 30, api)
+    pace.relieved_by(lambda: 300.0)
+    await passed(pace, api, 1000)
+
+    assert (pace.polling, pace.interval) == (30, 300)
+    assert context.notices == []
 
 
 async def test_somebody_elses_time_out_is_not_the_deadline(pace: Pace) -> None:

@@ -12,11 +12,13 @@ def test_what_is_right_is_taken() -> None:
             "interval": "10s",
             "address": "ipv6",
             "device_index": 1,
+            "metadata": ["type", "lifecycle"],
         }
     )
 
     assert config.filters == {"tag:env": ("prod",)}
     assert (config.interval, config.address, config.device_index) == (10, "ipv6", 1)
+    assert config.metadata == ("type", "lifecycle")
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,7 @@ def test_what_is_right_is_taken() -> None:
         ({"filters": {"tag-key": ["env"]}}, "tag-key is the bridge's own filter"),
         ({"interval": "10ms"}, "greater than or equal to 0.1"),
         ({"address": "elastic"}, "'private', 'public' or 'ipv6'"),
+        ({"metadata": ["colour"]}, "'instance_id', 'type', 'subnet', 'vpc' or 'lifecycle'"),
         ({"device_index": -1}, "greater than or equal to 0"),
         ({"label_prefix": "*"}, "match pattern"),
         ({"label_prefix": ""}, "at least 1 character"),

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters._aws.instance import Instance, Placement, State, Tag
 from adapters.ec2.fleet import PASSES, Fleet
-from adapters.ec2.payload import Instance, Placement, State, Tag
 
 TAG = "xds-service"
 
@@ -146,6 +146,46 @@ def test_a_state_that_nobody_knows_changes_nothing() -> None:
     assert kept.state.name == "stopping"
 
 
+@pytest.mark.parametrize("state", ["pending", "running", "stopping", "shutting-down", "stopped"])
+def test_a_terminated_instance_never_comes_back(state: str) -> None:
+    """Answers of EC2 may be older than the one before."""
+    known = fleet(instance("a"), instance("b"))
+    assert passed(known, instance("a"), instance("b", "terminated")) == {"b"}
+
+    assert passed(known, instance("a"), instance("b", state)) == set()
+    assert ids(known) == ["a"]
+
+
+def test_a_stopped_instance_may_start_again() -> None:
+    known = fleet(instance("a"))
+    passed(known, instance("a", "stopped"))
+
+    passed(known, instance("a"))
+
+    (started,) = known
+    assert started.state.name == "running"
+
+
+def test_an_instance_that_shuts_down_does_not_run_again() -> None:
+    known = fleet(instance("a"))
+    passed(known, instance("a", "shutting-down"))
+
+    passed(known, instance("a"))
+
+    (kept,) = known
+    assert kept.state.name == "shutting-down"
+
+
+def test_only_so_many_terminated_instances_are_remembered_and_those_still_shown_last() -> None:
+    known = Fleet(TAG, apart=0, remembered=2)
+    for identity in "abac":
+        passed(known, instance(identity, "terminated"))
+
+    passed(known, *map(instance, "abc"))
+
+    assert ids(known) == ["b"]
+
+
 IDS = st.sampled_from("abcd")
 SIGHTS = st.builds(instance, IDS, st.sampled_from(["pending", "running", "stopping", "shutting-down"]))
 
@@ -161,3 +201,22 @@ def test_no_instance_goes_while_ec2_knows_it_as_alive(passes: list[tuple[list[In
 
     assert {"a", "b"} <= set(ids(known))
     assert PASSES == 2
+
+
+def test_an_instance_that_is_about_to_end_is_so_until_the_warning_is_stale() -> None:
+    known = fleet(instance("i-1"))
+    known.warn("i-1", 180)
+    known.warn("i-1", 150)
+
+    assert [known.leaving("i-1", now) for now in (0, 179, 180, 181)] == [True, True, False, False]
+
+
+def test_a_warning_ends_with_its_instance() -> None:
+    known = fleet(instance("i-1"))
+    known.warn("i-1", 180)
+    known.warn("i-2", 180)
+    known.update([instance("i-1", "stopped")])
+    known.update([instance("i-1"), instance("i-2")])
+
+    assert not known.leaving("i-1", 0), "it was started again"
+    assert not known.leaving("i-2", 0), "nobody knew it when it was warned"

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters._aws.instance import Instance
 from adapters.ec2.config import Config
 from adapters.ec2.mapping import KNOWN_STATES, Mapper, Sight
-from adapters.ec2.payload import Instance, instances
+from adapters.ec2.payload import instances
 from bridge.model import Endpoint, Entry, Health, InstanceId, Locality, SetAside, UpstreamProtocol
 
 Json = dict[str, object]
@@ -88,6 +89,13 @@ def test_an_impaired_instance_is_unhealthy_and_a_leaving_one_stays_draining() ->
     assert only(Sight(instance(state="stopping"), impaired=True)).health is Health.DRAINING
 
 
+def test_an_instance_that_was_said_to_end_soon_is_draining_unless_it_serves_nothing_yet() -> None:
+    assert only(Sight(instance(), leaving=True)).health is Health.DRAINING
+    assert only(Sight(instance(), leaving=True, impaired=True)).health is Health.DRAINING
+    assert mapped(Sight(instance(state="pending"), leaving=True)) == {"web": None}
+    assert mapped(Sight(instance(), leaving=True, lifecycle="Warmed:Running")) == {"web": None}
+
+
 @pytest.mark.parametrize(
     ("lifecycle", "health"),
     [
@@ -120,6 +128,23 @@ def test_one_instance_can_serve_several_services() -> None:
     }
     assert {entry.weight for entry in found.values() if isinstance(entry, Endpoint)} == {3}
     assert {entry.protocol for entry in found.values() if isinstance(entry, Endpoint)} == {UpstreamProtocol.GRPC}
+
+
+def test_facts_become_metadata_on_request_and_tags_win() -> None:
+    told: Json = {"InstanceType": "m7g.large", "SubnetId": "subnet-1", "VpcId": "vpc-1", "InstanceLifecycle": "spot"}
+    facts = ["vpc", "type", "lifecycle", "subnet", "instance_id"]
+    found = instance({**TAGS, "xds-meta-type": "mine", "xds-meta-version": "v1"}, fields=told)
+
+    assert only(found, metadata=facts).metadata == (
+        ("instance_id", "i-0123456789abcdef0"),
+        ("lifecycle", "spot"),
+        ("subnet", "subnet-1"),
+        ("type", "mine"),
+        ("version", "v1"),
+        ("vpc", "vpc-1"),
+    )
+    assert only(found).metadata == (("type", "mine"), ("version", "v1"))
+    assert only(instance(), metadata=["lifecycle"]).metadata == (), "an instance on demand has none"
 
 
 def test_tags_speak_for_the_locality_and_the_metadata() -> None:

@@ -4,7 +4,7 @@ from adapters._aws import AwsError, Kind
 from adapters.ecs.cluster import CONFIRM_AFTER, NO_CLUSTER, ClusterGoneError, ClusterReader
 from adapters.ecs.config import Config
 from adapters.ecs.payload import Cluster
-from bridge.model import Scope
+from bridge.model import Health, Scope
 from support.ecs import CLUSTER, definition, definition_arn, task, task_arn
 from support.ecs_reads import MemoryReads
 from support.recording import RecordingContext
@@ -162,22 +162,53 @@ async def test_ended_tasks_go_in_a_partial_pass_too(reads: MemoryReads, context:
     assert context.sink.lost == ["10.0.0.1:8080"]
 
 
-async def test_who_never_saw_a_cluster_does_not_report_its_end(reads: MemoryReads, context: RecordingContext) -> None:
-    """Another account's credentials find nothing under the ARN; that says nothing about what somebody else reads."""
-    await passed(ClusterReader(Config(), CLUSTER), reads, context)
-    stranger = ClusterReader(Config(), CLUSTER)
+async def test_cluster_that_ended_before_the_process_began_is_reported_as_empty_and_without_evidence(
+    reads: MemoryReads, context: RecordingContext
+) -> None:
+    """What somebody knew of it before is for them to judge: nobody has seen these tasks end."""
+    reader = ClusterReader(Config(), CLUSTER)
     reads.errors["task_arns"] = NOT_FOUND
     reads.clusters.clear()
 
-    await passed(stranger, reads, context)
-    with pytest.raises(ClusterGoneError):
-        await passed(stranger, reads, context, CONFIRM_AFTER)
+    await passed(reader, reads, context)
+    assert context.sink.calls == [("add", CLUSTER)], "it was said once only"
+    for now in (CONFIRM_AFTER, 2 * CONFIRM_AFTER):
+        with pytest.raises(ClusterGoneError):
+            await passed(reader, reads, context, now)
 
-    assert context.sink.lost == []
-    assert context.sink.calls.count(("replace", Scope(CLUSTER))) == 1, "that of the one that reads it"
-    assert stranger.spoken
-    assert not stranger.reported
+    assert context.sink.calls == [("add", CLUSTER), ("replace", CLUSTER)]
+    assert context.sink.state == {Scope(CLUSTER): {}}
+    assert context.sink.removed == set()
+    assert reader.spoken
+
+
+async def test_task_that_is_to_stop_when_the_process_begins_is_drained(
+    reads: MemoryReads, context: RecordingContext
+) -> None:
+    """Only those that are to run are listed; who is to stop after that is known already."""
+    reads.running[task_arn("t1")] = task("t1", desiredStatus="STOPPED")
+    reads.running[task_arn("t3")] = task("t3", desiredStatus="STOPPED", lastStatus="STOPPED", address="10.0.0.3")
+    reader = ClusterReader(Config(), CLUSTER)
+
+    assert await passed(reader, reads, context) == ()
+    assert await passed(reader, reads, context, 1) == ()
+
+    healths = {key: endpoint.health for key, endpoint in context.sink.services["web"].items()}
+    assert healths == {"10.0.0.1:8080": Health.DRAINING, "10.0.0.2:8080": Health.HEALTHY}
+    assert reads.operations().count("stopping_arns") == 1
+
+
+async def test_tasks_that_are_to_stop_are_looked_for_until_they_could_be_listed(
+    reads: MemoryReads, context: RecordingContext
+) -> None:
+    reads.running[task_arn("t1")] = task("t1", desiredStatus="STOPPED")
+    reads.errors["stopping_arns"] = UNAVAILABLE
+    reader = ClusterReader(Config(), CLUSTER)
+    assert await passed(reader, reads, context) == (UNAVAILABLE,)
+    assert context.sink.addresses("web") == {"10.0.0.2:8080"}
+    assert not reader.spoken
     reads.errors.clear()
-    reads.running.clear()
-    await passed(stranger, reads, context, 2 * CONFIRM_AFTER)
-    assert context.sink.calls[-1] == ("replace", CLUSTER), "once it sees the cluster it speaks for it"
+
+    await passed(reader, reads, context, 1)
+
+    assert context.sink.addresses("web") == {"10.0.0.1:8080", "10.0.0.2:8080"}

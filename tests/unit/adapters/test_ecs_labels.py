@@ -50,7 +50,7 @@ def test_port_mapping_called_like_the_service_is_the_one() -> None:
 
 def test_ambiguous_port_is_set_aside_with_what_to_write() -> None:
     assert (
-        "ambiguous, the container has the TCP ports 8080, 9090; write web:PORT"
+        "ambiguous, the container has the TCP ports 8080, 9090; write web:8080 or web:9090 where it says web"
         in refused(task(), web(8080, 9090))["web"]
     )
     ranged: Json = {"containerPortRange": "9000-9010"}

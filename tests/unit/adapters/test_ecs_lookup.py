@@ -1,12 +1,14 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from adapters._aws import AwsError, Kind
+from adapters._aws.instance import Association, Instance, State, Zone
 from adapters.ecs.address import Surroundings
 from adapters.ecs.config import AddressType, Config
 from adapters.ecs.lookup import ADDRESSES_FOR, REFUSED_FOR, ZONES_FOR, Lookup
-from adapters.ecs.payload import Association, ContainerInstance, Instance, Interface, Machine, Task, Zone
+from adapters.ecs.payload import ContainerInstance, Interface, Machine, Task
 from support.ecs import CLUSTER, definition, definition_arn, task
 from support.ecs_reads import MemoryReads
 
@@ -23,7 +25,7 @@ def reads() -> MemoryReads:
         reads.definitions[definition_arn(name)] = definition(name, mode=mode)
     reads.instances_by_arn["ci1"] = ContainerInstance("ci1", "i-1")
     reads.hosts["i-1"] = Instance("i-1", private_ip_address="10.1.0.1", public_ip_address="54.0.0.1")
-    reads.addresses["eni-1"] = Interface("eni-1", Association("54.0.0.9"))
+    reads.addresses["eni-1"] = Interface("eni-1", association=Association("54.0.0.9"))
     reads.zone_list = (Zone("eu-west-1a", "euw1-az2"),)
     return reads
 
@@ -148,6 +150,33 @@ async def test_public_addresses_are_read_again_and_never_lost(reads: MemoryReads
     assert host.addresses[AddressType.PUBLIC] == "54.0.0.2"
 
 
+@pytest.mark.parametrize("kind", [AddressType.PUBLIC, AddressType.IPV6])
+async def test_address_that_was_taken_from_a_running_host_is_gone(kind: AddressType, reads: MemoryReads) -> None:
+    lookup, tasks = Lookup(Config(address=kind)), [task("t1", "db:1", containerInstanceArn="ci1")]
+    told = Instance("i-1", private_ip_address="10.1.0.1")
+    reads.hosts["i-1"] = replace(told, public_ip_address="54.0.0.1", ipv6_address="2001:db8::1")
+    await resolved(lookup, reads, tasks)
+
+    for number, (state, kept) in enumerate([("stopping", True), ("", True), ("running", False)], start=1):
+        reads.hosts["i-1"] = replace(told, state=State(state))
+        assert (await resolved(lookup, reads, tasks, number * ADDRESSES_FOR))[0] == ["instances"]
+        assert bool(host_address(lookup, tasks[0], kind)) is kept
+
+
+async def test_public_address_that_was_taken_from_the_interface_of_a_serving_task_is_gone(reads: MemoryReads) -> None:
+    lookup = Lookup(Config(address=AddressType.PUBLIC))
+    serving = task("t1", attachments=INTERFACE)
+    draining = task("t1", attachments=INTERFACE, desiredStatus="STOPPED")
+    await resolved(lookup, reads, [serving])
+
+    for number, (seen, status, kept) in enumerate(
+        [(draining, "in-use", True), (serving, "detaching", True), (serving, "in-use", False)], start=1
+    ):
+        reads.addresses["eni-1"] = Interface("eni-1", status)
+        assert (await resolved(lookup, reads, [seen], number * ADDRESSES_FOR))[0] == ["interfaces"]
+        assert bool(surroundings(lookup, seen).public_address) is kept
+
+
 async def test_zone_ids_are_read_once_a_day(reads: MemoryReads) -> None:
     lookup, tasks = Lookup(Config(zone_ids=True)), [task("t1")]
     reads.errors["zones"] = UNAVAILABLE
@@ -179,7 +208,7 @@ async def test_public_address_that_is_given_later_is_found_at_once(reads: Memory
     reads.hosts["i-1"] = Instance("i-1", private_ip_address="10.1.0.1")
     await resolved(lookup, reads, tasks)
     assert surroundings(lookup, tasks[0]).public_address == ""
-    reads.addresses["eni-1"] = Interface("eni-1", Association("54.0.0.9"))
+    reads.addresses["eni-1"] = Interface("eni-1", association=Association("54.0.0.9"))
     reads.hosts["i-1"] = Instance("i-1", public_ip_address="54.0.0.1")
 
     assert sorted((await resolved(lookup, reads, tasks))[0]) == ["instances", "interfaces"]
@@ -202,3 +231,17 @@ async def test_machine_that_is_none_of_ec2_is_read_again_and_never_lost(reads: M
         reads.managed["mi-1"] = Machine("mi-1", told)
         assert (await resolved(lookup, reads, tasks, now * ADDRESSES_FOR))[0] == ["machines"]
         assert host_address(lookup, tasks[0], AddressType.PRIVATE) == known
+
+
+async def test_what_some_tasks_need_is_asked_for_without_renewing_or_forgetting_the_rest(reads: MemoryReads) -> None:
+    lookup = Lookup(Config(address=AddressType.PUBLIC), kept=0)
+    old = [task("t1", attachments=INTERFACE), task("t2", "db:1", containerInstanceArn="ci1")]
+    await resolved(lookup, reads, old)
+    late = ADDRESSES_FOR + 1
+
+    errors = await lookup.resolve(reads, CLUSTER, [task("t3", "agent:1"), old[0]], late, part=True)
+
+    assert errors == ()
+    assert reads.operations() == ["task_definition"]
+    assert lookup.surround(old[1]) is not None, "it is not forgotten"
+    assert sorted((await resolved(lookup, reads, old, late))[0]) == ["instances", "interfaces"]

@@ -1,11 +1,9 @@
 import json
-import logging
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import CollectionNode, Node, ScalarNode
 
 from bridge.cli import main
+from support.cli import Command, commands
 from support.ports import free_port
 
 ENDPOINTS = """services:
@@ -24,34 +23,10 @@ ENDPOINTS = """services:
 """
 
 
-@dataclass
-class Outcome:
-    status: int
-    output: str
-    error: str
-
-
-Command = Callable[..., Outcome]
-
-
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    """Run a command in this process; logging is put back afterwards."""
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(os, "_exit", sys.exit)  # the tests go on
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-
-    def run(*arguments: str) -> Outcome:
-        with pytest.raises(SystemExit) as caught:
-            main(arguments)
-        captured = capsys.readouterr()
-        return Outcome(int(caught.value.code or 0), captured.out, captured.err)
-
-    yield run
-    logging.captureWarnings(False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    with commands(capsys, monkeypatch) as command:
+        yield command
 
 
 @pytest.fixture
@@ -179,6 +154,22 @@ def test_check_live_shows_services_whose_names_are_refused(command: Command, con
     assert "holds the control character" in outcome.output
     assert "does not have 1 to 255 characters" in outcome.output
     assert "nowhere:80" in outcome.output
+
+
+def test_check_tells_what_shares_need_and_live_which_rules_are_for_nobody(command: Command, config: Path) -> None:
+    rules = (
+        "services:\n  - {match: 'we*', merge: {policy: weighted, weights: {local: 1}}, cluster: {lb_policy: RANDOM}}\n"
+        "  - {match: wbe, merge: {policy: first}}\n"
+    )
+    config.write_text(config.read_text(encoding="utf-8") + rules, encoding="utf-8")
+
+    outcome = command("check", "--live", "--config", str(config))
+
+    assert outcome.status == 0
+    assert ["we*", "weighted", "lb_policy"] in [line.split() for line in outcome.output.splitlines()]
+    assert "note: services[0].cluster: RANDOM does not keep to shares" in outcome.output
+    assert "note: services[1]: no source has an endpoint of a service 'wbe'" in outcome.output
+    assert "a service 'we*'" not in outcome.output
 
 
 def test_check_live_exits_with_1_when_a_source_cannot_be_read(command: Command, config: Path) -> None:

@@ -11,6 +11,7 @@ from bridge.cli import live
 from bridge.config import SourceConfig, build_adapters
 from bridge.errors import ConfigError, SourceError
 from bridge.model import Endpoint, Entry, Health, InstanceId, Scope, ServiceName, SetAside, SourceName
+from bridge.poll import Poll
 
 Script = Callable[[AdapterContext], Awaitable[None]]
 WEB = ServiceName("web")
@@ -95,6 +96,28 @@ async def test_one_failed_part_is_a_finding_and_the_others_are_still_read() -> N
     assert reading.findings == ('cannot read service "api" (500)',)
     assert not reading.complete
     assert reading.statistics.endpoints[Health.HEALTHY] == 1
+
+
+async def test_what_is_missing_and_what_polling_costs_are_kept() -> None:
+    poll = Poll("self/eu-west-1", (), 15, 15, 5)
+
+    async def denied() -> None:
+        raise SourceError("denied", retry_after=60, missing=("ecs:ListTasks",))
+
+    async def script(context: AdapterContext) -> None:
+        async def polls() -> None:
+            context.polled("a", poll)
+            await asyncio.Event().wait()
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(context.supervise("a", polls))
+            tasks.create_task(context.supervise("b", denied))
+
+    reading = await read(script)
+
+    assert reading.findings == ("denied",)
+    assert reading.missing == ("ecs:ListTasks",)
+    assert reading.polls == [poll]
 
 
 async def test_a_source_that_says_nothing_is_a_finding_when_the_time_is_over() -> None:

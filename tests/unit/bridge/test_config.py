@@ -211,7 +211,7 @@ def test_what_is_no_configuration_at_all_is_one_line(refused: Refused, text: str
         ("services: {match: a}", "3:11: services: expected a list, not a mapping"),
         (
             "services: [{match: a, merge: {policy: unoin}}]",
-            "3:39: services[0].merge.policy: 'unoin' is not 'union'; did",
+            "3:39: services[0].merge.policy: 'unoin' is not 'union', 'failover', 'weighted' or 'first'; did you mean",
         ),
         ("cluster_defaults: 7", "3:19: cluster_defaults: expected a mapping, not 7"),
         ("cluster_defaults: !t {}", "3:19: cluster_defaults: the tag !t is not supported"),

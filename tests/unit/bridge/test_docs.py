@@ -18,7 +18,10 @@ from bridge.errors import ConfigError
 
 Schema = Mapping[str, "Schema | str | list[Schema]"]
 
-EXAMPLES = {"consul.yaml", "ec2.yaml", "ecs.yaml", "file.yaml", "tls.yaml", "two-datacenters.yaml", "views.yaml"}
+EXAMPLES = {
+    *("consul.yaml", "ec2.yaml", "ecs.yaml", "file.yaml", "migration.yaml"),
+    *("tls.yaml", "two-datacenters.yaml", "views.yaml"),
+}
 ENVIRON = {"CONSUL_HOST": "consul.example.com"}
 
 

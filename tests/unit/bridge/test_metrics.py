@@ -7,11 +7,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.errors import SourceError
-from bridge.merge import Origin, ServedEndpoint, Service
+from bridge.merge import Origin, Policy, Ruling, ServedEndpoint, Service, Share
 from bridge.metrics import Metrics, Sample
 from bridge.model import Endpoint, Health, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
+from bridge.poll import Calls, Poll
 from bridge.reconciler import Publication
 from bridge.registry import Hold, SourceStatistics
+from bridge.supervisor import ReadingStatus, SourceStatus
 from support.observed_stream import FakeStream
 from support.waiting import eventually
 from xds import CLUSTER, ENDPOINT, Load, Node, Reason, Refused, StreamStatus, TypeStatus
@@ -73,7 +75,7 @@ def series(metrics: Metrics, taken: Sample | None = None) -> dict[str, float]:
 def test_source_that_never_spoke_is_down_and_not_absent(metrics: Metrics) -> None:
     metrics.sources.started(DC1)
 
-    found = series(metrics)
+    found = series(metrics, Sample((), {}, (), (), ready=False, sources={DC1: SourceStatus(DC1)}))
 
     assert found["source_up{source=dc1}"] == 0
     assert found["source_last_success_timestamp_seconds{source=dc1}"] == 0
@@ -134,7 +136,27 @@ def test_reads_and_bugs_are_counted(metrics: Metrics) -> None:
     assert found["source_reads_total{result=ok,source=dc1}"] == 1
     assert found["source_reads_total{result=error,source=dc1}"] == 2
     assert found["source_crashes_total{source=dc1}"] == 1
-    assert found["source_last_success_timestamp_seconds{source=dc1}"] > 1.7e9
+
+
+def test_freshness_and_cost_of_polling_are_those_of_the_reads_that_there_are(metrics: Metrics) -> None:
+    calls = (Calls("ListTasks", 1), Calls("DescribeTasks", 20))
+    readings = (
+        ReadingStatus("cluster a", 1.8e9, 1.0, Poll("self/eu-west-1", calls, 15, 40, 5)),
+        ReadingStatus("cluster b", 1.7e9, 9.0, Poll("self/eu-west-1", calls[:1], 15, 15, 5)),
+        ReadingStatus("cluster c", 1.8e9, 1.0, Poll("self/us-east-1", calls[:1], 15, 15, 5)),
+        ReadingStatus("clusters", 1.8e9, 1.0, None),
+    )
+    status = SourceStatus(DC1, last_success=1.7e9, age=9.0, readings=readings)
+
+    found = series(metrics, Sample((), {}, (), (), ready=False, sources={DC1: status}))
+    later = series(metrics, Sample((), {}, (), (), ready=False, sources={DC1: SourceStatus(DC1)}))
+
+    assert found["source_last_success_timestamp_seconds{source=dc1}"] == 1.7e9
+    assert found["source_poll_calls{place=self/eu-west-1,source=dc1}"] == 22
+    assert found["source_poll_interval_seconds{place=self/eu-west-1,source=dc1}"] == 40
+    assert found["source_poll_configured_interval_seconds{place=self/eu-west-1,source=dc1}"] == 15
+    assert found["source_poll_budget_calls_per_second{place=self/us-east-1,source=dc1}"] == 5
+    assert [name for name in later if name.startswith("source_poll")] == []
 
 
 def test_api_calls_are_counted_and_timed(metrics: Metrics) -> None:
@@ -253,6 +275,16 @@ def test_registry_is_counted_by_health(metrics: Metrics) -> None:
     assert found["registry_endpoints{health=unhealthy}"] == 0
     assert found["registry_disputed_services"] == 1
     assert found["ready"] == 1
+
+
+def test_services_that_other_sources_serve_are_counted_by_policy(metrics: Metrics) -> None:
+    shares = (Share(DC1, 90, counts=False), Share(SourceName("ecs"), 10, counts=True))
+    served = replace(service("web"), ruling=Ruling(Policy.WEIGHTED, shares=shares))
+
+    found = series(metrics, sample(services=(served, service("api"))))
+
+    assert found["registry_diverted_services{policy=weighted}"] == 1
+    assert found["registry_diverted_services{policy=first}"] == 0
 
 
 def test_sources_are_counted_before_they_are_merged(metrics: Metrics) -> None:

@@ -32,6 +32,9 @@ class TakenKeys(Good):
 class WithoutRun:
     Config = Good.Config
 
+class FixedPermissions(Good):
+    permissions = ()
+
 class BlockingRun(Good):
     def run(self, context): ...
 
@@ -93,6 +96,7 @@ def test_an_adapter_is_imported_when_it_is_asked_for() -> None:
         ("stranger:TakenKeys", "is no adapter: its `Config` uses keys that every source has: name, required"),
         ("stranger:WithoutRun", "is no adapter: it has no `async def run(self, context)`"),
         ("stranger:BlockingRun", "is no adapter: it has no `async def run(self, context)`"),
+        ("stranger:FixedPermissions", "is no adapter: its `permissions` cannot be called"),
         ("stranger:instance", "is no adapter: it is no class"),
     ],
 )

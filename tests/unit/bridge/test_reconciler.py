@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge.diff import Diff
-from bridge.merge import Service, union
-from bridge.model import Endpoint, Entry, InstanceId, Scope, ServiceName, SourceName
+from bridge.merge import First, Service, union
+from bridge.model import Endpoint, Entry, Health, InstanceId, Scope, ServiceName, SourceName
 from bridge.reconciler import Debounce, Publication, Reconciler
 from bridge.registry import Registry
 from support.waiting import eventually
@@ -225,3 +225,53 @@ async def test_another_debounce_counts_from_the_next_change_on(bench: Bench) -> 
     bench.sink.update(SCOPE, WEB, entries(1))
 
     await eventually(lambda: bench.served() == {"web": "10.0.0.1:80"})
+
+
+class TestSources:
+    """Of two sources one is served, and which one is told."""
+
+    LATER = SourceName("ecs")
+
+    @pytest.fixture
+    def bench(self, caplog: pytest.LogCaptureFixture) -> Bench:
+        caplog.set_level("INFO")
+        bench = Bench(IMMEDIATE)
+        bench.registry = Registry([SOURCE, self.LATER], lambda _: First(return_after=0.05), lambda: 0.0)
+        bench.reconciler = Reconciler(bench.registry, bench.views, IMMEDIATE, bench.observed)
+        bench.sink = bench.registry.sink(SOURCE)
+        bench.registry.sink(self.LATER).update(SCOPE, WEB, entries(2))
+        return bench
+
+    @pytest.fixture(autouse=True)
+    async def run(self, bench: Bench) -> AsyncIterator[None]:
+        task = asyncio.create_task(bench.reconciler.run(bench.gate))
+        yield
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    def told(self, caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+        records = [each.__dict__ for each in caplog.records if each.getMessage() == "service.sources_changed"]
+        return [(record["service"], record["chosen"]) for record in records]
+
+    async def test_a_policy_that_waits_is_published_when_its_time_has_come(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bench.gate.open.set()
+        await eventually(lambda: bench.served() == {"web": "10.0.0.2:80"})
+
+        bench.sink.update(SCOPE, WEB, entries(1))
+        await eventually(lambda: bench.served() == {"web": "10.0.0.1:80"})
+
+        assert self.told(caplog) == [("web", SOURCE)]
+
+    async def test_a_new_service_that_is_not_served_as_it_should_be_is_told(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ill = Endpoint("10.0.0.1", 80, Health.UNHEALTHY)
+        bench.sink.replace(SCOPE, {WEB: frozenset({ill}), ServiceName("fine"): entries(3)})
+
+        bench.gate.open.set()
+        await eventually(lambda: len(bench.served()) == 2)
+
+        assert self.told(caplog) == [("web", self.LATER)]

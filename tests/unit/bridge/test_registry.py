@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from bridge.adapter import Sink
-from bridge.merge import union
+from bridge.merge import First, union
 from bridge.model import (
     Endpoint,
     Entry,
@@ -267,3 +267,71 @@ class TestOverlay:
         bad = SetAside(InstanceId("i1"), "10.0.0.1:0", "port 0 is not between 1 and 65535")
 
         assert overlay(entries(1), frozenset({bad}), frozenset()) == entries(1) | {bad}
+
+
+class TestTime:
+    """A policy that waits is asked again when its time has come, although nobody reports anything."""
+
+    @pytest.fixture
+    def registry(self, clock: Clock) -> Registry:
+        registry = Registry([DC1, ECS], lambda _: First(30.0), clock, monotonic=clock)
+        self.report(registry, Health.UNHEALTHY)
+        registry.sink(ECS).update(SCOPE, WEB, entries(2))
+        registry.drain()
+        self.report(registry, Health.HEALTHY)
+        registry.drain()
+        return registry
+
+    def report(self, registry: Registry, health: Health) -> None:
+        registry.sink(DC1).update(SCOPE, WEB, frozenset({Endpoint("10.0.0.1", 80, health)}))
+
+    async def wakes(self, registry: Registry) -> bool:
+        """Whether somebody who waits now is woken without a report."""
+        waiting = asyncio.ensure_future(registry.changed())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        woken = waiting.done()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        return woken
+
+    async def test_the_one_who_waits_is_woken_when_the_time_has_come(self, registry: Registry, clock: Clock) -> None:
+        assert addresses(registry) == ["10.0.0.2"]
+        clock.now += 30.0
+
+        assert await self.wakes(registry)
+        assert list(registry.drain().changed) == [WEB]
+        assert addresses(registry) == ["10.0.0.1"]
+
+    async def test_nobody_is_woken_before(self, registry: Registry, clock: Clock) -> None:
+        clock.now += 29.99
+
+        assert not await self.wakes(registry)
+        assert registry.dirty == 0
+
+    async def test_nobody_is_woken_when_there_is_nothing_to_wait_for_any_more(
+        self, registry: Registry, clock: Clock
+    ) -> None:
+        self.report(registry, Health.UNHEALTHY)
+        registry.drain()
+        clock.now += 30.0
+
+        assert not await self.wakes(registry)
+
+    async def test_a_service_that_is_gone_wakes_nobody(self, registry: Registry, clock: Clock) -> None:
+        registry.sink(DC1).remove(SCOPE, WEB)
+        registry.sink(ECS).remove(SCOPE, WEB)
+        registry.drain()
+        clock.now += 30.0
+
+        assert not await self.wakes(registry)
+
+    async def test_a_report_wakes_while_a_time_is_waited_for(self, registry: Registry) -> None:
+        waiting = asyncio.ensure_future(registry.changed())
+        await asyncio.sleep(0)
+
+        registry.sink(ECS).update(SCOPE, API, entries(3))
+        async with asyncio.timeout(5):
+            await waiting
+
+        assert list(registry.drain().added) == [API]

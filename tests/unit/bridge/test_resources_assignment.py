@@ -162,3 +162,20 @@ def test_every_endpoint_has_an_address() -> None:
         for one in group.lb_endpoints
     ]
     assert addresses == ["::1", "fe80::1"]
+
+
+def test_the_weight_that_is_served_goes_before_the_own_one_and_is_encoded_anew_when_it_changes() -> None:
+    one = endpoint(weight=7)
+    first, known = encode("web", [ServedEndpoint(one, (), weight=2**32 - 1)], {})
+    second, known = encode("web", [ServedEndpoint(one, (), weight=5)], known)
+    third, _ = encode("web", [ServedEndpoint(one, ())], known)
+
+    weights = [
+        [
+            each.load_balancing_weight
+            for group in ClusterLoadAssignment.parse(body).endpoints
+            for each in group.lb_endpoints
+        ]
+        for body in (first, second, third)
+    ]
+    assert weights == [[2**32 - 1], [5], [7]]

@@ -6,10 +6,11 @@ from envoy_data_plane.envoy.config.core.v3 import ApiConfigSource, ApiConfigSour
 from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment
 
 from bridge.bootstrap import ApiType
-from bridge.merge import ServedEndpoint
-from bridge.model import Health, Locality
+from bridge.merge import ServedEndpoint, Weighted, merged
+from bridge.model import Health, Locality, ServiceName, SourceName
 from bridge.resources import PLAIN, EdsServer, Flavour, ResourceBuilder
 from support.builders import appeared, changed, endpoint, gone, served, service
+from support.reports import report
 from xds import CLUSTER, ENDPOINT, Snapshot
 
 EU, US = Locality("eu"), Locality("us")
@@ -143,3 +144,21 @@ def test_nothing_is_kept_of_an_earlier_state_of_a_service_or_of_one_that_is_gone
 
     assert kept == {"web": 1}
     assert builder._made == {}
+
+
+def test_shares_hold_in_the_own_region_by_itself(builder: ResourceBuilder) -> None:
+    policy = Weighted(((SourceName("vms"), 90), (SourceName("ecs"), 10)))
+    reports = [report("vms", f"10.0.0.{n}", region=region) for n, region in enumerate(["eu", "us", "us"])]
+    reports += [report("ecs", f"10.0.1.{n}", region="eu") for n in range(4)]
+    shared = merged(ServiceName("web"), reports, policy, None, 0.0)
+
+    def weights(region: str) -> list[int]:
+        """Of the first group: the one machine, then the four tasks, in the region; everybody without one."""
+        snapshot = builder.apply(Snapshot(), appeared(shared), Flavour(region=region))
+        first = ClusterLoadAssignment.parse(snapshot.resources(ENDPOINT.url)["web"].body).endpoints[0]
+        return [each.load_balancing_weight or 1 for each in first.lb_endpoints]
+
+    near = weights("eu")
+    assert near[0] / sum(near) == pytest.approx(0.9)
+    assert len(set(near[1:])) == 1
+    assert weights("") == weights("asia") != near

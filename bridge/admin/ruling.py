@@ -1,0 +1,105 @@
+"""How the sources of a service were merged, for the HTTP API: who rules, who won, and who has which share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bridge.merge import Policy, Ruling, Service
+from bridge.model import SourceName
+
+
+@dataclass(frozen=True, slots=True)
+class MergedSource:
+    """One of the sources of a service, and what the policy makes of it. What another policy would say is null."""
+
+    source: str
+    endpoints: int
+    """Served on its word."""
+    priority: int | None
+    """`failover`: its priority in Envoy."""
+    weight: int | None
+    """`weighted`: as configured."""
+    share: float | None
+    """`weighted`: its part of the requests now, 0 to 1."""
+    given_away: float | None
+    """`weighted`: how much of the requests it should have had and others have, because it has no healthy endpoint."""
+    available: int | None
+    """`first`: how many of its endpoints could take requests, served or not."""
+    chosen: bool | None
+    """`first`: whether it is the one that is served."""
+    returns_in: float | None
+    """`first`: seconds until it is served in place of the chosen one, if it stays available."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """An address that several sources report."""
+
+    address: str
+    port: int
+    won: str
+    lost: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MergeDocument:
+    """How the reports of several sources became one service."""
+
+    policy: str
+    diverted: bool
+    """Whether a source gave its share away (`weighted`), or another than the first source is served (`first`)."""
+    sources: tuple[MergedSource, ...]
+    conflicts: tuple[Conflict, ...]
+    """By address and port."""
+
+
+def merge(service: Service, now: float) -> MergeDocument:
+    """How a service was merged; `now` is the time on the monotonic clock."""
+    ruling = service.ruling
+    return MergeDocument(
+        policy=ruling.policy.value,
+        diverted=ruling.diverted,
+        sources=tuple(_source(each, service, now) for each in _sources(service)),
+        conflicts=tuple(_conflicts(service)),
+    )
+
+
+def _sources(service: Service) -> list[SourceName]:
+    """In the order of the ruling where it has one, else by name."""
+    ruling = service.ruling
+    ruled = [*(share.source for share in ruling.shares), *(each.source for each in ruling.candidates)]
+    seen = {origin.source for each in service.endpoints for origin in each.origins}
+    return [*ruled, *sorted(seen - {*ruled})]
+
+
+def _source(source: SourceName, service: Service, now: float) -> MergedSource:
+    ruling = service.ruling
+    own = [each for each in service.endpoints if each.origins[0].source == source]
+    weight, share, given_away = _share(source, ruling)
+    return MergedSource(
+        source=source,
+        endpoints=len(own),
+        priority=next((each.priority for each in own if ruling.policy is Policy.FAILOVER), None),
+        weight=weight,
+        share=share,
+        given_away=given_away,
+        available=next((each.available for each in ruling.candidates if each.source == source), None),
+        chosen=source == ruling.chosen if ruling.candidates else None,
+        returns_in=next((max(0.0, each.due - now) for each in ruling.returning if each.source == source), None),
+    )
+
+
+def _share(source: SourceName, ruling: Ruling) -> tuple[int | None, float | None, float | None]:
+    """Its weight, its share in force, and the share it gave away."""
+    own = next((share for share in ruling.shares if share.source == source), None)
+    if own is None:
+        return None, None, None
+    configured = sum(share.weight for share in ruling.shares)
+    in_force = sum(share.in_force for share in ruling.shares)
+    return own.weight, own.in_force / (in_force or 1), (own.weight - own.in_force) / configured
+
+
+def _conflicts(service: Service) -> Iterator[Conflict]:
+    for each in service.endpoints:
+        won, *others = dict.fromkeys(origin.source for origin in each.origins) or [""]
+        if others:
+            yield Conflict(each.endpoint.address, each.endpoint.port, won, tuple(others))

@@ -1,0 +1,80 @@
+"""The bridge as users run it, with a queue of events: started, told of a change, checked beside, and ended."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.aws import REGION, moto_server, use_credentials
+from support.bridge import BridgeProcess
+from support.ecs import CLUSTER, container
+from support.ecs_moto import MotoEcs
+from support.events import MotoEvents, moto_events
+from support.waiting import eventually
+
+APP = {
+    "name": "app",
+    "dockerLabels": {"xds-service": "web:8080"},
+    "portMappings": [{"containerPort": 8080, "protocol": "tcp"}],
+}
+
+
+@pytest.fixture
+def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    use_credentials(monkeypatch)
+    with moto_server() as url:
+        yield url
+
+
+@pytest.fixture
+def events(url: str) -> Iterator[MotoEvents]:
+    with moto_events(url) as events:
+        yield events
+
+
+async def test_a_bridge_is_told_of_a_change_and_ends_while_a_question_waits(
+    url: str, events: MotoEvents, tmp_path: Path
+) -> None:
+    ecs = MotoEcs(url)
+    ecs.ecs.create_cluster(clusterName="prod")
+    definition = ecs.define("web", APP)
+    ecs.run(definition, container(address="10.0.0.1"))
+    source: dict[str, object] = {
+        "name": "ecs",
+        "type": "ecs",
+        "region": REGION,
+        "endpoint_url": url,
+        "clusters": ["prod"],
+    }
+    events_only = {"interval": "1h", "events": {"queue": events.queue}}
+
+    async with BridgeProcess(tmp_path, [source | events_only]) as bridge:
+        second = ecs.run(definition, container(address="10.0.0.2"))
+        await asyncio.to_thread(events.task, second, CLUSTER)
+
+        async def served() -> bool:
+            return "10.0.0.2" in str(await bridge.get("/api/v1/services/web"))
+
+        await eventually(served)
+        await eventually(lambda: events.left == 0)
+        assert await bridge.terminate() == 0
+
+
+async def test_a_check_takes_no_event_from_a_bridge(url: str, events: MotoEvents, tmp_path: Path) -> None:
+    ecs = MotoEcs(url)
+    ecs.ecs.create_cluster(clusterName="prod")
+    task = ecs.run(ecs.define("web", APP), container(address="10.0.0.1"))
+    queue = {"queue": events.queue}
+    source: dict[str, object] = {"name": "ecs", "type": "ecs", "region": REGION, "endpoint_url": url, "events": queue}
+    config = BridgeProcess(tmp_path, [source]).config
+    await asyncio.to_thread(events.task, task, CLUSTER)
+
+    command = (sys.executable, "-m", "bridge", "check", "--config", str(config), "--live")
+    check = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(30):
+        output, _ = await check.communicate()
+
+    assert check.returncode == 0, output.decode()
+    assert events.left == 1
