@@ -16,10 +16,11 @@ from bridge import memory, tls
 from bridge.admin import AdminServer, ListedSource, View
 from bridge.config import Config, XdsConfig, build_adapters
 from bridge.guard import GuardRules
-from bridge.merge import POLICIES, MergePolicy, Policy
+from bridge.merge import POLICIES, MergePolicy, Policy, Service
 from bridge.metrics import Metrics
 from bridge.model import ServiceName, SourceName
 from bridge.observer import SourceObserver
+from bridge.operator import AuditLog, Drains, Hand, Pauses
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
@@ -71,16 +72,21 @@ class Bridge:
         self._config = config
         builder = ResourceBuilder(config.cluster_defaults, [(rule.match, rule.cluster) for rule in config.services])
         self._adapters = build_adapters(config.sources)
-        self._registry = Registry(list(self._adapters), _policies(config), time.time, _caution(config))
+        self._drains = Drains(time.time, time.monotonic)
+        options = _options(config, self._drains.amend)
+        self._registry = Registry(list(self._adapters), _policies(config), time.time, options)
+        self._pauses = Pauses(self._registry, self._adapters, self._spoken)
+        self._hand = Hand(self._registry, self._pauses, self._drains, AuditLog())
         self._readiness = Readiness(
             [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],
             self._endpoints,
             config.startup_grace,
             lambda source: self._registry.statistics(source).restored > 0,
+            lambda source: self._pauses.paused(source) is not None,
         )
         self._metrics = Metrics(CollectorRegistry())
         self._scheduler = Scheduler()
-        observers = [self._metrics.sources, _Speech(self._registry), self._readiness]
+        observers = [self._metrics.sources, _Speech(self._pauses), self._readiness]
         self._supervisor = Supervisor(observers, self._scheduler.ticks, self._endpoints)
         self._views = ClientViews(builder, config.views, required=config.views_required)
         debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
@@ -91,7 +97,7 @@ class Bridge:
         self._xds = XdsServer(self._views, _server_options(config.xds), observer, credentials=self._credentials())
         rest = _rest_options(config.xds, self._handshakes)
         self._rest = RestServer(rest, self._views, observer) if rest else None
-        self._admin = AdminServer(config.admin, self._view())
+        self._admin = AdminServer(config.admin, self._view(), self._hand)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set.
@@ -118,7 +124,7 @@ class Bridge:
         yield "loop lag", self._metrics.observe_loop()
         yield "memory", self._memory.run()
         for source in self._config.sources:
-            adapter, sink = self._adapters[source.name], self._registry.sink(source.name)
+            adapter, sink = self._adapters[source.name], self._pauses.sink(source.name)
             yield (
                 f"source {source.name}",
                 self._supervisor.run(source.name, adapter, sink, allow_empty=source.allow_empty),
@@ -151,26 +157,46 @@ class Bridge:
 
     def _view(self) -> View:
         listed = [ListedSource(source.name, source.type, source.required) for source in self._config.sources]
-        return View(listed, self._registry, self._readiness, self._supervisor, self._xds, self._views, self._metrics)
+        return View(
+            listed,
+            self._registry,
+            self._readiness,
+            self._supervisor,
+            self._xds,
+            self._views,
+            self._metrics,
+            self._hand,
+        )
 
     async def _expire(self) -> None:
-        """Let go of what was held or retained for long enough."""
+        """Let go of what was held, retained or drained for long enough."""
         async for _ in self._scheduler.ticks(EXPIRY):
-            self._registry.expire(lambda source: not self._supervisor.status(source).failures)
+            self._hand.expire()
+            if not self._pauses.everything:
+                self._registry.expire(self._agrees)
+
+    def _agrees(self, source: SourceName) -> bool:
+        """Whether a source says without a doubt what is missing of it."""
+        return not self._supervisor.status(source).failures and not self._pauses.paused(source)
+
+    def _spoken(self, source: SourceName) -> None:
+        """Take note that a source has told of everything it has."""
+        self._registry.spoken(source)
+        self._readiness.succeeded(source, "")
 
     def _endpoints(self, source: SourceName) -> int:
         return self._registry.statistics(source).served
 
 
 class _Speech(SourceObserver):
-    """Tells the registry when a source has told of everything it has."""
+    """Takes note when a source has told of everything it has, if it is not paused."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, pauses: Pauses) -> None:
+        self._pauses = pauses
 
     def succeeded(self, source: SourceName, reading: str) -> None:
         if not reading:
-            self._registry.spoken(source)
+            self._pauses.spoken(source)
 
 
 def _server_options(config: XdsConfig) -> ServerOptions:
@@ -194,12 +220,13 @@ def _rest_options(config: XdsConfig, handshakes: Handshakes | None) -> RestOptio
     )
 
 
-def _caution(config: Config) -> Options:
+def _options(config: Config, amend: Callable[[Service], Service]) -> Options:
     guard = config.guard
     return Options(
         guard=GuardRules(guard.max_loss, guard.min_endpoints, guard.release_after),
         allow_empty=frozenset(source.name for source in config.sources if source.allow_empty),
         retention=config.cluster_retention,
+        amend=amend,
     )
 
 

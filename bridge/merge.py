@@ -57,6 +57,8 @@ class ServedEndpoint:
     endpoint: Endpoint
     origins: tuple[Origin, ...]
     priority: int = 0
+    reported: Health | None = None
+    """What the source says of its health, where an operator's word counts and not the source's; else None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bridge.admin.view import ListedSource, View
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.model import Endpoint, Health
+from bridge.operator import Drain, Pause
 from bridge.outage import Failure
 from bridge.registry import Hold, ReportedSetAside
 from xds import CLUSTER, ENDPOINT, Snapshot, StreamStatus
@@ -34,6 +35,32 @@ class ReadyDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseDocument:
+    """A source that an operator has paused."""
+
+    source: str
+    since: float
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrainDocument:
+    """A service, or an address and port, that gets no new requests because an operator said so."""
+
+    target: str
+    since: float
+    until: float
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuardDocument:
+    """`/api/v1/guard`: what is held, sources in the order of the configuration."""
+
+    held: tuple[Hold, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StatusDocument:
     """`/api/v1/status`: the whole bridge in a few numbers."""
 
@@ -50,6 +77,17 @@ class StatusDocument:
     clients: int
     versions: Mapping[str, str]
     """Of the default view, by type; equal on replicas that serve the same. Empty before the first answer."""
+    paused: tuple[PauseDocument, ...]
+    drains: tuple[DrainDocument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PausedDocument:
+    """That a source is paused, and how many endpoints it has by now."""
+
+    since: float
+    by: str
+    reported: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +109,8 @@ class SourceDocument:
     """What it no longer reports and is served all the same, and why."""
     restored: int
     """Endpoints known from an earlier process, while it has not been read since."""
+    paused: PausedDocument | None
+    """While it is paused, all the counts here are of what is served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +132,9 @@ class EndpointDocument:
     address: str
     port: int
     health: str
+    """As it is served."""
+    reported_health: str
+    """As its source says; another one while an operator drains it."""
     weight: int
     priority: int
     region: str
@@ -153,6 +196,8 @@ class State:
     services: tuple[Service, ...]
     streams: tuple[StreamStatus, ...]
     snapshot: Snapshot | None
+    pauses: tuple[Pause, ...]
+    drains: tuple[Drain, ...]
 
 
 def observe(view: View) -> State:
@@ -164,6 +209,8 @@ def observe(view: View) -> State:
         services=tuple(view.knowledge.services().values()),
         streams=tuple(view.streams.streams()),
         snapshot=view.serving.snapshot,
+        pauses=tuple(view.operation.pauses()),
+        drains=tuple(view.operation.drains()),
     )
 
 
@@ -181,6 +228,8 @@ def status(state: State, version: str, started: float) -> StatusDocument:
         streams=len(state.streams),
         clients=len({each.node.id if each.node and each.node.id else each.peer for each in state.streams}),
         versions=_versions(state.snapshot),
+        paused=tuple(PauseDocument(each.source, each.since, each.by) for each in state.pauses),
+        drains=tuple(DrainDocument(str(each.target), each.since, each.until, each.by) for each in state.drains),
     )
 
 
@@ -200,7 +249,13 @@ def source(view: View, listed: ListedSource) -> SourceDocument:
         set_aside=counts.set_aside,
         held=view.knowledge.holds(listed.name),
         restored=counts.restored,
+        paused=_paused(view, listed),
     )
+
+
+def held(view: View) -> GuardDocument:
+    """What the guard holds."""
+    return GuardDocument(tuple(hold for listed in view.sources for hold in view.knowledge.holds(listed.name)))
 
 
 def summaries(services: Iterable[Service]) -> tuple[ServiceSummary, ...]:
@@ -226,6 +281,11 @@ def envoys(streams: Sequence[StreamStatus]) -> EnvoysDocument:
         return (stream.node.id if stream.node else "", stream.id)
 
     return EnvoysDocument(tuple(sorted(streams, key=order)))
+
+
+def _paused(view: View, listed: ListedSource) -> PausedDocument | None:
+    pause = view.operation.paused(listed.name)
+    return PausedDocument(pause.since, pause.by, view.operation.reported(listed.name)) if pause else None
 
 
 def _error(failure: Failure) -> str:
@@ -257,6 +317,7 @@ def _endpoint(served: ServedEndpoint) -> EndpointDocument:
         address=endpoint.address,
         port=endpoint.port,
         health=endpoint.health.value,
+        reported_health=(served.reported or endpoint.health).value,
         weight=endpoint.weight,
         priority=served.priority,
         region=endpoint.locality.region,

@@ -7,6 +7,7 @@ from typing import Protocol
 from bridge.merge import Service
 from bridge.metrics import Sample
 from bridge.model import ServiceName, SourceName
+from bridge.operator import Drain, Pause
 from bridge.registry import Hold, ReportedSetAside, SourceStatistics
 from bridge.supervisor import SourceStatus
 from xds import Load, Snapshot, StreamStatus
@@ -71,6 +72,22 @@ class Exposition(Protocol):
         """Everything in Prometheus' text format; called in a thread."""
 
 
+class Operation(Protocol):
+    """What operators have changed (`operator.Hand`)."""
+
+    def paused(self, source: SourceName) -> Pause | None:
+        """The pause of a source; None when it is heard."""
+
+    def reported(self, source: SourceName) -> int:
+        """How many endpoints a paused source reports."""
+
+    def pauses(self) -> Sequence[Pause]:
+        """Every pause."""
+
+    def drains(self) -> Sequence[Drain]:
+        """Every drain."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListedSource:
     """A source as the configuration has it."""
@@ -91,6 +108,7 @@ class View:
     streams: Streams
     serving: Serving
     metrics: Exposition
+    operation: Operation
 
     def sample(self) -> Sample:
         """What the metrics count at this moment. On the event loop only."""
@@ -101,4 +119,6 @@ class View:
             streams=self.streams.streams(),
             ready=self.readiness.ready,
             load=self.streams.load(),
+            paused=frozenset(pause.source for pause in self.operation.pauses()),
+            drains=len(self.operation.drains()),
         )

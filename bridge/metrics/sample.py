@@ -28,6 +28,10 @@ class Sample:
     streams: Sequence[StreamStatus]
     ready: bool
     load: Load = field(default_factory=Load)
+    paused: frozenset[SourceName] = frozenset()
+    """Sources that an operator has paused."""
+    drains: int = 0
+    """Services and endpoints that an operator drains."""
 
 
 class SampledCollector(Collector):
@@ -43,6 +47,7 @@ class SampledCollector(Collector):
         yield from _registry_families(sample)
         yield from _source_families(sample.statistics)
         yield from _guard_families(sample)
+        yield from _operator_families(sample)
         yield from _stream_families(sample.streams)
         yield from _load_families(sample.load)
 
@@ -95,6 +100,18 @@ def _guard_families(sample: Sample) -> Iterator[Metric]:
         "Endpoints known from an earlier process, whose source has not been read since.",
         ["source"],
         {(source,): statistics.restored for source, statistics in sample.statistics.items()},
+    )
+
+
+def _operator_families(sample: Sample) -> Iterator[Metric]:
+    yield _family(
+        "source_paused",
+        "1 while an operator has paused a source: what is served of it stays as it is.",
+        ["source"],
+        {(source,): float(source in sample.paused) for source in sample.statistics},
+    )
+    yield GaugeMetricFamily(
+        "xds_bridge_operator_drains", "Services and endpoints that an operator drains.", value=sample.drains
     )
 
 

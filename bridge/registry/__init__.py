@@ -1,21 +1,26 @@
 """Everything the sources have said, and what of it is served."""
 
-from bridge.registry.part import Kept, Moment
+from bridge.registry.part import NOTHING, Kept, Moment
 from bridge.registry.parts import ReportedSetAside
 from bridge.registry.refusals import RefusedService
 from bridge.registry.registry import Options, Registry, RestoredPart
-from bridge.registry.sink import overlay
+from bridge.registry.sink import NOBODY, Place, Said, SourceSink, overlay
 from bridge.registry.source import Hold, SourceStatistics
 
 __all__ = [
+    "NOBODY",
+    "NOTHING",
     "Hold",
     "Kept",
     "Moment",
     "Options",
+    "Place",
     "RefusedService",
     "Registry",
     "ReportedSetAside",
     "RestoredPart",
+    "Said",
+    "SourceSink",
     "SourceStatistics",
     "overlay",
 ]
