@@ -8,25 +8,29 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
 from bridge import memory, tls
 from bridge.admin import AdminServer, ListedSource, View
+from bridge.audit import Trail
+from bridge.audit_file import AuditFile
 from bridge.config import Config, XdsConfig, build_adapters
 from bridge.guard import GuardRules
-from bridge.merge import POLICIES, MergePolicy, Policy, Service
+from bridge.merge import POLICIES, MergePolicy, Policy
 from bridge.metrics import Metrics
 from bridge.model import ServiceName, SourceName
-from bridge.observer import SourceObserver
 from bridge.operator import AuditLog, Drains, Hand, Pauses
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
 from bridge.resources import ResourceBuilder
 from bridge.rest import Handshakes, RestOptions, RestServer
+from bridge.restoration import Clock, Restoration
 from bridge.scheduler import Scheduler
+from bridge.state import Keeper, Pace, Store
 from bridge.stream_log import StreamLog
 from bridge.supervisor import Supervisor
 from bridge.views import ClientViews
@@ -40,6 +44,9 @@ STREAMS_END = 1.0
 EXPIRY = 1.0
 """Seconds between two looks at what was held or retained for long enough."""
 
+LAST_STATE = 1.5
+"""Seconds that the last state may take to be written when the bridge stops."""
+
 LAST_RESORT = 4.0
 """Seconds after which a bridge that was told to stop ends whatever still runs in it."""
 
@@ -50,8 +57,8 @@ async def serve(config: Config) -> None:
     A second signal ends the process at once, as if nobody had asked for the first.
 
     Raises:
-        ConfigError: a cluster template, a source's options or a certificate cannot work.
-        OSError: a port cannot be listened on.
+        ConfigError: a cluster template, a source's options, a certificate or the state directory cannot work.
+        OSError: a port cannot be listened on, or another bridge uses the state directory.
     """
     stop = asyncio.Event()
     with _signals(stop):
@@ -72,11 +79,14 @@ class Bridge:
         self._config = config
         builder = ResourceBuilder(config.cluster_defaults, [(rule.match, rule.cluster) for rule in config.services])
         self._adapters = build_adapters(config.sources)
+        self._trail = Trail()
         self._drains = Drains(time.time, time.monotonic)
-        options = _options(config, self._drains.amend)
+        options = _options(config, self._trail, self._drains)
         self._registry = Registry(list(self._adapters), _policies(config), time.time, options)
-        self._pauses = Pauses(self._registry, self._adapters, self._spoken)
-        self._hand = Hand(self._registry, self._pauses, self._drains, AuditLog())
+        self._pauses = Pauses(self._registry, self._adapters, time.time, self._caught_up)
+        clock = Clock(time.time, time.monotonic)
+        self._restoration = Restoration(self._registry, clock, config.restore_max_age, self._pauses, self._drains)
+        self._hand = Hand(self._registry, self._pauses, self._drains, self._restoration, AuditLog(self._trail.record))
         self._readiness = Readiness(
             [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],
             self._endpoints,
@@ -86,8 +96,9 @@ class Bridge:
         )
         self._metrics = Metrics(CollectorRegistry())
         self._scheduler = Scheduler()
-        observers = [self._metrics.sources, _Speech(self._pauses), self._readiness]
+        observers = [self._metrics.sources, self._pauses, self._restoration, self._readiness]
         self._supervisor = Supervisor(observers, self._scheduler.ticks, self._endpoints)
+        self._keeper = self._new_keeper(config.state_directory)
         self._views = ClientViews(builder, config.views, required=config.views_required)
         debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
         self._reconciler = Reconciler(self._registry, self._views, debounce, self._metrics)
@@ -105,6 +116,11 @@ class Bridge:
         The doors open first, so that a port in use is found at once and Envoys are held instead of refused. They close
         first too, so that Envoys turn to another replica while the rest of this one winds down.
         """
+        async with self._kept():
+            await self._serve(stop)
+        log.info("bridge.stopped")
+
+    async def _serve(self, stop: asyncio.Event) -> None:
         with self._scheduler:
             async with self._doors() as doors, asyncio.TaskGroup() as group:
                 tasks = [group.create_task(work, name=name) for name, work in self._work()]
@@ -113,13 +129,14 @@ class Bridge:
                 await doors.aclose()
                 for task in tasks:
                     task.cancel()
-        log.info("bridge.stopped")
 
     def _work(self) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
         """Everything that runs for as long as the bridge does. Whichever fails ends the process: that is a bug."""
         yield "xds", self._xds.run()
         yield "reconciler", self._reconciler.run(self._readiness)
         yield "expiry", self._expire()
+        if self._keeper:
+            yield "state", self._keeper.run()
         yield "views", self._views.run()
         yield "loop lag", self._metrics.observe_loop()
         yield "memory", self._memory.run()
@@ -129,6 +146,26 @@ class Bridge:
                 f"source {source.name}",
                 self._supervisor.run(source.name, adapter, sink, allow_empty=source.allow_empty),
             )
+
+    def _new_keeper(self, directory: Path | None) -> Keeper | None:
+        return Keeper(Store(directory), self._restoration.current, self._metrics.state, Pace()) if directory else None
+
+    @contextlib.asynccontextmanager
+    async def _kept(self) -> AsyncIterator[None]:
+        """Begin with what was kept, have the trail on disk, and keep the last state at the end."""
+        if self._keeper is None or self._config.state_directory is None:
+            yield
+            return
+        state = await self._keeper.open()
+        try:
+            if state is not None:
+                self._restoration.restore(state)
+            with AuditFile(self._config.state_directory) as file:
+                leave = self._trail.follow(file.write)
+                yield
+                leave()
+        finally:
+            await self._keeper.close(LAST_STATE)
 
     @contextlib.asynccontextmanager
     async def _doors(self) -> AsyncIterator[contextlib.AsyncExitStack]:
@@ -169,34 +206,29 @@ class Bridge:
         )
 
     async def _expire(self) -> None:
-        """Let go of what was held, retained or drained for long enough."""
+        """Let go of what was held, retained or drained for long enough, and have what changed written down."""
+        kept: object = None
         async for _ in self._scheduler.ticks(EXPIRY):
             self._hand.expire()
             if not self._pauses.everything:
                 self._registry.expire(self._agrees)
+            self._readiness.look_again()
+            now = (self._registry.version, self._pauses.all(), self._drains.all())
+            if self._keeper and now != kept:
+                kept = now
+                self._keeper.changed()
 
     def _agrees(self, source: SourceName) -> bool:
         """Whether a source says without a doubt what is missing of it."""
         return not self._supervisor.status(source).failures and not self._pauses.paused(source)
 
-    def _spoken(self, source: SourceName) -> None:
-        """Take note that a source has told of everything it has."""
-        self._registry.spoken(source)
+    def _caught_up(self, source: SourceName) -> None:
+        """Catch up on that a source has told of everything it has, while it was paused."""
+        self._restoration.succeeded(source, "")
         self._readiness.succeeded(source, "")
 
     def _endpoints(self, source: SourceName) -> int:
         return self._registry.statistics(source).served
-
-
-class _Speech(SourceObserver):
-    """Takes note when a source has told of everything it has, if it is not paused."""
-
-    def __init__(self, pauses: Pauses) -> None:
-        self._pauses = pauses
-
-    def succeeded(self, source: SourceName, reading: str) -> None:
-        if not reading:
-            self._pauses.spoken(source)
 
 
 def _server_options(config: XdsConfig) -> ServerOptions:
@@ -220,13 +252,14 @@ def _rest_options(config: XdsConfig, handshakes: Handshakes | None) -> RestOptio
     )
 
 
-def _options(config: Config, amend: Callable[[Service], Service]) -> Options:
+def _options(config: Config, trail: Trail, drains: Drains) -> Options:
     guard = config.guard
     return Options(
         guard=GuardRules(guard.max_loss, guard.min_endpoints, guard.release_after),
         allow_empty=frozenset(source.name for source in config.sources if source.allow_empty),
         retention=config.cluster_retention,
-        amend=amend,
+        amend=drains.amend,
+        record=trail.record,
     )
 
 

@@ -33,7 +33,7 @@ class GuardRules:
     release_after: float = 600.0
     """Seconds after which a loss is believed, if every read in between agreed."""
     keep_last: bool = True
-    """Whether a source that had several services may not become empty."""
+    """Whether a source may not become empty that had several services, or that has shown nothing since the start."""
 
 
 UNGUARDED = GuardRules(max_loss=1.0, keep_last=False)
@@ -91,9 +91,11 @@ class SourceGuard:
         self._allow_empty = allow_empty
         self._endpoints = Peak()
         self._services = Peak()
+        self._seen = False
 
-    def observe(self, endpoints: int, services: int, now: float) -> None:
-        """Take note of how many are served now, those that are held included."""
+    def observe(self, endpoints: int, services: int, now: float, *, reported: bool) -> None:
+        """Take note of how many are served now, those that are held included, and whether it reports any itself."""
+        self._seen |= reported
         self._endpoints.observe(endpoints, now)
         self._services.observe(services, now)
 
@@ -116,7 +118,7 @@ class SourceGuard:
         highest = self._endpoints.highest(now)
         guarded = highest >= self._rules.min_endpoints
         emptied = not reported and not self._allow_empty and self._rules.keep_last
-        if emptied and (guarded or self._services.highest(now) > 1):
+        if emptied and (guarded or not self._seen or self._services.highest(now) > 1):
             return Reason.EMPTIED
         if guarded and reported < (1 - self._rules.max_loss) * highest:
             return Reason.LOSS

@@ -70,6 +70,10 @@ class Readiness(SourceObserver):
             self._spoken.add(source)  # for good: what it loses from here on is news, not a beginning
             self._wake.set()
 
+    def look_again(self) -> None:
+        """See whether somebody is still waited for: an operator may have said something about it."""
+        self._wake.set()
+
     def waiting(self) -> Mapping[SourceName, str]:
         """The sources that Envoys' first answer waits for, each with what is missing."""
         if self.ready:

@@ -48,7 +48,6 @@ class DrainDocument:
     """A service, or an address and port, that gets no new requests because an operator said so."""
 
     target: str
-    since: float
     until: float
     by: str
 
@@ -58,6 +57,8 @@ class GuardDocument:
     """`/api/v1/guard`: what is held, sources in the order of the configuration."""
 
     held: tuple[Hold, ...]
+    too_old: tuple[str, ...]
+    """Sources of which nothing is served but what was kept over a restart, which is too old to be without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,7 @@ def status(state: State, version: str, started: float) -> StatusDocument:
         clients=len({each.node.id if each.node and each.node.id else each.peer for each in state.streams}),
         versions=_versions(state.snapshot),
         paused=tuple(PauseDocument(each.source, each.since, each.by) for each in state.pauses),
-        drains=tuple(DrainDocument(str(each.target), each.since, each.until, each.by) for each in state.drains),
+        drains=tuple(DrainDocument(str(each.target), each.until, each.by) for each in state.drains),
     )
 
 
@@ -255,7 +256,8 @@ def source(view: View, listed: ListedSource) -> SourceDocument:
 
 def held(view: View) -> GuardDocument:
     """What the guard holds."""
-    return GuardDocument(tuple(hold for listed in view.sources for hold in view.knowledge.holds(listed.name)))
+    held = (hold for listed in view.sources for hold in view.knowledge.holds(listed.name))
+    return GuardDocument(tuple(held), tuple(sorted(view.operation.too_old())))
 
 
 def summaries(services: Iterable[Service]) -> tuple[ServiceSummary, ...]:

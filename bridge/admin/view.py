@@ -87,6 +87,9 @@ class Operation(Protocol):
     def drains(self) -> Sequence[Drain]:
         """Every drain."""
 
+    def too_old(self) -> frozenset[SourceName]:
+        """The sources of which something was kept that is too old to be served without an operator's word."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListedSource:

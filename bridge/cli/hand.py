@@ -83,6 +83,7 @@ class _Held(BaseModel):
     """`/api/v1/guard`."""
 
     held: tuple[_Hold, ...]
+    too_old: tuple[str, ...]
 
 
 class _Done(BaseModel):
@@ -145,7 +146,7 @@ def held(
     except BridgeError as error:
         _fail(str(error))
     _print(found, output)
-    if found.held:
+    if found.held or found.too_old:
         raise typer.Exit(EXIT_FINDING)
 
 
@@ -196,10 +197,14 @@ def _print(found: _Held, output: Output) -> None:
         return
     from bridge.cli import report  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
-    console = report.console(sys.stdout)
+    for source in found.too_old:
+        typer.echo(
+            _shown(f"of {source}, what was kept over a restart is too old to be served; `guard release` serves it")
+        )
     if not found.held:
         typer.echo("nothing is held")
         return
+    console = report.console(sys.stdout)
     columns = ("source", "reason", "endpoints", "since", "services", "detail")
     report.table(console, columns, [_row(hold) for hold in found.held])
 

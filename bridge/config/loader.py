@@ -145,6 +145,8 @@ def _cross_checks(config: Config, document: Document) -> Iterator[Problem]:
     yield from _collisions(config, document)
     yield from _repeated((("services", index, "match"), rule.match) for index, rule in enumerate(config.services))
     yield from _unreachable_views(config)
+    if "restore_max_age" in config.model_fields_set and config.state_directory is None:
+        yield Problem(("restore_max_age",), "without `state_directory` nothing is kept; name one", key=True)
 
 
 def _unreachable_views(config: Config) -> Iterator[Problem]:

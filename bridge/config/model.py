@@ -24,7 +24,7 @@ from bridge.config.view import ViewRule
 from bridge.config.xds import XdsConfig
 from bridge.errors import ConfigError
 from bridge.merge import Policy
-from bridge.model import SourceName
+from bridge.model import SourceName, require_printable
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 
@@ -32,6 +32,13 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 def _source_name(value: str) -> str:
     if not re.fullmatch(NAME_PATTERN, value):
         raise ValueError(f"{value!r} is no name for a source; use 1 to 63 letters, digits, '-', '_' and '.'")
+    return value
+
+
+def _state_directory(value: Path) -> Path:
+    require_printable(str(value))
+    if not value.is_absolute():
+        raise ValueError(f"{str(value)!r} is not absolute; write a path such as /var/lib/xds-bridge")
     return value
 
 
@@ -183,6 +190,10 @@ class Config(Section):
     """When endpoints that a source no longer reports are kept all the same."""
     cluster_retention: Duration = 3600.0
     """How long the cluster of a service that nobody reports any more stays, empty: static routes may still name it."""
+    state_directory: Annotated[Path, AfterValidator(_state_directory)] | None = None
+    """Where what is known is kept across a restart: a directory for this bridge alone. Nothing is kept without it."""
+    restore_max_age: Duration = 24 * 3600.0
+    """How old what was kept of a source may be to be used after a restart."""
     log: LogConfig = LogConfig()
     """What is logged, to standard error."""
     sources: Annotated[tuple[SourceConfig, ...], WithJsonSchema({"type": "array", "minItems": 1})]

@@ -17,6 +17,7 @@ _EXPECTED = {
     "float": "a number",
     "bool": "true or false",
     "string": "text",
+    "path": "a path",
     "tuple": "a list",
     "list": "a list",
     "set": "a list",

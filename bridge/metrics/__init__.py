@@ -26,13 +26,14 @@ from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bridge.metrics.sample import TYPE_LABELS, Sample, SampledCollector
+from bridge.metrics.state import StateMetrics
 from bridge.metrics.tls import TlsMetrics
 from bridge.model import SourceName
 from bridge.observer import SourceObserver
 from bridge.reconciler import Publication
 from xds import ObservedStream, Reason, Refused, StreamObserver
 
-__all__ = ["CONTENT_TYPE", "Metrics", "Sample", "SourceMetrics", "StreamMetrics", "TlsMetrics"]
+__all__ = ["CONTENT_TYPE", "Metrics", "Sample", "SourceMetrics", "StateMetrics", "StreamMetrics", "TlsMetrics"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -74,6 +75,8 @@ class Metrics:
         """The observer of the xDS server."""
         self.tls = TlsMetrics(registry)
         """The observer of its certificates."""
+        self.state = StateMetrics(registry)
+        """The observer of what is kept across a restart."""
         self.sources = SourceMetrics(registry)
         """The observer of the supervisor."""
         self._changes = _counter(registry, "registry_changes", "Endpoints changed in what is served.", "kind")

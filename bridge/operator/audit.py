@@ -1,10 +1,14 @@
 """Who changed what: the one place that every accepted change is told to."""
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from bridge import audit
+from bridge.audit import Event
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +21,9 @@ class Action(StrEnum):
     DRAIN = "drain"
     UNDRAIN = "undrain"
     RELEASE = "release"
+
+
+_OF_SOURCES = frozenset({Action.PAUSE, Action.RESUME, Action.RELEASE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +54,19 @@ class Audit(Protocol):
 
 
 class AuditLog:
-    """Writes every change to the log."""
+    """Writes every change to the log, and has it in the trail among what it led to.
+
+    Args:
+        remember: takes it into the trail.
+    """
+
+    def __init__(self, remember: Callable[[Event], None]) -> None:
+        self._remember = remember
 
     def record(self, action: Action, subject: str, who: Who, detail: Mapping[str, object]) -> None:
         """Log a change, with who asked for it."""
         asked = {"by": who.user, "uid": who.uid, "gid": who.gid, "pid": who.pid, "door": who.door}
         log.info("operator.acted", extra={"action": action, "subject": subject, **asked, "detail": dict(detail)})
+        why = f"{action} {subject}, asked for by {who.user} (pid {who.pid}, {who.door})"
+        source = subject if action in _OF_SOURCES else ""
+        self._remember(Event(time.time(), audit.Action.OPERATED, why, source, service="" if source else subject))

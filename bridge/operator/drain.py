@@ -21,8 +21,6 @@ class Drain:
     """That something is drained."""
 
     target: Target
-    since: float
-    """Unix time."""
     until: float
     """Unix time; what counts in a process is how long it takes until then."""
     by: str
@@ -46,8 +44,7 @@ class Drains:
 
     def start(self, target: Target, length: float, by: str) -> Drain:
         """Drain something for so many seconds from now on; a drain that it has is replaced."""
-        now = self._clock()
-        drain = Drain(target, now, now + length, by)
+        drain = Drain(target, self._clock() + length, by)
         self._drains[target] = (drain, self._monotonic() + length)
         return drain
 
@@ -67,7 +64,7 @@ class Drains:
         over = [drain for drain, ends in self._drains.values() if ends <= now]
         for drain in over:
             del self._drains[drain.target]
-            log.info("drain.expired", extra={"target": str(drain.target), "by": drain.by, "since": drain.since})
+            log.info("drain.expired", extra={"target": str(drain.target), "by": drain.by})
         return tuple(over)
 
     def drained(self, target: Target) -> Drain | None:

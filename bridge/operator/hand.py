@@ -1,9 +1,9 @@
 """The operator's verbs: each looks whether what is asked can be done, does it, and tells the audit."""
 
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from bridge.errors import BridgeError
 from bridge.merge import Service
@@ -37,6 +37,17 @@ class Done:
     warnings: tuple[str, ...] = ()
 
 
+class Aged(Protocol):
+    """What was kept of sources over a restart, and is too old to be served without a word (`Restoration`)."""
+
+    @property
+    def aged(self) -> frozenset[SourceName]:
+        """The sources of which there is something."""
+
+    def accept(self, source: SourceName) -> int:
+        """Serve what there is of a source; returns how many endpoints."""
+
+
 class Hand:
     """Changes what is served, because a person says so. On the event loop only; each verb is done when it returns.
 
@@ -44,8 +55,8 @@ class Hand:
         registry: what the sources say.
         pauses: the sources that are not heard.
         drains: what gets no new requests.
+        aged: what is known of sources and not served.
         audit: is told of every change.
-        clock: Unix time.
     """
 
     def __init__(
@@ -53,14 +64,14 @@ class Hand:
         registry: Registry,
         pauses: Pauses,
         drains: Drains,
+        aged: Aged,
         audit: Audit,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._registry = registry
         self._pauses = pauses
         self._drains = drains
+        self._aged = aged
         self._audit = audit
-        self._clock = clock
 
     def pause(self, source: str | None, who: Who) -> Done:
         """Freeze what is served of a source, or of every source (None).
@@ -71,7 +82,7 @@ class Hand:
         asked = self._sources(source)
         fresh = [name for name in asked if not self._pauses.paused(name)]
         for name in fresh:
-            self._pauses.pause(name, self._clock(), who.user)
+            self._pauses.pause(name, who.user)
             self._audit.record(Action.PAUSE, name, who, {})
         before = [pause for pause in self._pauses.all() if pause.source in asked and pause.source not in fresh]
         lines = [f"paused {', '.join(fresh)}: what is served of it stays as it is"] if fresh else []
@@ -127,7 +138,7 @@ class Hand:
         return Done(f"{found.target} is served again as its sources say")
 
     def release(self, source: str, who: Who) -> Done:
-        """Let go of all endpoints of a source that the guard holds.
+        """Let go of all endpoints of a source that the guard holds, or serve what was kept of it and is too old.
 
         Raises:
             UnknownError: there is no such source.
@@ -136,6 +147,10 @@ class Hand:
         (name,) = self._sources(source)
         if pause := self._pauses.paused(name):
             raise NothingToDoError(f"{name} is paused, {_pause_text(pause)}; resume it first")
+        if name in self._aged.aged:
+            endpoints = self._aged.accept(name)
+            self._audit.record(Action.RELEASE, name, who, {"endpoints": endpoints, "too_old": True})
+            return Done(f"serving {endpoints} endpoints of {name} as they were kept, until it has been read")
         holds = self._registry.holds(name)
         if not holds:
             raise NothingToDoError(f"nothing of {name} is held")
@@ -165,6 +180,10 @@ class Hand:
     def drains(self) -> tuple[Drain, ...]:
         """Every drain."""
         return self._drains.all()
+
+    def too_old(self) -> frozenset[SourceName]:
+        """The sources of which something was kept that is too old to be served without an operator's word."""
+        return self._aged.aged
 
     def _sources(self, source: str | None) -> tuple[SourceName, ...]:
         names = self._registry.sources

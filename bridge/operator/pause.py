@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bridge.adapter import Sink
 from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName
+from bridge.observer import SourceObserver
 from bridge.operator.shadow import Shadow
 from bridge.registry import NOBODY, Registry, SourceSink
 
@@ -23,23 +24,32 @@ class Pause:
     """Who asked for it, for people."""
 
 
-class Pauses:
+class Pauses(SourceObserver):
     """Leads what sources say to the registry, or past it. Touched on the event loop only.
 
     The health of endpoints is a part of what sources say, so it is frozen too.
     """
 
-    def __init__(self, registry: Registry, sources: Iterable[SourceName], spoken: Callable[[SourceName], None]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        sources: Iterable[SourceName],
+        clock: Callable[[], float],
+        caught_up: Callable[[SourceName], None],
+    ) -> None:
         """Pause nothing.
 
         Args:
             registry: where what sources say goes.
             sources: all that there are.
-            spoken: what to call when a source has told of everything it has, and that counts.
+            clock: Unix time.
+            caught_up: is called when a source is resumed that has told of everything it has while it was paused: what
+                that means to others, it means from then on.
         """
         self._registry = registry
         self._sinks = {source: registry.sink(source) for source in sources}
-        self._spoken = spoken
+        self._clock = clock
+        self._caught_up = caught_up
         self._pauses: dict[SourceName, Pause] = {}
         self._shadows: dict[SourceName, Shadow] = {}
 
@@ -52,16 +62,14 @@ class Pauses:
         shadow = self._shadows.get(source)
         return SourceSink(shadow, source) if shadow else self._sinks[source]
 
-    def spoken(self, source: SourceName) -> None:
-        """Take note that a source has told of everything it has."""
-        if shadow := self._shadows.get(source):
-            shadow.spoken = True
-        else:
-            self._spoken(source)
+    def succeeded(self, source: SourceName, reading: str) -> None:
+        """Take note that a source has told of everything it has, if it is paused."""
+        if not reading and source in self._shadows:
+            self._shadows[source].spoken = True
 
-    def pause(self, source: SourceName, since: float, by: str) -> None:
+    def pause(self, source: SourceName, by: str) -> None:
         """From now on, keep what a source says apart."""
-        self._begin(Pause(source, since, by))
+        self._begin(Pause(source, self._clock(), by))
         log.info("source.paused", extra={"source": source, "by": by})
 
     def resume(self, source: SourceName, by: str) -> Pause:
@@ -72,7 +80,7 @@ class Pauses:
         pause, shadow = self._pauses.pop(source), self._shadows.pop(source)
         shadow.tell(self._sinks[source])
         if shadow.spoken:
-            self._spoken(source)
+            self._caught_up(source)
         log.info("source.resumed", extra={"source": source, "by": by, "paused_by": pause.by, "since": pause.since})
         return pause
 

@@ -1,6 +1,6 @@
 """Everything the sources have said, and what of it is served."""
 
-from bridge.registry.part import NOTHING, Kept, Moment
+from bridge.registry.part import NOTHING, Kept, Moment, Part
 from bridge.registry.parts import ReportedSetAside
 from bridge.registry.refusals import RefusedService
 from bridge.registry.registry import Options, Registry, RestoredPart
@@ -14,6 +14,7 @@ __all__ = [
     "Kept",
     "Moment",
     "Options",
+    "Part",
     "Place",
     "RefusedService",
     "Registry",

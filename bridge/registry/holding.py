@@ -1,14 +1,27 @@
 """What becomes of endpoints that go missing: they are let go, or held until something is decided about them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 
 from bridge.guard import Reason
 from bridge.model import Scope, ServiceName, SourceName
 from bridge.registry.moves import Keeper
-from bridge.registry.part import Kept, Moment
+from bridge.registry.part import Identity, Kept, Moment, identity
 from bridge.registry.parts import Parts
 from bridge.registry.source import Hold, Source
+
+NOT_HELD = "reads no longer show it, and the source has lost no more than it may"
+AGREED = "reads no longer show it, and every one since has agreed for long enough"
+
+WHY: Mapping[Reason, str] = MappingProxyType(
+    {
+        Reason.LOSS: "reads no longer show it, nor too many others of the source",
+        Reason.EMPTIED: "reads no longer show it, nor anything else of the source",
+    }
+)
+
+_Held = tuple[Keeper, Identity]
 
 
 class Holding:
@@ -23,6 +36,8 @@ class Holding:
         """
         self._parts = parts
         self._release_after = release_after
+        self._told: dict[SourceName, frozenset[_Held]] = {}
+        """What is held and was written down."""
 
     def judge_all(self) -> None:
         """Judge every source of which something has changed: all that went missing meanwhile counts together."""
@@ -42,9 +57,10 @@ class Holding:
         why = "what is missing is no more than may go" if undoubted else "it has all returned"
         reason = source.verdict(undoubted, now)
         if undoubted and reason is None:
-            self._parts.drop(source, partial(_undoubted, source))
+            self._parts.drop(source, partial(_undoubted, source), NOT_HELD)
         if source.missing:
             self._parts.drop_moved(source)
+        self._write_down(source, reason)
         source.settle(reason if self._undoubted(source) else None, now, why)
         self._parts.unjudged.pop(source.name, None)
 
@@ -64,7 +80,7 @@ class Holding:
 
     def release(self, source: Source) -> int:
         """Let go of all that is missing, because an operator says so; returns how many endpoints that are."""
-        released = self._parts.drop(source, lambda _, kept: kept.missing is not None)
+        released = self._parts.drop(source, lambda _, kept: kept.missing is not None, "an operator released it")
         source.decided(self._parts.clocks.now())
         return released
 
@@ -91,10 +107,25 @@ class Holding:
         def due(keeper: Keeper, kept: Kept) -> bool:
             return _undoubted(source, keeper, kept) and kept.missing is not None and kept.missing.monotonic <= until
 
-        released = self._parts.drop(source, due)
+        released = self._parts.drop(source, due, AGREED)
         if released:
             source.guard.excuse(released)
-            source.settle(source.verdict(self._undoubted(source), now), now, "every read since has agreed")
+            source.settle(source.verdict(self._undoubted(source), now), now, AGREED)
+
+    def _write_down(self, source: Source, reason: Reason | None) -> None:
+        """Have the trail tell of each endpoint once that it is held, and why."""
+        told = self._told.pop(source.name, frozenset())
+        if not source.missing:
+            return
+        held: set[_Held] = set()
+        for keeper, kept in self._parts.kept(source):
+            if kept.missing:
+                held.add((keeper, identity(kept.endpoint)))
+                if (keeper, identity(kept.endpoint)) not in told:
+                    (_, scope), _ = keeper
+                    why = source.doubted(scope) or (WHY[reason] if reason else "")
+                    self._parts.scribe.held(keeper, kept.endpoint, why)
+        self._told[source.name] = frozenset(held)
 
     def _undoubted(self, source: Source) -> int:
         """How much is missing of a source where there is no doubt about that."""

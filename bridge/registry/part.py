@@ -38,6 +38,15 @@ class Kept:
         return Standing.HELD if self.missing else Standing.RESTORED
 
 
+class Gone(NamedTuple):
+    """Endpoints that a read made an end of."""
+
+    ended: list[Endpoint]
+    """The source named them as ended."""
+    replaced: list[Endpoint]
+    """Another instance has their address now."""
+
+
 @dataclass(slots=True)
 class Part:
     """Reported entries, and kept endpoints."""
@@ -54,7 +63,7 @@ class Part:
         """How many kept endpoints complete reads lack."""
         return sum(one.missing is not None for one in self.kept.values())
 
-    def take(self, entries: frozenset[Entry], ended: Collection[InstanceId], now: Moment, *, complete: bool) -> int:
+    def take(self, entries: frozenset[Entry], ended: Collection[InstanceId], now: Moment, *, complete: bool) -> Gone:
         """Have a read replace what was reported; what it lacks is kept as missing, unless it has ended.
 
         Args:
@@ -64,18 +73,20 @@ class Part:
             complete: whether an absence says anything; if not, what is kept stays as it is.
 
         Returns:
-            How many endpoints are gone because they have ended.
+            Those that are not kept.
         """
         read = {identity(entry) for entry in entries if isinstance(entry, Endpoint)}
         addresses = {key for key, _ in read}
         kept: dict[Identity, Kept] = {}
-        gone = 0
+        gone = Gone([], [])
         for before in (*self._unreported(read), *self.kept.values()):
             endpoint = before.endpoint
-            if endpoint.key in addresses:  # by the same instance, or by another one that has taken its place
+            if endpoint.key in addresses:
+                if identity(endpoint) not in read:
+                    gone.replaced.append(endpoint)
                 continue
             if endpoint.instance in ended:
-                gone += 1
+                gone.ended.append(endpoint)
                 continue
             if complete and before.missing is None:
                 before = replace(before, missing=now)  # noqa: PLW2901 (the same endpoint, from now on missing)
@@ -91,12 +102,12 @@ class Part:
         self.kept = {**self.kept, **{identity(one.endpoint): replace(one, missing=now) for one in restored}}
         return len(restored)
 
-    def drop(self, goes: Callable[[Kept], bool]) -> int:
-        """Let go of kept endpoints; returns of how many."""
-        stays = {one: kept for one, kept in self.kept.items() if not goes(kept)}
-        dropped = len(self.kept) - len(stays)
-        self.kept = stays
-        return dropped
+    def drop(self, goes: Callable[[Kept], bool]) -> list[Endpoint]:
+        """Let go of kept endpoints; returns which."""
+        dropped = {one for one, kept in self.kept.items() if goes(kept)}
+        gone = [self.kept[one].endpoint for one in dropped]
+        self.kept = {one: kept for one, kept in self.kept.items() if one not in dropped}
+        return gone
 
     def endpoints(self) -> Iterator[tuple[Endpoint, float, Standing]]:
         """All that is to be served, with the Unix time of its first report."""

@@ -8,8 +8,11 @@ from bridge.merge import Origin, Report
 from bridge.model import Entry, InstanceId, Scope, ServiceName, SetAside, SourceName
 from bridge.registry.moves import Keeper, Moves
 from bridge.registry.part import NOTHING, Kept, Moment, Part
+from bridge.registry.scribe import Scribe
 from bridge.registry.sink import NOBODY, Place
 from bridge.registry.source import Source
+
+MOVED = "it was missing, and its address appeared in another service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +41,17 @@ class ReportedSetAside:
 class Parts:
     """Keeps what each scope of each source says about each service."""
 
-    def __init__(self, sources: Mapping[SourceName, Source], clocks: Clocks) -> None:
+    def __init__(self, sources: Mapping[SourceName, Source], clocks: Clocks, scribe: Scribe) -> None:
         """Start empty.
 
         Args:
             sources: who may say something; each keeps its counts.
             clocks: when it is said.
+            scribe: writes down what happens.
         """
         self.sources = sources
         self.clocks = clocks
+        self.scribe = scribe
         self.touched: dict[ServiceName, None] = {}
         """Services of which something has changed, in the order in which it did; for the registry to take."""
         self.unjudged: dict[SourceName, None] = {}
@@ -56,6 +61,14 @@ class Parts:
 
     def __contains__(self, service: ServiceName) -> bool:
         return service in self._parts
+
+    def all(self) -> Iterator[tuple[Place, ServiceName, Part]]:
+        """Every part."""
+        return ((place, service, part) for service, parts in self._parts.items() for place, part in parts.items())
+
+    def known(self, place: Place, service: ServiceName) -> bool:
+        """Whether there is a part."""
+        return place in self._parts.get(service, {})
 
     def named(self, place: Place) -> Iterator[ServiceName]:
         """The services that a scope of a source names."""
@@ -122,17 +135,19 @@ class Parts:
         self.sources[source].join(scope, service)
         return part
 
-    def drop(self, source: Source, goes: Callable[[Keeper, Kept], bool]) -> int:
+    def drop(self, source: Source, goes: Callable[[Keeper, Kept], bool], why: str) -> int:
         """Stop keeping some endpoints of a source; returns how many."""
         total = 0
         for keeper in sorted({keeper for keeper, kept in self.kept(source) if goes(keeper, kept)}):
             with self.changing(keeper) as part:
-                total += part.drop(lambda kept, keeper=keeper: goes(keeper, kept))  # type: ignore[misc]
+                dropped = part.drop(lambda kept, keeper=keeper: goes(keeper, kept))  # type: ignore[misc]
+            self.scribe.removed(keeper, dropped, why)
+            total += len(dropped)
         return total
 
     def drop_moved(self, source: Source) -> None:
         """Stop keeping endpoints whose address was given to somebody else meanwhile."""
-        source.guard.excuse(self.drop(source, self._moves.moved))
+        source.guard.excuse(self.drop(source, self._moves.moved, MOVED))
 
     @contextmanager
     def changing(self, keeper: Keeper) -> Iterator[Part]:
@@ -159,11 +174,17 @@ class Parts:
         (source, _), _ = keeper
         now = self.clocks.now()
         with self.changing(keeper) as part:
-            before = {key for key, _ in (*part.since, *part.kept)}
+            known, kept = part.entries, part.kept
+            before = {key for key, _ in (*part.since, *kept)}
             gone = part.take(entries, ended, now, complete=complete)
             arrived = {key for key, _ in part.since} - before
-        self.sources[source].guard.excuse(gone)
+        self.scribe.read(keeper, known, kept, entries, complete=complete)
+        self.scribe.removed(keeper, gone.ended, "the source named it as ended")
+        self.scribe.removed(keeper, gone.replaced, "another instance has its address now")
+        self.sources[source].guard.excuse(len(gone.ended))
         for other in self._moves.arrive(keeper, arrived, now):
             (owner, _), _ = other
             with self.changing(other) as part:
-                self.sources[owner].guard.excuse(part.drop(lambda kept: kept.endpoint.key in arrived))
+                dropped = part.drop(lambda kept: kept.endpoint.key in arrived)
+            self.scribe.removed(other, dropped, MOVED)
+            self.sources[owner].guard.excuse(len(dropped))

@@ -6,10 +6,11 @@ shrink it; and what a read lacks is let go only when the guard agrees. Touched o
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.adapter import Sink
+from bridge.audit import Event
 from bridge.diff import Diff
 from bridge.guard import UNGUARDED, GuardRules
 from bridge.merge import MergePolicy, Service
@@ -18,6 +19,7 @@ from bridge.registry.holding import Holding
 from bridge.registry.part import NOTHING, Kept, Moment, Part, identity
 from bridge.registry.parts import Clocks, Parts, ReportedSetAside
 from bridge.registry.refusals import Refusals, RefusedService
+from bridge.registry.scribe import Scribe
 from bridge.registry.sink import NOBODY, Place, Said, SourceSink
 from bridge.registry.source import Hold, Source, SourceStatistics
 
@@ -38,7 +40,7 @@ def _as_merged(service: Service) -> Service:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How careful the registry is with what vanishes, and what is laid over all that it knows."""
+    """How careful the registry is with what vanishes, what is laid over all that it knows, and who is told."""
 
     guard: GuardRules = UNGUARDED
     allow_empty: frozenset[SourceName] = frozenset()
@@ -47,6 +49,8 @@ class Options:
     """Seconds for which a service stays, empty, after its last report: static routes may still name its cluster."""
     amend: Callable[[Service], Service] = _as_merged
     """What becomes of a service after its reports were merged, such as an operator's drains; see `touch`."""
+    record: Callable[[Event], None] = lambda _: None
+    """Takes what happens to each endpoint."""
 
 
 class Registry:
@@ -75,13 +79,15 @@ class Registry:
         }
         self._policy = policy
         self._options = options
-        self._parts = Parts(self._sources, Clocks(clock, monotonic))
+        self._scribe = Scribe(options.record, clock)
+        self._parts = Parts(self._sources, Clocks(clock, monotonic), self._scribe)
         self._holding = Holding(self._parts, options.guard.release_after)
         self._refusals = Refusals()
         self._services: dict[ServiceName, Service] = {}
         self._agreed: dict[ServiceName, UpstreamProtocol] = {}
         self._gone: dict[ServiceName, Moment] = {}
         self._dirty: dict[ServiceName, None] = {}
+        self._version = 0
         self._wake = asyncio.Event()
 
     @property
@@ -143,6 +149,19 @@ class Registry:
         """The services of a source that cannot be served because of their names, and why."""
         return self._refusals.of(source)
 
+    @property
+    def version(self) -> int:
+        """Grows with every change of what is known."""
+        return self._version
+
+    def parts(self) -> Iterator[tuple[Place, ServiceName, Part]]:
+        """All that is known, to be kept; what is in a part is replaced when it changes."""
+        return self._parts.all()
+
+    def gone(self) -> Mapping[ServiceName, Moment]:
+        """The services that stay although nobody names them, with when they went."""
+        return self._gone
+
     def statistics(self, source: SourceName) -> SourceStatistics:
         """Counts of what a source contributes now; kept as it changes, so asking costs nothing."""
         return self._sources[source].statistics
@@ -202,10 +221,10 @@ class Registry:
         agreed: Mapping[ServiceName, UpstreamProtocol],
         gone: Mapping[ServiceName, Moment],
     ) -> None:
-        """Serve what an earlier process knew until the sources have told of it; before anything is reported.
+        """Serve what an earlier process knew until the sources have told of it.
 
         Args:
-            parts: of sources that there are; others are left out.
+            parts: of sources that there are, unless they have told of them themselves; others are left out.
             agreed: protocols that the endpoints of a service last agreed on.
             gone: services that stay although nobody reports them, with when they went.
         """
@@ -213,11 +232,14 @@ class Registry:
         self._gone.update(gone)
         self._parts.touched.update(dict.fromkeys(gone))
         for restored in parts:
-            if restored.source in self._sources:
-                place = (restored.source, restored.scope)
+            place = (restored.source, restored.scope)
+            if restored.source in self._sources and not self._parts.known(place, restored.service):
                 self._parts.join(place, restored.service, Part(named=False))
                 with self._parts.changing((place, restored.service)) as part:
                     part.kept = {identity(kept.endpoint): kept for kept in restored.endpoints}
+        for name, found in self._sources.items():
+            if found.restored:
+                self._scribe.restored(name, found.restored)
         self._holding.begin()
         self._wake_up()
 
@@ -246,6 +268,7 @@ class Registry:
         touched, self._parts.touched = self._parts.touched, {}
         self._dirty.update(touched)
         if touched:
+            self._version += 1
             self._wake.set()
 
     def _served(self, name: ServiceName, old: Service | None) -> Service | None:
@@ -253,8 +276,10 @@ class Registry:
         if name in self._parts:
             self._gone.pop(name, None)
             return self._options.amend(self._merge(name, old))
-        if old is not None:
-            self._gone.setdefault(name, self._parts.clocks.now())
+        if old is not None and name not in self._gone:
+            self._gone[name] = self._parts.clocks.now()
+            stays = f"its cluster stays, empty, for {self._options.retention:g} s"
+            self._scribe.service(name, f"no source names it any more; {stays}")
         if self._retained(name):
             return Service(name, protocol=self._last_agreed(name, old))
         self._gone.pop(name, None)

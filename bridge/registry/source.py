@@ -146,7 +146,8 @@ class Source:
 
     def observe(self, now: Moment) -> None:
         """Take note of what is served now."""
-        self.guard.observe(self.reported + self._kept, len(self._services), now.monotonic)
+        served = self.reported + self._kept
+        self.guard.observe(served, len(self._services), now.monotonic, reported=self.reported > 0)
 
     def settle(self, reason: Reason | None, now: Moment, why: str) -> None:
         """Take note of what is served now, and log once when holding begins, changes its reason, or ends."""

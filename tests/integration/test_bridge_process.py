@@ -147,6 +147,37 @@ async def test_a_port_in_use_ends_it_with_one_line_and_exit_code_1(tmp_path: Pat
     assert "Traceback" not in errors
 
 
+async def test_a_state_directory_in_use_ends_it_with_the_name_of_who_uses_it_and_exit_code_1(
+    tmp_path: Path, endpoints: EndpointsFile
+) -> None:
+    directory = str(tmp_path / "state")
+    first = BridgeProcess(tmp_path / "first", [endpoints.source()], state_directory=directory)
+    second = BridgeProcess(tmp_path / "second", [endpoints.source()], state_directory=directory)
+
+    async with first:
+        code, errors = await outcome("run", "--config", str(second.config))
+
+        assert (code, errors.count("\n")) == (1, 1)
+        assert errors.startswith(f"cannot start: process {first.process.pid}, started at ")
+        assert errors.endswith(f" uses the state directory {directory}; stop it, or give each bridge its own\n")
+        await first.kill()
+        async with second:
+            assert await second.terminate() == 0
+        async with first:
+            assert await first.terminate() == 0
+
+
+async def test_a_state_directory_that_cannot_be_used_ends_it_with_exit_code_78(
+    tmp_path: Path, endpoints: EndpointsFile
+) -> None:
+    bridge = BridgeProcess(tmp_path, [endpoints.source()], state_directory=str(endpoints.path))
+
+    code, errors = await outcome("run", "--config", str(bridge.config))
+
+    assert (code, errors.count("\n")) == (78, 1)
+    assert f"cannot use the state_directory {endpoints.path} (Not a directory)" in errors
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -28,6 +28,7 @@ from support.admin_fakes import (
     LOCAL,
     FakeKnowledge,
     FakeMetrics,
+    FakeOperation,
     FakeReadiness,
     FakeReading,
     FakeServing,
@@ -49,13 +50,23 @@ class Bench:
     streams: FakeStreams = field(default_factory=FakeStreams)
     serving: FakeServing = field(default_factory=FakeServing)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
+    operation: FakeOperation = field(default_factory=FakeOperation)
     url: str = ""
 
     def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
         config = AdminConfig.model_validate({"listen": listen, "expose": expose})
         sources = [ListedSource(DC1, "consul", required=True), ListedSource(LOCAL, "file", required=False)]
-        view = View(sources, self.knowledge, self.readiness, self.reading, self.streams, self.serving, self.metrics)
-        return AdminServer(config, view)
+        view = View(
+            sources,
+            self.knowledge,
+            self.readiness,
+            self.reading,
+            self.streams,
+            self.serving,
+            self.metrics,
+            self.operation,
+        )
+        return AdminServer(config, view, self.operation)
 
     async def request(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
@@ -144,6 +155,8 @@ async def test_status_sums_up(bench: Bench) -> None:
         "streams": 3,
         "clients": 2,
         "versions": {"cluster": snapshot.version(CLUSTER.url), "endpoint": snapshot.version(ENDPOINT.url)},
+        "paused": [],
+        "drains": [],
     }
 
 
@@ -168,6 +181,7 @@ async def test_sources_are_listed_in_their_precedence(bench: Bench) -> None:
         "set_aside": 0,
         "held": [],
         "restored": 0,
+        "paused": None,
     }
 
 
@@ -209,6 +223,7 @@ async def test_service_shows_its_endpoints_their_origins_and_what_is_set_aside(b
                 "address": "10.0.0.1",
                 "port": 80,
                 "health": "healthy",
+                "reported_health": "healthy",
                 "weight": 3,
                 "priority": 0,
                 "region": "eu",

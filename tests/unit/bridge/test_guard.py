@@ -7,7 +7,7 @@ RULES = GuardRules(max_loss=0.5, min_endpoints=10, release_after=600)
 
 def guard(endpoints: int, services: int = 5, rules: GuardRules = RULES, *, allow_empty: bool = False) -> SourceGuard:
     found = SourceGuard(rules, allow_empty=allow_empty)
-    found.observe(endpoints, services, now=0)
+    found.observe(endpoints, services, now=0, reported=True)
     return found
 
 
@@ -66,6 +66,13 @@ def test_a_small_source_of_one_service_may_become_empty(had: int, verdict: Reaso
     assert guard(had, services=1).verdict(0, now=1) is verdict
 
 
+def test_a_source_that_has_shown_nothing_yet_may_not_empty_what_is_restored() -> None:
+    found = SourceGuard(RULES, allow_empty=False)
+    found.observe(2, 1, now=0, reported=False)
+
+    assert found.verdict(0, now=1) is Reason.EMPTIED
+
+
 @pytest.mark.parametrize(("had", "verdict"), [(3, None), (10, Reason.LOSS)])
 def test_where_finding_nothing_is_to_be_believed_it_is_a_loss_like_others(had: int, verdict: Reason | None) -> None:
     assert guard(had, allow_empty=True).verdict(0, now=1) is verdict
@@ -75,14 +82,14 @@ def test_losses_add_up_within_the_window() -> None:
     found = guard(100)
     for step in range(50):
         assert found.verdict(99 - step, now=step) is None
-        found.observe(99 - step, 5, now=step)
+        found.observe(99 - step, 5, now=step, reported=True)
 
     assert found.verdict(49, now=51) is Reason.LOSS
 
 
 def test_losses_beyond_the_window_are_forgotten() -> None:
     found = guard(100)
-    found.observe(60, 5, now=1)
+    found.observe(60, 5, now=1, reported=True)
 
     assert found.verdict(30, now=2 + WINDOW) is None
 

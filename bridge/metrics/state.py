@@ -1,0 +1,29 @@
+"""What is counted of the file in which the state is kept across a restart."""
+
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class StateMetrics:
+    """What is counted of writes; both stay 0 without a `state_directory`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._errors = Counter(
+            "xds_bridge_snapshot_write_errors_total",
+            "Times that the state could not be written to state_directory.",
+            registry=registry,
+        )
+        self._written = Gauge(
+            "xds_bridge_snapshot_timestamp_seconds",
+            "When the state was last written to state_directory; 0 for never.",
+            registry=registry,
+        )
+
+    def written(self) -> None:
+        """Note the time of a write."""
+        self._written.set(time.time())
+
+    def write_failed(self) -> None:
+        """Count a write that failed."""
+        self._errors.inc()

@@ -1,0 +1,174 @@
+"""Between the registry and the state that is kept: what of the one becomes the other, and back after a restart."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bridge.merge import Service
+from bridge.model import Endpoint, Entry, ServiceName, SourceName
+from bridge.observer import SourceObserver
+from bridge.operator import Drain, Drains, Pause, Pauses
+from bridge.registry import Kept, Moment, Part, Place, Registry, RestoredPart
+from bridge.state import AgreedProtocol, Hold, KnownEndpoint, KnownService, KnownSource, RetainedCluster, State
+from bridge.state import Drain as KeptDrain
+from bridge.state import Pause as KeptPause
+
+log = logging.getLogger(__name__)
+
+
+class _Written(NamedTuple):
+    """How a part was last written, and from what: parts replace what they hold, and never change it."""
+
+    entries: frozenset[Entry]
+    since: object
+    kept: object
+    known: KnownService
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The times that are needed; replaced in tests."""
+
+    wall: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+class Restoration(SourceObserver):
+    """Takes the state to keep from the registry, and gives it back what was kept."""
+
+    def __init__(self, registry: Registry, clock: Clock, max_age: float, pauses: Pauses, drains: Drains) -> None:
+        """Restore nothing yet.
+
+        Args:
+            registry: what is known.
+            clock: what time it is.
+            max_age: seconds after which what was kept of a source is not used without an operator's word.
+            pauses: the sources of which what is known is all that counts, whatever they say and however old it is.
+            drains: what an operator drains.
+        """
+        self._registry = registry
+        self._clock = clock
+        self._max_age = max_age
+        self._pauses = pauses
+        self._drains = drains
+        self._read: dict[SourceName, float] = {}
+        self._aged: dict[SourceName, KnownSource] = {}
+        self._written: dict[tuple[Place, ServiceName], _Written] = {}
+
+    @property
+    def aged(self) -> frozenset[SourceName]:
+        """The sources of which something was kept that is too old to be used."""
+        return frozenset(self._aged)
+
+    def succeeded(self, source: SourceName, reading: str) -> None:
+        """Take note of when a source was last read; after a complete pass, what was kept of it is of no more use."""
+        self._read[source] = self._clock.wall()
+        if not reading and not self._pauses.paused(source):
+            self._registry.spoken(source)
+            self._aged.pop(source, None)
+
+    def current(self) -> State:
+        """What is to be kept now."""
+        parts: dict[SourceName, list[KnownService]] = {}
+        holds: list[Hold] = []
+        written: dict[tuple[Place, ServiceName], _Written] = {}
+        for place, service, part in self._registry.parts():
+            one = written[place, service] = self._known(place, service, part)
+            parts.setdefault(place[0], []).append(one.known)
+            holds += _holds(place, service, part)
+        self._written = written
+        sources = [KnownSource(name, tuple(known), self._read.get(name)) for name, known in parts.items()]
+        services = self._registry.services().values()
+        return State(
+            sources=(*sources, *(aged for name, aged in self._aged.items() if name not in parts)),
+            holds=tuple(holds),
+            retained=tuple(RetainedCluster(name, gone.wall) for name, gone in self._registry.gone().items()),
+            protocols=_protocols(services),
+            pauses=tuple(KeptPause(each.source, each.since, each.by, frozen="") for each in self._pauses.all()),
+            drains=tuple(KeptDrain(each.target, each.until, each.by) for each in self._drains.all()),
+        )
+
+    def restore(self, state: State) -> None:
+        """Have the registry serve what was kept, as far as it is not too old."""
+        now, missing = self._clock.wall(), {_identity(hold): self._moment(hold.since) for hold in state.holds}
+        self._resume_orders(state)
+        sources = [source for source in state.sources if source.source in self._registry.sources]
+        for source in sources:
+            if source.read is not None:
+                self._read[source.source] = source.read
+            too_old = source.read is None or now - source.read > self._max_age
+            if too_old and not self._pauses.paused(source.source):
+                self._aged[source.source] = source
+        young = [source for source in sources if source.source not in self._aged]
+        self._registry.restore(
+            _parts(young, missing),
+            agreed={agreed.service: agreed.protocol for agreed in state.protocols},
+            gone={retained.service: self._moment(retained.gone) for retained in state.retained},
+        )
+        for source in self._aged.values():
+            age = None if source.read is None else round(now - source.read)
+            log.warning("state.too_old", extra={"source": source.source, "age": age, "restore_max_age": self._max_age})
+
+    def accept(self, source: SourceName) -> int:
+        """Have the registry serve what was kept of a source although it is too old; returns how many endpoints."""
+        aged = self._aged.pop(source, None)
+        if aged is None:
+            return 0
+        self._registry.restore(_parts([aged], {}), agreed={}, gone={})
+        return sum(len(known.endpoints) for known in aged.services)
+
+    def _resume_orders(self, state: State) -> None:
+        """Go on with what operators have asked for."""
+        everything = self._registry.sources
+        self._pauses.restore(
+            Pause(name, pause.since, pause.by)
+            for pause in state.pauses
+            for name in (everything if pause.source is None else [pause.source])
+        )
+        self._drains.restore(
+            Drain(drain.target, drain.until, drain.by) for drain in state.drains if drain.until is not None
+        )
+
+    def _known(self, place: Place, service: ServiceName, part: Part) -> _Written:
+        before = self._written.get((place, service))
+        if before and before.entries is part.entries and before.since is part.since and before.kept is part.kept:
+            return before
+        endpoints = tuple(KnownEndpoint(endpoint, since) for endpoint, since, _ in part.endpoints())
+        return _Written(part.entries, part.since, part.kept, KnownService(place[1], service, endpoints))
+
+    def _moment(self, wall: float) -> Moment:
+        """A moment of an earlier process on the clock of this one; never one to come, whatever the clocks say."""
+        ago = max(0.0, self._clock.wall() - wall)
+        return Moment(wall, self._clock.monotonic() - ago)
+
+
+_Identity = tuple[SourceName, str, ServiceName, object, str]
+
+
+def _identity(hold: Hold) -> _Identity:
+    return (hold.source, hold.scope, hold.service, hold.endpoint, hold.instance)
+
+
+def _holds(place: Place, service: ServiceName, part: Part) -> Iterable[Hold]:
+    source, scope = place
+    for kept in part.kept.values():
+        if kept.missing:
+            found = kept.endpoint
+            yield Hold(source, scope, service, found.key, found.instance, kept.standing, kept.missing.wall)
+
+
+def _parts(sources: Iterable[KnownSource], missing: dict[_Identity, Moment]) -> Iterable[RestoredPart]:
+    for source in sources:
+        for known in source.services:
+
+            def kept(one: KnownEndpoint, source: KnownSource = source, known: KnownService = known) -> Kept:
+                found: Endpoint = one.endpoint
+                identity = (source.source, known.scope, known.service, found.key, found.instance)
+                return Kept(found, one.since, missing.get(identity))
+
+            yield RestoredPart(source.source, known.scope, known.service, tuple(map(kept, known.endpoints)))
+
+
+def _protocols(services: Iterable[Service]) -> tuple[AgreedProtocol, ...]:
+    return tuple(AgreedProtocol(service.name, service.protocol) for service in services if service.protocol)

@@ -1,0 +1,98 @@
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from bridge.audit import Action, Event, Numbered, Trail
+from bridge.audit_file import AuditFile
+
+
+def event(number: int, service: str = "web") -> Event:
+    why = "a complete read shows it"
+    return Event(float(number), Action.ADDED, why, "dc1", "dc1/web", service, "10.0.0.1:80", "i1")
+
+
+def everything(_: Event) -> bool:
+    return True
+
+
+def test_the_trail_keeps_the_latest_and_numbers_them() -> None:
+    trail = Trail(remembered=3)
+    for number in range(1, 6):
+        trail.record(event(number))
+
+    assert [(each.number, each.event.at) for each in trail.after(0, everything, 10)] == [(3, 3.0), (4, 4.0), (5, 5.0)]
+
+
+def test_the_trail_tells_what_came_after_a_number() -> None:
+    trail = Trail()
+    for number in range(1, 6):
+        trail.record(event(number))
+
+    assert [each.number for each in trail.after(3, everything, 10)] == [4, 5]
+    assert [each.number for each in trail.after(0, everything, 2)] == [4, 5]
+
+
+def test_the_trail_tells_of_what_matches() -> None:
+    trail = Trail()
+    trail.record(event(1, "web"))
+    trail.record(event(2, "api"))
+
+    assert [each.number for each in trail.after(0, lambda each: each.service == "api", 10)] == [2]
+
+
+def test_followers_are_told_until_they_leave() -> None:
+    trail, told = Trail(), list[Numbered]()
+    leave = trail.follow(told.append)
+    trail.record(event(1))
+    leave()
+    trail.record(event(2))
+
+    assert told == [Numbered(1, event(1))]
+
+
+def test_every_event_is_a_line_on_disk(tmp_path: Path) -> None:
+    with AuditFile(tmp_path) as file:
+        for number in range(3):
+            file.write(Numbered(number, event(number)))
+
+    lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert [line["at"] for line in lines] == [0.0, 1.0, 2.0]
+    assert lines[0] == {
+        "at": 0.0,
+        "action": "added",
+        "why": "a complete read shows it",
+        "source": "dc1",
+        "scope": "dc1/web",
+        "service": "web",
+        "endpoint": "10.0.0.1:80",
+        "instance": "i1",
+    }
+
+
+def test_full_files_are_put_away_and_the_oldest_is_dropped(tmp_path: Path) -> None:
+    with AuditFile(tmp_path, size=2_000, kept=2) as file:
+        for number in range(100):
+            file.write(Numbered(number, event(number)))
+
+    assert {path.name for path in tmp_path.iterdir()} == {"audit.jsonl", "audit.jsonl.1", "audit.jsonl.2"}
+    assert all(path.stat().st_size <= 2_000 for path in tmp_path.iterdir())
+    assert json.loads((tmp_path / "audit.jsonl").read_text().splitlines()[-1])["at"] == 99.0
+
+
+@pytest.fixture
+def full() -> Path:
+    """A path that is no directory, so that nothing can be written in it."""
+    return Path("/dev/full")
+
+
+def test_what_cannot_be_written_is_counted_said_once_and_stops_nothing(
+    full: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with AuditFile(full) as file:
+        for number in range(3):
+            file.write(Numbered(number, event(number)))
+
+    assert file.lost == 3
+    assert [(record.levelno, record.message) for record in caplog.records] == [(logging.WARNING, "audit.write_failed")]
