@@ -69,17 +69,20 @@ class Shadow:
         self._doubts[scope] = reason
 
     def tell(self, sink: Sink) -> None:
-        """Say all of it to somebody else, one read for each scope.
+        """Say all of it to somebody else, one read for each scope, and one more for what was never read completely.
 
         Doubts go before what they are about, and end after it: what came back is no longer missing then.
         """
         for scope, reason in self._doubts.items():
             if reason:
                 sink.doubt(scope, reason)
-        incomplete = {scope for scope, _ in self._partial}
         for scope, services in self._said.items():
             ended = frozenset(self._ended.get(scope, ()))
-            sink.replace(scope, services, complete=scope not in incomplete, removed=ended)
+            partial = {name: found for name, found in services.items() if (scope, name) in self._partial}
+            whole = {name: found for name, found in services.items() if name not in partial}
+            sink.replace(scope, whole, removed=ended)
+            if partial:
+                sink.replace(scope, partial, complete=False, removed=ended)
         for scope, reason in self._doubts.items():
             if not reason:
                 sink.doubt(scope, "")

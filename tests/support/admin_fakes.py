@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bridge.admin import ListedSource
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.metrics import Sample
 from bridge.model import (
@@ -22,6 +23,7 @@ from bridge.supervisor import SourceStatus
 from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
 
 DC1, LOCAL = SourceName("dc1"), SourceName("local")
+LISTED = (ListedSource(DC1, "consul", required=True), ListedSource(LOCAL, "file", required=False))
 ORIGIN = Origin(DC1, Scope("dc1/web"), InstanceId("web-1"), since=1_700_000_000.0)
 
 

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from bridge.admin import AdminServer, ListedSource, View
+from bridge.admin import AdminServer, View
 from bridge.admin.access import refusal
 from bridge.config import AdminConfig
 from bridge.merge import ServedEndpoint, Service
@@ -25,6 +25,7 @@ from bridge.outage import Failure
 from bridge.registry import ReportedSetAside
 from support.admin_fakes import (
     DC1,
+    LISTED,
     LOCAL,
     FakeKnowledge,
     FakeMetrics,
@@ -55,18 +56,8 @@ class Bench:
 
     def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
         config = AdminConfig.model_validate({"listen": listen, "expose": expose})
-        sources = [ListedSource(DC1, "consul", required=True), ListedSource(LOCAL, "file", required=False)]
-        view = View(
-            sources,
-            self.knowledge,
-            self.readiness,
-            self.reading,
-            self.streams,
-            self.serving,
-            self.metrics,
-            self.operation,
-        )
-        return AdminServer(config, view, self.operation)
+        seen = (self.knowledge, self.readiness, self.reading, self.streams, self.serving, self.metrics, self.operation)
+        return AdminServer(config, View(LISTED, *seen), self.operation)
 
     async def request(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None

@@ -121,11 +121,11 @@ def test_a_doubt_that_has_ended_meanwhile_leaves_what_came_back(operated: Operat
     assert operated.world.reasons() == []
 
 
-def test_a_hold_is_neither_released_by_time_nor_by_word_while_its_source_is_paused(operated: Operated) -> None:
+def test_a_hold_is_not_released_while_its_source_is_paused(operated: Operated) -> None:
     operated.read({WEB: range(5), API: [100]})
     operated.hand.pause("dc1", ANNA)
 
-    with pytest.raises(NothingToDoError, match="dc1 is paused, since .* by anna; resume it first"):
+    with pytest.raises(NothingToDoError, match=r"dc1 is paused, since .* by anna; resume it first"):
         operated.hand.release("dc1", ANNA)
 
     assert operated.served() == keys([*range(20), 50])
