@@ -207,7 +207,7 @@ class Bridge:
 
     async def _expire(self) -> None:
         """Let go of what was held, retained or drained for long enough, and have what changed written down."""
-        kept: object = None
+        kept: object = (0, (), ())
         async for _ in self._scheduler.ticks(EXPIRY):
             self._hand.expire()
             if not self._pauses.everything:

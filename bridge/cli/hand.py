@@ -136,8 +136,8 @@ def held(
     """Show what is held, and why. Exits with 1 when something is."""
     from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
-    if admin is not None:
-        ways = [client.Way(admin)]
+    if named := admin or socket:
+        ways = [client.Way(named)]  # and no other: that could be another bridge
     else:
         settings = _settings(socket, config)
         ways = [client.Way(_socket(socket, settings)), client.Way(_url(settings.listen))]
