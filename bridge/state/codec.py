@@ -52,7 +52,8 @@ class Encoder:
             head = _JSON.encode({"source": source.source, "read": source.read})
             yield (b"," if number else b"") + head[:-1].encode() + b',"services":['
             for place, service in enumerate(sorted(source.services, key=lambda each: (each.scope, each.service))):
-                yield (b"," if place else b"") + self._encoded(service, known)
+                yield b"," if place else b""
+                yield self._encoded(service, known)
             yield b"]}"
         yield b"]," + _JSON.encode(_rest(state))[1:].encode()
 

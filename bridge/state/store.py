@@ -103,8 +103,7 @@ class Store:
                 f"cannot read {self._path} ({error.strerror}); let {_who()} read it, or move it away to start without "
                 "what was known"
             ) from error
-        if opened.version == self._schema.version:
-            self._digest = opened.digest
+        self._digest = opened.digest
         return state
 
     def save(self, state: State) -> bool:

@@ -65,6 +65,19 @@ def test_what_changed_is_encoded_anew_and_the_rest_is_as_before() -> None:
     assert (first, second, third) == (encoded(before), encoded(after), encoded(before))
 
 
+def test_what_did_not_change_is_not_encoded_again() -> None:
+    encoder, state = Encoder(), large(5, 2)
+    [source] = state.sources
+    renewed = dataclasses.replace(source.services[2])
+    services = (*source.services[:2], renewed, *source.services[3:])
+
+    first = [part for part in encoder.encode(state) if b"service-" in part]
+    second = [part for part in encoder.encode(State(sources=(KnownSource(DC1, services),))) if b"service-" in part]
+
+    assert first == second
+    assert [one is other for one, other in zip(first, second, strict=True)] == [True, True, False, True, True]
+
+
 def test_nothing_of_an_endpoint_is_left_out() -> None:
     rich = dataclasses.fields(RICH)
     source, _ = EVERYTHING.sources

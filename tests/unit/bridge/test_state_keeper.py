@@ -77,6 +77,7 @@ async def test_what_changed_is_written_when_it_is_told(tmp_path: Path) -> None:
         bench.change(large(2, 2))
         await eventually(lambda: bench.observer.writes == 2)
         assert await bench.kept() == large(2, 2)
+        assert bench.asked == 2
 
 
 async def test_what_was_kept_is_found_at_the_next_start(tmp_path: Path) -> None:

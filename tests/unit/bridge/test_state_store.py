@@ -1,6 +1,7 @@
 import errno
 import logging
 import os
+import resource
 import stat
 from pathlib import Path
 
@@ -231,6 +232,21 @@ def test_a_write_that_fails_leaves_the_file_as_it_was_and_is_made_up_for(directo
     (directory / "state.tmp").rmdir()
     assert store.save(new)
     assert kept(directory) == new
+
+
+def test_a_write_that_ends_half_way_leaves_nothing_behind(directory: Path) -> None:
+    store = opened(directory)
+    store.save(EVERYTHING)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            store.save(large(200, 10))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert {path.name for path in directory.iterdir()} == {"state.json", "lock"}
+    assert kept(directory) == EVERYTHING
 
 
 def test_a_file_system_that_cannot_sync_a_directory_will_do() -> None:
