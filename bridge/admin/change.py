@@ -120,9 +120,12 @@ class Changes:
         connection: unix_socket.Connection | None = (
             request.transport.get_extra_info("socket") if request.transport else None
         )
-        if connection is None:  # gone
+        try:
+            peer = unix_socket.peer(connection) if connection else None
+        except OSError:
+            peer = None
+        if peer is None:  # the connection is gone
             raise web.HTTPForbidden(text="it is not known who asks")
-        peer = unix_socket.peer(connection)
         user = await asyncio.get_running_loop().run_in_executor(self._executor, lambda: peer.user)
         return Who(user, peer.uid, peer.gid, peer.pid, self._door)
 

@@ -84,6 +84,18 @@ def test_what_vanished_in_small_steps_is_one_loss(operated: Operated) -> None:
     assert operated.world.reasons() == [(Reason.LOSS, 15)]
 
 
+def test_a_loss_is_measured_by_what_is_frozen_however_long_that_has_been(operated: Operated) -> None:
+    operated.hand.pause("dc1", ANNA)
+    operated.read({WEB: range(5), API: [100]})
+    operated.later(24 * 3600.0)
+
+    operated.hand.resume("dc1", ANNA)
+    operated.registry.drain()
+
+    assert operated.served() == keys([*range(20), 50])
+    assert operated.world.reasons() == [(Reason.LOSS, 15)]
+
+
 def test_what_has_ended_meanwhile_is_no_loss(operated: Operated) -> None:
     operated.hand.pause("dc1", ANNA)
     operated.read({WEB: range(5), API: [100]}, removed=range(5, 20))
