@@ -20,6 +20,7 @@ from bridge.config import Config, XdsConfig, build_adapters, cluster_rules, merg
 from bridge.guard import GuardRules
 from bridge.metrics import Metrics
 from bridge.model import SourceName
+from bridge.operator import AuditLog, Drains, Hand, Pauses
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
@@ -77,18 +78,23 @@ class Bridge:
         builder = ResourceBuilder(config.cluster_defaults, cluster_rules(config.services))
         self._adapters = build_adapters(config.sources)
         self._trail = Trail()
-        policies, caution = merge_policies(config.services), _caution(config, self._trail)
-        self._registry = Registry(list(self._adapters), policies, time.time, caution)
-        self._restoration = Restoration(self._registry, Clock(time.time, time.monotonic), config.restore_max_age)
+        self._drains = Drains(time.time, time.monotonic)
+        options = _options(config, self._trail, self._drains)
+        self._registry = Registry(list(self._adapters), merge_policies(config.services), time.time, options)
+        self._pauses = Pauses(self._registry, self._adapters, time.time, self._caught_up)
+        clock = Clock(time.time, time.monotonic)
+        self._restoration = Restoration(self._registry, clock, config.restore_max_age, self._pauses, self._drains)
+        self._hand = Hand(self._registry, self._pauses, self._drains, self._restoration, AuditLog(self._trail.record))
         self._readiness = Readiness(
             [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],
             self._endpoints,
             config.startup_grace,
             lambda source: self._registry.statistics(source).restored > 0,
+            lambda source: self._pauses.paused(source) is not None,
         )
         self._metrics = Metrics(CollectorRegistry())
         self._scheduler = Scheduler()
-        observers = [self._metrics.sources, self._restoration, self._readiness]
+        observers = [self._metrics.sources, self._pauses, self._restoration, self._readiness]
         self._supervisor = Supervisor(observers, self._scheduler.ticks, self._endpoints)
         self._keeper = self._new_keeper(config.state_directory)
         self._views = ClientViews(builder, config.views, required=config.views_required)
@@ -100,7 +106,7 @@ class Bridge:
         self._xds = XdsServer(self._views, _server_options(config.xds), observer, credentials=self._credentials())
         rest = _rest_options(config.xds, self._handshakes)
         self._rest = RestServer(rest, self._views, observer) if rest else None
-        self._admin = AdminServer(config.admin, self._view())
+        self._admin = AdminServer(config.admin, self._view(), self._hand)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set.
@@ -133,7 +139,7 @@ class Bridge:
         yield "loop lag", self._metrics.observe_loop()
         yield "memory", self._memory.run()
         for source in self._config.sources:
-            adapter, sink = self._adapters[source.name], self._registry.sink(source.name)
+            adapter, sink = self._adapters[source.name], self._pauses.sink(source.name)
             yield (
                 f"source {source.name}",
                 self._supervisor.run(source.name, adapter, sink, allow_empty=source.allow_empty),
@@ -186,16 +192,38 @@ class Bridge:
 
     def _view(self) -> View:
         listed = [ListedSource(source.name, source.type, source.required) for source in self._config.sources]
-        return View(listed, self._registry, self._readiness, self._supervisor, self._xds, self._views, self._metrics)
+        return View(
+            listed,
+            self._registry,
+            self._readiness,
+            self._supervisor,
+            self._xds,
+            self._views,
+            self._metrics,
+            self._hand,
+        )
 
     async def _expire(self) -> None:
-        """Let go of what was held or retained for long enough, and have what changed written down."""
-        kept = 0
+        """Let go of what was held, retained or drained for long enough, and have what changed written down."""
+        kept: object = (0, (), ())
         async for _ in self._scheduler.ticks(EXPIRY):
-            self._registry.expire(lambda source: not self._supervisor.status(source).failures)
-            if self._keeper and self._registry.version != kept:
-                kept = self._registry.version
+            self._hand.expire()
+            if not self._pauses.everything:
+                self._registry.expire(self._agrees)
+            self._readiness.look_again()
+            now = (self._registry.version, self._pauses.all(), self._drains.all())
+            if self._keeper and now != kept:
+                kept = now
                 self._keeper.changed()
+
+    def _agrees(self, source: SourceName) -> bool:
+        """Whether a source says without a doubt what is missing of it."""
+        return not self._supervisor.status(source).failures and not self._pauses.paused(source)
+
+    def _caught_up(self, source: SourceName) -> None:
+        """Catch up on that a source has told of everything it has, while it was paused."""
+        self._restoration.succeeded(source, "")
+        self._readiness.succeeded(source, "")
 
     def _endpoints(self, source: SourceName) -> int:
         return self._registry.statistics(source).served
@@ -222,12 +250,13 @@ def _rest_options(config: XdsConfig, handshakes: Handshakes | None) -> RestOptio
     )
 
 
-def _caution(config: Config, trail: Trail) -> Options:
+def _options(config: Config, trail: Trail, drains: Drains) -> Options:
     guard = config.guard
     return Options(
         guard=GuardRules(guard.max_loss, guard.min_endpoints, guard.release_after),
         allow_empty=frozenset(source.name for source in config.sources if source.allow_empty),
         retention=config.cluster_retention,
+        amend=drains.amend,
         record=trail.record,
     )
 

@@ -8,8 +8,11 @@ from typing import NamedTuple
 from bridge.merge import Service
 from bridge.model import Endpoint, Entry, ServiceName, SourceName
 from bridge.observer import SourceObserver
+from bridge.operator import Drain, Drains, Pause, Pauses
 from bridge.registry import Kept, Moment, Part, Place, Registry, RestoredPart
 from bridge.state import AgreedProtocol, Hold, KnownEndpoint, KnownService, KnownSource, RetainedCluster, State
+from bridge.state import Drain as KeptDrain
+from bridge.state import Pause as KeptPause
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +37,21 @@ class Clock:
 class Restoration(SourceObserver):
     """Takes the state to keep from the registry, and gives it back what was kept."""
 
-    def __init__(self, registry: Registry, clock: Clock, max_age: float) -> None:
+    def __init__(self, registry: Registry, clock: Clock, max_age: float, pauses: Pauses, drains: Drains) -> None:
         """Restore nothing yet.
 
         Args:
             registry: what is known.
             clock: what time it is.
             max_age: seconds after which what was kept of a source is not used without an operator's word.
+            pauses: the sources of which what is known is all that counts, whatever they say and however old it is.
+            drains: what an operator drains.
         """
         self._registry = registry
         self._clock = clock
         self._max_age = max_age
+        self._pauses = pauses
+        self._drains = drains
         self._read: dict[SourceName, float] = {}
         self._aged: dict[SourceName, KnownSource] = {}
         self._written: dict[tuple[Place, ServiceName], _Written] = {}
@@ -57,7 +64,7 @@ class Restoration(SourceObserver):
     def succeeded(self, source: SourceName, reading: str) -> None:
         """Take note of when a source was last read; after a complete pass, what was kept of it is of no more use."""
         self._read[source] = self._clock.wall()
-        if not reading:
+        if not reading and not self._pauses.paused(source):
             self._registry.spoken(source)
             self._aged.pop(source, None)
 
@@ -78,16 +85,20 @@ class Restoration(SourceObserver):
             holds=tuple(holds),
             retained=tuple(RetainedCluster(name, gone.wall) for name, gone in self._registry.gone().items()),
             protocols=_protocols(services),
+            pauses=tuple(KeptPause(each.source, each.since, each.by, frozen="") for each in self._pauses.all()),
+            drains=tuple(KeptDrain(each.target, each.until, each.by) for each in self._drains.all()),
         )
 
     def restore(self, state: State) -> None:
         """Have the registry serve what was kept, as far as it is not too old."""
         now, missing = self._clock.wall(), {_identity(hold): self._moment(hold.since) for hold in state.holds}
+        self._resume_orders(state)
         sources = [source for source in state.sources if source.source in self._registry.sources]
         for source in sources:
             if source.read is not None:
                 self._read[source.source] = source.read
-            if source.read is None or now - source.read > self._max_age:
+            too_old = source.read is None or now - source.read > self._max_age
+            if too_old and not self._pauses.paused(source.source):
                 self._aged[source.source] = source
         young = [source for source in sources if source.source not in self._aged]
         self._registry.restore(
@@ -106,6 +117,18 @@ class Restoration(SourceObserver):
             return 0
         self._registry.restore(_parts([aged], {}), agreed={}, gone={})
         return sum(len(known.endpoints) for known in aged.services)
+
+    def _resume_orders(self, state: State) -> None:
+        """Go on with what operators have asked for."""
+        everything = self._registry.sources
+        self._pauses.restore(
+            Pause(name, pause.since, pause.by)
+            for pause in state.pauses
+            for name in (everything if pause.source is None else [pause.source])
+        )
+        self._drains.restore(
+            Drain(drain.target, drain.until, drain.by) for drain in state.drains if drain.until is not None
+        )
 
     def _known(self, place: Place, service: ServiceName, part: Part) -> _Written:
         before = self._written.get((place, service))

@@ -17,11 +17,11 @@ from bridge.guard import UNGUARDED, GuardRules
 from bridge.merge import MergePolicy, Report, Service, merged
 from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
 from bridge.registry.holding import Holding
-from bridge.registry.part import Kept, Moment, Part, identity
+from bridge.registry.part import NOTHING, Kept, Moment, Part, identity
 from bridge.registry.parts import Clocks, Parts, ReportedSetAside
 from bridge.registry.refusals import Refusals, RefusedService
 from bridge.registry.scribe import Scribe
-from bridge.registry.sink import NOBODY, Place, SourceSink
+from bridge.registry.sink import NOBODY, Place, Said, SourceSink
 from bridge.registry.source import Hold, Source, SourceStatistics
 
 
@@ -35,15 +35,21 @@ class RestoredPart:
     endpoints: tuple[Kept, ...]
 
 
+def _as_merged(service: Service) -> Service:
+    return service
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How careful the registry is with what vanishes, and who is told."""
+    """How careful the registry is with what vanishes, what is laid over all that it knows, and who is told."""
 
     guard: GuardRules = UNGUARDED
     allow_empty: frozenset[SourceName] = frozenset()
     """Sources whose finding nothing is to be believed."""
     retention: float = 0.0
     """Seconds for which a service stays, empty, after its last report: static routes may still name its cluster."""
+    amend: Callable[[Service], Service] = _as_merged
+    """What becomes of a service after its reports were merged, such as an operator's drains; see `touch`."""
     record: Callable[[Event], None] = lambda _: None
     """Takes what happens to each endpoint."""
 
@@ -85,6 +91,11 @@ class Registry:
         self._due: dict[ServiceName, float] = {}
         self._version = 0
         self._wake = asyncio.Event()
+
+    @property
+    def sources(self) -> tuple[SourceName, ...]:
+        """Who may report something, in the order of the configuration."""
+        return tuple(self._sources)
 
     def sink(self, source: SourceName) -> Sink:
         """Where `source` puts what it reads."""
@@ -150,11 +161,6 @@ class Registry:
         return self._refusals.of(source)
 
     @property
-    def sources(self) -> frozenset[SourceName]:
-        """Who may say something."""
-        return frozenset(self._sources)
-
-    @property
     def version(self) -> int:
         """Grows with every change of what is known."""
         return self._version
@@ -179,6 +185,17 @@ class Registry:
         """What a scope of a source last said, service by service."""
         place = (source, scope)
         return {name: self._parts.entries(place, name) for name in self._parts.named(place)}
+
+    def said(self, source: SourceName) -> Said:
+        """What every scope of a source last said; of services with impossible names, that it named them."""
+        places = ((source, scope) for scope in self._sources[source].scopes)
+        said = {place[1]: {**dict.fromkeys(self.names(place), NOTHING), **self.reported(*place)} for place in places}
+        return {scope: services for scope, services in said.items() if services}
+
+    def touch(self, services: Iterable[ServiceName]) -> None:
+        """Have services merged anew, because something else than a report says something else of them."""
+        self._parts.touched.update(dict.fromkeys(services))
+        self._wake_up()
 
     def names(self, place: Place) -> frozenset[ServiceName]:
         """The services that a scope of a source last named, those with impossible names included."""
@@ -269,7 +286,7 @@ class Registry:
         """What is served of a service now; None when its cluster is to go."""
         if name in self._parts:
             self._gone.pop(name, None)
-            return self._merge(name, list(self._parts.reports(name)), old)
+            return self._options.amend(self._merge(name, list(self._parts.reports(name)), old))
         if old is not None and name not in self._gone:
             self._gone[name] = self._parts.clocks.now()
             stays = f"its cluster stays, empty, for {self._options.retention:g} s"

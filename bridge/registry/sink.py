@@ -9,6 +9,9 @@ from bridge.registry.part import NOTHING
 
 Place = tuple[SourceName, Scope]
 
+Said = Mapping[Scope, Mapping[ServiceName, frozenset[Entry]]]
+"""What a source says: by scope, what it says of each service that it names there."""
+
 NOBODY: frozenset[InstanceId] = frozenset()
 
 
