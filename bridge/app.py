@@ -89,7 +89,7 @@ class Bridge:
             [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],
             self._endpoints,
             config.startup_grace,
-            lambda source: self._registry.statistics(source).restored > 0,
+            self._registry.recalled,
             lambda source: self._pauses.paused(source) is not None,
         )
         self._metrics = Metrics(CollectorRegistry())
@@ -156,12 +156,13 @@ class Bridge:
             return
         state = await self._keeper.open()
         try:
-            if state is not None:
-                self._restoration.restore(state)
-            with AuditFile(self._config.state_directory) as file:
+            async with AuditFile(self._config.state_directory) as file:
                 leave = self._trail.follow(file.write)
+                if state is not None:
+                    self._restoration.restore(state)
                 yield
                 leave()
+                await self._keeper.close(LAST_STATE)
         finally:
             await self._keeper.close(LAST_STATE)
 

@@ -102,9 +102,9 @@ class GuardConfig(Section):
     max_loss: Share = 0.5
     """Share of a source's endpoints that may vanish within ten minutes; what would exceed it is held."""
     min_endpoints: Annotated[int, Field(ge=1)] = 10
-    """A source that never had so many endpoints within ten minutes may lose any share of them, but not its last one."""
+    """A source that never had so many endpoints within ten minutes may lose any share of them."""
     release_after: Duration = 600.0
-    """How long a loss is held before it is believed, if every read in between agreed. An emptied source never is."""
+    """How long a loss is held before it is believed, if no read fails then. An emptied source never is."""
 
 
 class SourceKeys(Section):

@@ -16,6 +16,7 @@ class Shadow:
     def __init__(self, said: Said) -> None:
         """Begin with what the source last said: what follows may be changes alone."""
         self._said = {scope: dict(services) for scope, services in said.items()}
+        self._named = {scope: frozenset(services) for scope, services in said.items()}
         self._before = {scope: frozenset(_instances(services)) for scope, services in said.items()}
         self._ended: dict[Scope, set[InstanceId]] = {}
         self._partial: set[tuple[Scope, ServiceName]] = set()
@@ -56,6 +57,10 @@ class Shadow:
         self._partial.discard((scope, service))
         self._end(scope, ended)
 
+    def end(self, place: Place, service: ServiceName, ended: Collection[InstanceId]) -> None:
+        """Keep what has ended of a service that a scope does not name."""
+        self._end(place[1], ended)
+
     def names(self, place: Place) -> frozenset[ServiceName]:
         """The services that a scope names."""
         return frozenset(self._said.get(place[1], ()))
@@ -77,15 +82,23 @@ class Shadow:
             if reason:
                 sink.doubt(scope, reason)
         for scope, services in self._said.items():
-            ended = frozenset(self._ended.get(scope, ()))
-            partial = {name: found for name, found in services.items() if (scope, name) in self._partial}
-            whole = {name: found for name, found in services.items() if name not in partial}
-            sink.replace(scope, whole, removed=ended)
-            if partial:
-                sink.replace(scope, partial, complete=False, removed=ended)
+            self._tell(sink, scope, services)
         for scope, reason in self._doubts.items():
             if not reason:
                 sink.doubt(scope, "")
+
+    def _tell(self, sink: Sink, scope: Scope, services: Mapping[ServiceName, frozenset[Entry]]) -> None:
+        ended = frozenset(self._ended.get(scope, ()))
+        partial = {name: found for name, found in services.items() if (scope, name) in self._partial}
+        if not partial:
+            sink.replace(scope, services, removed=ended)
+            return
+        # No read has told everything of the scope, so what else is known of it stays.
+        for name in self._named.get(scope, frozenset()) - services.keys():
+            sink.remove(scope, name)
+        for name in services.keys() - partial.keys():
+            sink.update(scope, name, services[name])
+        sink.replace(scope, partial, complete=False, removed=ended)
 
     def _end(self, scope: Scope, ended: Collection[InstanceId]) -> None:
         """Remember who has ended: only of those that were there, for nobody else will be missed."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bridge.adapter import Sink
 from bridge.audit import Event
 from bridge.diff import Diff
-from bridge.guard import UNGUARDED, GuardRules
+from bridge.guard import UNGUARDED, GuardRules, Reason
 from bridge.merge import MergePolicy, Report, Service, merged
 from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
 from bridge.registry.holding import Holding
@@ -173,6 +173,19 @@ class Registry:
         """The services that stay although nobody names them, with when they went."""
         return self._gone
 
+    def reason(self, source: SourceName, scope: Scope) -> str:
+        """Why what is missing in a scope is held; empty when nothing has been judged to be."""
+        found = self._sources[source]
+        return Reason.DOUBT if found.doubted(scope) else found.reason or ""
+
+    def recalled(self, source: SourceName) -> bool:
+        """Whether something of a source was known from an earlier process."""
+        return self._sources[source].recalled
+
+    def agreed(self) -> Mapping[ServiceName, UpstreamProtocol]:
+        """What services last agreed on that nobody has named since the start."""
+        return self._agreed
+
     def statistics(self, source: SourceName) -> SourceStatistics:
         """Counts of what a source contributes now; kept as it changes, so asking costs nothing."""
         return self._sources[source].statistics
@@ -198,8 +211,8 @@ class Registry:
         self._wake_up()
 
     def names(self, place: Place) -> frozenset[ServiceName]:
-        """The services that a scope of a source last named, those with impossible names included."""
-        return frozenset(self._parts.named(place)) | self._refusals.names(place)
+        """The services of a scope of a source: what it last named, impossible names included, and what is kept."""
+        return self._parts.services(place) | self._refusals.names(place)
 
     def put(
         self,
@@ -221,6 +234,11 @@ class Registry:
         self._parts.discard(place, service, ended)
         self._wake_up()
 
+    def end(self, place: Place, service: ServiceName, ended: Collection[InstanceId]) -> None:
+        """Let go of instances that have ended, of a service that a scope of a source no longer names."""
+        self._parts.end(place, service, ended)
+        self._wake_up()
+
     def doubt(self, source: SourceName, scope: Scope | None, reason: str) -> None:
         """Have absences in what a source says mean nothing while there is a reason for that."""
         self._holding.doubt(self._sources[source], scope, reason)
@@ -231,6 +249,7 @@ class Registry:
         parts: Iterable[RestoredPart],
         agreed: Mapping[ServiceName, UpstreamProtocol],
         gone: Mapping[ServiceName, Moment],
+        blind: frozenset[SourceName] = frozenset(),
     ) -> None:
         """Serve what an earlier process knew until the sources have told of it.
 
@@ -238,20 +257,22 @@ class Registry:
             parts: of sources that there are, unless they have told of them themselves; others are left out.
             agreed: protocols that the endpoints of a service last agreed on.
             gone: services that stay although nobody reports them, with when they went.
+            blind: sources of which something is missing for another reason than that it is too much at once.
         """
         self._agreed.update(agreed)
         self._gone.update(gone)
         self._parts.touched.update(dict.fromkeys(gone))
+        recalled: set[SourceName] = set()
         for restored in parts:
             place = (restored.source, restored.scope)
             if restored.source in self._sources and not self._parts.known(place, restored.service):
                 self._parts.join(place, restored.service, Part(named=False))
                 with self._parts.changing((place, restored.service)) as part:
                     part.kept = {identity(kept.endpoint): kept for kept in restored.endpoints}
-        for name, found in self._sources.items():
-            if found.restored:
-                self._scribe.restored(name, found.restored)
-        self._holding.begin()
+                recalled.add(restored.source)
+        for name in recalled:
+            self._scribe.restored(name, self._sources[name].restored)
+            self._holding.begin(self._sources[name], blind=name in blind)
         self._wake_up()
 
     def spoken(self, source: SourceName) -> None:

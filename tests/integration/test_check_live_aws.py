@@ -57,7 +57,7 @@ def test_the_cost_of_polling_is_held_against_budget_and_buckets(config: Path) ->
     done = bridge("check", "--live", "--config", str(config))
 
     assert done.returncode == 0, done.stdout + done.stderr
-    # The first pass over a cluster asks for its ARN and for tasks that are to stop as well: two more than those to come.
+    # The first pass asks for the cluster's ARN and for tasks that are to stop as well: two more than those to come.
     used = f"{(4 / 15 + 3 / 10) / 5:.0%}"
     assert [row for row in rows(done.stdout) if row.startswith("self/eu-west-1")] == [
         f"self/eu-west-1 tasks 15 s 4 960 {used}",
