@@ -156,6 +156,8 @@ def iam_policy(
     Sources with `assume_role` read under other roles: the bridge's own policy then allows to assume them, and each
     has a policy of its own (--for ARN) and a trust policy (--for ARN --trust). Exits with 1 when no source is in AWS.
     """
+    if everything and (trust or identity != "bridge"):
+        raise typer.BadParameter("--all prints everything; leave --for and --trust out")
     settings = _load(config)
 
     from bridge.cli import policy  # noqa: PLC0415 (see the top of this file)
