@@ -16,7 +16,8 @@ class Shadow:
     def __init__(self, said: Said) -> None:
         """Begin with what the source last said: what follows may be changes alone."""
         self._said = {scope: dict(services) for scope, services in said.items()}
-        self._named = {scope: frozenset(services) for scope, services in said.items()}
+        self._dropped: dict[Scope, set[ServiceName]] = {}
+        """Services that their scope has no longer named, though it may name them again."""
         self._before = {scope: frozenset(_instances(services)) for scope, services in said.items()}
         self._ended: dict[Scope, set[InstanceId]] = {}
         self._partial: set[tuple[Scope, ServiceName]] = set()
@@ -53,8 +54,9 @@ class Shadow:
     def discard(self, place: Place, service: ServiceName, ended: Collection[InstanceId] = NOBODY) -> None:
         """Have a scope no longer name a service."""
         _, scope = place
-        self._said.get(scope, {}).pop(service, None)
+        self._said.setdefault(scope, {}).pop(service, None)
         self._partial.discard((scope, service))
+        self._dropped.setdefault(scope, set()).add(service)
         self._end(scope, ended)
 
     def end(self, place: Place, service: ServiceName, ended: Collection[InstanceId]) -> None:
@@ -88,17 +90,18 @@ class Shadow:
                 sink.doubt(scope, "")
 
     def _tell(self, sink: Sink, scope: Scope, services: Mapping[ServiceName, frozenset[Entry]]) -> None:
-        ended = frozenset(self._ended.get(scope, ()))
+        if ended := frozenset(self._ended.get(scope, ())):
+            sink.replace(scope, {}, complete=False, removed=ended)  # before the rest, for some may have come back
         partial = {name: found for name, found in services.items() if (scope, name) in self._partial}
         if not partial:
-            sink.replace(scope, services, removed=ended)
+            sink.replace(scope, services)
             return
         # No read has told everything of the scope, so what else is known of it stays.
-        for name in self._named.get(scope, frozenset()) - services.keys():
+        for name in self._dropped.get(scope, set()) - (services.keys() - partial.keys()):
             sink.remove(scope, name)
         for name in services.keys() - partial.keys():
             sink.update(scope, name, services[name])
-        sink.replace(scope, partial, complete=False, removed=ended)
+        sink.replace(scope, partial, complete=False)
 
     def _end(self, scope: Scope, ended: Collection[InstanceId]) -> None:
         """Remember who has ended: only of those that were there, for nobody else will be missed."""
