@@ -6,13 +6,14 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
 from bridge import memory, tls
+from bridge.adapter import Adapter
 from bridge.admin import AdminServer, ListedSource, View
 from bridge.audit import Trail
 from bridge.audit_file import AuditFile
@@ -21,6 +22,7 @@ from bridge.guard import GuardRules
 from bridge.log import set_level
 from bridge.metrics import Metrics
 from bridge.model import SourceName
+from bridge.operator import AuditLog, Drains, Hand, Pauses
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
@@ -90,27 +92,29 @@ class Bridge:
         builder = ResourceBuilder(config.cluster_defaults, cluster_rules(config.services))
         adapters = build_adapters(config.sources)
         self._trail = Trail()
-        policies, caution = merge_policies(config.services), _caution(config, self._trail)
-        self._registry = Registry(list(adapters), policies, time.time, caution)
-        self._restoration = Restoration(self._registry, Clock(time.time, time.monotonic), config.restore_max_age)
+        self._drains = Drains(time.time, time.monotonic)
+        options = _options(config, self._trail, self._drains)
+        self._registry = Registry(list(adapters), merge_policies(config.services), time.time, options)
+        self._pauses = Pauses(self._registry, time.time, self._caught_up)
+        clock = Clock(time.time, time.monotonic)
+        self._restoration = Restoration(self._registry, clock, config.restore_max_age, self._pauses, self._drains)
+        self._hand = Hand(self._registry, self._pauses, self._drains, self._restoration, AuditLog(self._trail.record))
         self._readiness = Readiness(
             [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],
             self._endpoints,
             config.startup_grace,
-            lambda source: self._registry.statistics(source).restored > 0,
+            self._registry.recalled,
+            lambda source: self._pauses.paused(source) is not None,
         )
         self._metrics = Metrics(CollectorRegistry())
         self._scheduler = Scheduler()
         self._departures = Departures(self._found)
-        observers = [self._metrics.sources, self._restoration, self._readiness, self._departures]
+        observers = [self._metrics.sources, self._pauses, self._restoration, self._readiness, self._departures]
         self._supervisor = Supervisor(observers, self._scheduler.ticks, self._endpoints)
-        self._sources = Sources(self._supervisor, self._registry.sink)
-        for source in config.sources:
-            self._sources.start(source, adapters[source.name])
+        self._sources = self._new_sources(adapters)
         self._keeper = self._new_keeper(config.state_directory)
         self._views = ClientViews(builder, config.views, required=config.views_required)
-        debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
-        self._reconciler = Reconciler(self._registry, self._views, debounce, self._metrics)
+        self._reconciler = Reconciler(self._registry, self._views, _debounce(config), self._metrics)
         self._memory = memory.Reclaimer(memory.find_trim())
         observer = Observers(self._metrics.streams, StreamLog(), self._memory)
         self._handshakes = Handshakes() if config.xds.rest and config.xds.tls else None
@@ -119,7 +123,7 @@ class Bridge:
         self._rest = RestServer(rest, self._views, observer) if rest else None
         self._transition = Transition(config, self._parts(), self._terms())
         self._reloader = Reloader(reread, self._transition, self._metrics.reload)
-        self._admin = AdminServer(config.admin, self._view())
+        self._admin = AdminServer(config.admin, self._view(), self._hand)
 
     async def reload(self, accept_loss: bool) -> ReloadOutcome:  # noqa: FBT001 (an operator's answer)
         """Read the configuration again and go by it, unless that is impossible or would take too much.
@@ -166,6 +170,12 @@ class Bridge:
         yield "sources", self._sources.run()
         yield "reload", self._reloader.run()
 
+    def _new_sources(self, adapters: Mapping[SourceName, Adapter]) -> Sources:
+        sources = Sources(self._supervisor, self._pauses.sink)
+        for source in self._config.sources:
+            sources.start(source, adapters[source.name])
+        return sources
+
     def _new_keeper(self, directory: Path | None) -> Keeper | None:
         return Keeper(Store(directory), self._restoration.current, self._metrics.state, Pace()) if directory else None
 
@@ -177,12 +187,13 @@ class Bridge:
             return
         state = await self._keeper.open()
         try:
-            if state is not None:
-                self._restoration.restore(state)
-            with AuditFile(self._config.state_directory) as file:
+            async with AuditFile(self._config.state_directory) as file:
                 leave = self._trail.follow(file.write)
+                if state is not None:
+                    self._restoration.restore(state)
                 yield
                 leave()
+                await self._keeper.close(LAST_STATE)
         finally:
             await self._keeper.close(LAST_STATE)
 
@@ -220,6 +231,7 @@ class Bridge:
             self._xds,
             self._views,
             self._metrics,
+            self._hand,
             self._reloader,
         )
 
@@ -237,7 +249,7 @@ class Bridge:
         )
 
     def _terms(self) -> Terms:
-        return Terms(lambda config: _caution(config, self._trail), set_level, self._trail.record)
+        return Terms(lambda config: _options(config, self._trail, self._drains), set_level, self._trail.record)
 
     def _listed(self) -> Sequence[ListedSource]:
         """The sources in the order of the configuration, then those on their way out."""
@@ -248,12 +260,16 @@ class Bridge:
         return present + [ListedSource(each.name, each.type, required=False, leaving=True) for each in leaving]
 
     async def _expire(self) -> None:
-        """Let go of what was held or retained for long enough, and have what changed written down."""
-        kept = 0
+        """Let go of what was held, retained or drained for long enough, and have what changed written down."""
+        kept: object = (0, (), ())
         async for _ in self._scheduler.ticks(EXPIRY):
-            self._registry.expire(lambda source: not self._supervisor.status(source).failures)
-            if self._keeper and self._registry.version != kept:
-                kept = self._registry.version
+            self._hand.expire()
+            if not self._pauses.everything:
+                self._registry.expire(self._agrees)
+            self._readiness.look_again()
+            now = (self._registry.version, self._pauses.all(), self._drains.all())
+            if self._keeper and now != kept:
+                kept = now
                 self._keeper.changed()
 
     def _found(self, source: SourceName) -> bool:
@@ -261,8 +277,21 @@ class Bridge:
         running = self._sources.configs().get(source)
         return bool(self._registry.statistics(source).endpoints) or (running is not None and running.allow_empty)
 
+    def _agrees(self, source: SourceName) -> bool:
+        """Whether a source says without a doubt what is missing of it."""
+        return not self._supervisor.status(source).failures and not self._pauses.paused(source)
+
+    def _caught_up(self, source: SourceName) -> None:
+        """Catch up on that a source has told of everything it has, while it was paused."""
+        self._restoration.succeeded(source, "")
+        self._readiness.succeeded(source, "")
+
     def _endpoints(self, source: SourceName) -> int:
         return self._registry.statistics(source).served
+
+
+def _debounce(config: Config) -> Debounce:
+    return Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
 
 
 def _server_options(config: XdsConfig) -> ServerOptions:
@@ -286,12 +315,13 @@ def _rest_options(config: XdsConfig, handshakes: Handshakes | None) -> RestOptio
     )
 
 
-def _caution(config: Config, trail: Trail) -> Options:
+def _options(config: Config, trail: Trail, drains: Drains) -> Options:
     guard = config.guard
     return Options(
         guard=GuardRules(guard.max_loss, guard.min_endpoints, guard.release_after),
         allow_empty=frozenset(source.name for source in config.sources if source.allow_empty),
         retention=config.cluster_retention,
+        amend=drains.amend,
         record=trail.record,
     )
 

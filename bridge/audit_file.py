@@ -3,12 +3,15 @@
 A disk that is full or read-only costs lines of the trail and nothing else: the trail must not hold up what it is about.
 """
 
+import asyncio
+import contextlib
 import dataclasses
 import json
 import logging
 import logging.handlers
 import queue
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -25,8 +28,15 @@ KEPT = 4
 """Files that were put away and are kept: `audit.jsonl.1` is the latest."""
 
 
+WAITING = 100_000
+"""Events that may wait to be written; some 40 MiB."""
+
+LAST_WORDS = 1.0
+"""Seconds that the last events may take to be written when the bridge stops."""
+
+
 class AuditFile:
-    """Writes events for as long as a `with` block lasts."""
+    """Writes events for as long as an `async with` block lasts."""
 
     def __init__(self, directory: Path, size: int = SIZE, kept: int = KEPT) -> None:
         """Open nothing yet.
@@ -37,26 +47,39 @@ class AuditFile:
             kept: how many of those are kept.
         """
         self._queue: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-        handler = _Handler(directory / NAME, maxBytes=size, backupCount=kept, encoding="utf-8", delay=True)
-        self._handler = handler
-        self._listener = logging.handlers.QueueListener(self._queue, handler)
+        self._open = partial(_Handler, directory / NAME, maxBytes=size, backupCount=kept, encoding="utf-8", delay=True)
+        self._dropped = 0
+        self._handler: _Handler | None = None
+        self._listener: logging.handlers.QueueListener | None = None
 
     @property
     def lost(self) -> int:
         """How many events could not be written."""
-        return self._handler.lost
+        return self._dropped + (self._handler.lost if self._handler else 0)
 
     def write(self, numbered: Numbered) -> None:
-        """Have an event written soon."""
-        self._queue.put(logging.makeLogRecord({"msg": _line(numbered.event)}))
+        """Have an event written soon; lost while the disk is too far behind."""
+        if self._queue.qsize() >= WAITING:
+            self._dropped += 1
+        else:
+            self._queue.put(logging.makeLogRecord({"msg": numbered.event}))
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
+        self._handler = await asyncio.get_running_loop().run_in_executor(None, self._open)
+        self._listener = logging.handlers.QueueListener(self._queue, self._handler)
         self._listener.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._listener.stop()  # after what is in the queue was written
-        self._handler.close()
+    async def __aexit__(self, *_: object) -> None:
+        """Wait until what is in the queue is written, but not for a disk that hangs."""
+        ended = asyncio.get_running_loop().run_in_executor(None, self._end)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(ended), LAST_WORDS)
+
+    def _end(self) -> None:
+        if self._listener and self._handler:
+            self._listener.stop()
+            self._handler.close()
 
 
 class _Handler(logging.handlers.RotatingFileHandler):
@@ -64,6 +87,9 @@ class _Handler(logging.handlers.RotatingFileHandler):
 
     lost = 0
     _failing = False
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _line(record.msg) if isinstance(record.msg, Event) else super().format(record)
 
     def emit(self, record: logging.LogRecord) -> None:
         lost = self.lost

@@ -3,12 +3,19 @@
 Pure: it counts and judges, for one source at a time. What is held, and where, is the registry's to keep.
 """
 
+import math
+from bisect import bisect_left
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 WINDOW = 600.0
 """Seconds in which losses add up: a catalog that dies in small steps is still seen to die."""
+
+
+_STEP = 1.0
+"""Seconds whose values count as one, the highest: so a busy source costs some hundreds of values, and no more."""
 
 
 class Reason(StrEnum):
@@ -44,37 +51,50 @@ class Peak:
     """The highest value of the last `WINDOW` seconds; one that was left counts for as long as it was in force."""
 
     def __init__(self) -> None:
-        self._falling: deque[_Level] = deque()
+        self._value = 0
+        self._left: deque[_Level] = deque()
+        """What was left within the window, oldest first, in steps of a second."""
 
     def observe(self, value: int, now: float) -> None:
         """Take note of the value from now on."""
-        if self._falling:
-            self._falling[-1].left_at = now
-        while self._falling and self._falling[-1].value <= value:
-            self._falling.pop()
-        self._falling.append(_Level(value))
+        if value == self._value:
+            return
+        if self._left and now - self._left[-1].began < _STEP:
+            self._left[-1].value = max(self._left[-1].value, self._value)
+            self._left[-1].left_at = now
+        else:
+            self._left.append(_Level(self._value, began=now, left_at=now))
+        self._value = value
 
     def highest(self, now: float) -> int:
         """The highest value that was in force at any time of the window."""
-        while len(self._falling) > 1 and self._falling[0].left_at < now - WINDOW:
-            self._falling.popleft()
-        return self._falling[0].value if self._falling else 0
+        while self._left and self._left[0].left_at < now - WINDOW:
+            self._left.popleft()
+        return max(self._value, max((level.value for level in self._left), default=0))
 
-    def lower(self, by: int) -> None:
-        """Take so much from every value: what went in good order is no loss, neither then nor now."""
-        for level in self._falling:
-            level.value = max(0, level.value - by)
+    def lower(self, since: Iterable[float]) -> None:
+        """Take what went in good order from every value that counted it: it is no loss, neither then nor now.
+
+        Args:
+            since: when each was first there.
+        """
+        times = sorted(since)
+        self._value = max(0, self._value - len(times))
+        for level in self._left:
+            level.value = max(0, level.value - bisect_left(times, level.left_at))
 
     def restart(self, value: int) -> None:
         """Forget what was before."""
-        self._falling.clear()
-        self._falling.append(_Level(value))
+        self._left.clear()
+        self._value = value
 
 
 @dataclass(slots=True)
 class _Level:
     value: int
-    left_at: float = float("inf")
+    began: float
+    """When the first value of this step was left."""
+    left_at: float
 
 
 class SourceGuard:
@@ -99,9 +119,17 @@ class SourceGuard:
         self._endpoints.observe(endpoints, now)
         self._services.observe(services, now)
 
-    def excuse(self, endpoints: int) -> None:
-        """Do not count so many: the source named each of them as ended, or their loss was believed."""
-        self._endpoints.lower(endpoints)
+    def excuse(self, since: Iterable[float]) -> None:
+        """Do not count endpoints: the source named each of them as ended, or their loss was believed.
+
+        Args:
+            since: monotonic seconds at which each of them was first there.
+        """
+        self._endpoints.lower(since)
+
+    def excuse_service(self) -> None:
+        """Do not count a service of which all has ended."""
+        self._services.lower([-math.inf])
 
     def configure(self, rules: GuardRules, *, allow_empty: bool) -> None:
         """Judge by other rules from now on; what was seen so far still counts."""
@@ -117,18 +145,19 @@ class SourceGuard:
         self._endpoints.restart(endpoints)
         self._services.restart(services)
 
-    def verdict(self, reported: int, now: float) -> Reason | None:
+    def verdict(self, remaining: int, now: float, *, empty: bool) -> Reason | None:
         """Whether what is missing is to be held, and why; None when it may go.
 
         Args:
-            reported: endpoints that the source reports, or that are kept for another reason.
+            remaining: endpoints that would be served without what is missing.
             now: monotonic seconds.
+            empty: whether the source itself has nothing, so that these are all kept for another reason.
         """
         highest = self._endpoints.highest(now)
         guarded = highest >= self._rules.min_endpoints
-        emptied = not reported and not self._allow_empty and self._rules.keep_last
+        emptied = empty and not self._allow_empty and self._rules.keep_last
         if emptied and (guarded or not self._seen or self._services.highest(now) > 1):
             return Reason.EMPTIED
-        if guarded and reported < (1 - self._rules.max_loss) * highest:
+        if guarded and remaining < (1 - self._rules.max_loss) * highest:
             return Reason.LOSS
         return None

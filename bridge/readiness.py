@@ -38,6 +38,7 @@ class Readiness(SourceObserver):
         endpoints: Callable[[SourceName], int],
         startup_grace: float,
         restored: Callable[[SourceName], bool] = lambda _: False,
+        paused: Callable[[SourceName], bool] = lambda _: False,
     ) -> None:
         """Wait for everybody.
 
@@ -47,11 +48,13 @@ class Readiness(SourceObserver):
             startup_grace: seconds that optional sources get, and those of which something is known from an earlier
                 process; after which silent required ones are named in the log.
             restored: whether something is known of a source from an earlier process.
+            paused: whether an operator has paused a source, so that what it says is not served.
         """
         self._expectations = {each.source: each for each in expectations}
         self._endpoints = endpoints
         self._grace = startup_grace
         self._restored = restored
+        self._paused = paused
         self._passed: set[SourceName] = set()
         self._spoken: set[SourceName] = set()
         self._grace_is_over = False
@@ -78,6 +81,10 @@ class Readiness(SourceObserver):
         self._expectations = {each.source: each for each in expectations}
         self._wake.set()
 
+    def look_again(self) -> None:
+        """See whether somebody is still waited for: an operator may have said something about it."""
+        self._wake.set()
+
     def waiting(self) -> Mapping[SourceName, str]:
         """The sources that Envoys' first answer waits for, each with what is missing."""
         if self.ready:
@@ -85,7 +92,7 @@ class Readiness(SourceObserver):
         return {
             source: self._missing(expected)
             for source, expected in self._expectations.items()
-            if source not in self._spoken and not (self._grace_is_over and self._dispensable(expected))
+            if source not in self._spoken and not self._dispensable(expected)
         }
 
     async def wait(self) -> None:
@@ -117,9 +124,15 @@ class Readiness(SourceObserver):
             log.warning("source.silent", extra={"source": source, "waiting_for": reason, "consequence": consequence})
 
     def _dispensable(self, expected: Expectation) -> bool:
-        return not expected.required or self._restored(expected.source)
+        """Whether Envoys are answered although a source is silent. Of one that is paused, what is known is all."""
+        restored = self._restored(expected.source)
+        if restored and self._paused(expected.source):
+            return True
+        return self._grace_is_over and (restored or not expected.required)
 
     def _missing(self, expected: Expectation) -> str:
+        if self._paused(expected.source):
+            return "being resumed (an operator has paused it, and nothing is known of it that could be served)"
         if expected.source not in self._passed:
             return "its first complete read"
         if not expected.allow_empty and not self._endpoints(expected.source):

@@ -1,15 +1,19 @@
 """Between the registry and the state that is kept: what of the one becomes the other, and back after a restart."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bridge.guard import Reason
 from bridge.merge import Service
-from bridge.model import Endpoint, Entry, ServiceName, SourceName
+from bridge.model import Endpoint, Entry, ServiceName, SourceName, UpstreamProtocol
 from bridge.observer import SourceObserver
+from bridge.operator import Drain, Drains, Pause, Pauses
 from bridge.registry import Kept, Moment, Part, Place, Registry, RestoredPart
 from bridge.state import AgreedProtocol, Hold, KnownEndpoint, KnownService, KnownSource, RetainedCluster, State
+from bridge.state import Drain as KeptDrain
+from bridge.state import Pause as KeptPause
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +24,9 @@ class _Written(NamedTuple):
     entries: frozenset[Entry]
     since: object
     kept: object
+    reason: str
     known: KnownService
+    holds: tuple[Hold, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +40,21 @@ class Clock:
 class Restoration(SourceObserver):
     """Takes the state to keep from the registry, and gives it back what was kept."""
 
-    def __init__(self, registry: Registry, clock: Clock, max_age: float) -> None:
+    def __init__(self, registry: Registry, clock: Clock, max_age: float, pauses: Pauses, drains: Drains) -> None:
         """Restore nothing yet.
 
         Args:
             registry: what is known.
             clock: what time it is.
             max_age: seconds after which what was kept of a source is not used without an operator's word.
+            pauses: the sources of which what is known is all that counts, whatever they say and however old it is.
+            drains: what an operator drains.
         """
         self._registry = registry
         self._clock = clock
         self._max_age = max_age
+        self._pauses = pauses
+        self._drains = drains
         self._read: dict[SourceName, float] = {}
         self._aged: dict[SourceName, KnownSource] = {}
         self._written: dict[tuple[Place, ServiceName], _Written] = {}
@@ -57,7 +67,7 @@ class Restoration(SourceObserver):
     def succeeded(self, source: SourceName, reading: str) -> None:
         """Take note of when a source was last read; after a complete pass, what was kept of it is of no more use."""
         self._read[source] = self._clock.wall()
-        if not reading:
+        if not reading and not self._pauses.paused(source):
             self._registry.spoken(source)
             self._aged.pop(source, None)
 
@@ -78,31 +88,40 @@ class Restoration(SourceObserver):
         for place, service, part in self._registry.parts():
             one = written[place, service] = self._known(place, service, part)
             parts.setdefault(place[0], []).append(one.known)
-            holds += _holds(place, service, part)
+            holds += one.holds
         self._written = written
-        sources = [KnownSource(name, tuple(known), self._read.get(name)) for name, known in parts.items()]
+        for name, aged in self._aged.items():
+            told = {(known.scope, known.service) for known in parts.get(name, ())}
+            parts.setdefault(name, []).extend(old for old in aged.services if (old.scope, old.service) not in told)
+        # A source that was reported in part and has never succeeded is no older than this moment.
+        ages = {name: self._read.get(name, None if name in self._aged else self._clock.wall()) for name in parts}
         services = self._registry.services().values()
         return State(
-            sources=(*sources, *(aged for name, aged in self._aged.items() if name not in parts)),
+            sources=tuple(KnownSource(name, tuple(known), ages[name]) for name, known in parts.items()),
             holds=tuple(holds),
             retained=tuple(RetainedCluster(name, gone.wall) for name, gone in self._registry.gone().items()),
-            protocols=_protocols(services),
+            protocols=_protocols(services, self._registry.agreed()),
+            pauses=tuple(KeptPause(each.source, each.since, each.by, frozen="") for each in self._pauses.all()),
+            drains=tuple(KeptDrain(each.target, each.until, each.by) for each in self._drains.all()),
         )
 
     def restore(self, state: State) -> None:
         """Have the registry serve what was kept, as far as it is not too old."""
         now, missing = self._clock.wall(), {_identity(hold): self._moment(hold.since) for hold in state.holds}
+        self._resume_orders(state)
         sources = [source for source in state.sources if source.source in self._registry.sources]
         for source in sources:
             if source.read is not None:
                 self._read[source.source] = source.read
-            if source.read is None or now - source.read > self._max_age:
+            too_old = source.read is None or now - source.read > self._max_age
+            if too_old and not self._pauses.paused(source.source):
                 self._aged[source.source] = source
         young = [source for source in sources if source.source not in self._aged]
         self._registry.restore(
             _parts(young, missing),
             agreed={agreed.service: agreed.protocol for agreed in state.protocols},
             gone={retained.service: self._moment(retained.gone) for retained in state.retained},
+            blind=frozenset(hold.source for hold in state.holds if hold.reason != Reason.LOSS),
         )
         for source in self._aged.values():
             age = None if source.read is None else round(now - source.read)
@@ -116,12 +135,27 @@ class Restoration(SourceObserver):
         self._registry.restore(_parts([aged], {}), agreed={}, gone={})
         return sum(len(known.endpoints) for known in aged.services)
 
+    def _resume_orders(self, state: State) -> None:
+        """Go on with what operators have asked for."""
+        everything = self._registry.sources
+        self._pauses.restore(
+            Pause(name, pause.since, pause.by)
+            for pause in state.pauses
+            for name in (everything if pause.source is None else [pause.source])
+        )
+        self._drains.restore(
+            Drain(drain.target, drain.until, drain.by) for drain in state.drains if drain.until is not None
+        )
+
     def _known(self, place: Place, service: ServiceName, part: Part) -> _Written:
         before = self._written.get((place, service))
-        if before and before.entries is part.entries and before.since is part.since and before.kept is part.kept:
+        reason = self._registry.reason(*place) if part.kept else ""
+        same = before and before.entries is part.entries and before.since is part.since and before.kept is part.kept
+        if before and same and before.reason == reason:
             return before
         endpoints = tuple(KnownEndpoint(endpoint, since) for endpoint, since, _ in part.endpoints())
-        return _Written(part.entries, part.since, part.kept, KnownService(place[1], service, endpoints))
+        known = KnownService(place[1], service, endpoints)
+        return _Written(part.entries, part.since, part.kept, reason, known, _holds(place, service, part, reason))
 
     def _moment(self, wall: float) -> Moment:
         """A moment of an earlier process on the clock of this one; never one to come, whatever the clocks say."""
@@ -136,12 +170,13 @@ def _identity(hold: Hold) -> _Identity:
     return (hold.source, hold.scope, hold.service, hold.endpoint, hold.instance)
 
 
-def _holds(place: Place, service: ServiceName, part: Part) -> Iterable[Hold]:
+def _holds(place: Place, service: ServiceName, part: Part, reason: str) -> tuple[Hold, ...]:
     source, scope = place
-    for kept in part.kept.values():
-        if kept.missing:
-            found = kept.endpoint
-            yield Hold(source, scope, service, found.key, found.instance, kept.standing, kept.missing.wall)
+    return tuple(
+        Hold(source, scope, service, kept.endpoint.key, kept.endpoint.instance, reason, kept.missing.wall)
+        for kept in part.kept.values()
+        if kept.missing
+    )
 
 
 def _parts(sources: Iterable[KnownSource], missing: dict[_Identity, Moment]) -> Iterable[RestoredPart]:
@@ -156,5 +191,8 @@ def _parts(sources: Iterable[KnownSource], missing: dict[_Identity, Moment]) -> 
             yield RestoredPart(source.source, known.scope, known.service, tuple(map(kept, known.endpoints)))
 
 
-def _protocols(services: Iterable[Service]) -> tuple[AgreedProtocol, ...]:
-    return tuple(AgreedProtocol(service.name, service.protocol) for service in services if service.protocol)
+def _protocols(
+    services: Iterable[Service], before: Mapping[ServiceName, UpstreamProtocol]
+) -> tuple[AgreedProtocol, ...]:
+    agreed = {**before, **{service.name: service.protocol for service in services if service.protocol}}
+    return tuple(AgreedProtocol(name, protocol) for name, protocol in agreed.items())

@@ -110,6 +110,9 @@ _UNAVAILABLE = frozenset(
 _SKEW = ("Signature", "RequestExpired", "AuthFailure", StaleCredentialsError.__name__)
 """Codes of what a clock that is minutes off may lead to."""
 
+_UNKNOWN = ("Signature", "AuthFailure", "ClientTokenId", "UnrecognizedClient")
+"""What the codes have in them with which AWS says that it does not know the credentials."""
+
 _NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError, LoginError)
 
 _BY_EXCEPTION: tuple[tuple[tuple[type[Exception], ...], Kind], ...] = (
@@ -147,6 +150,8 @@ def translated(error: Exception, service: str, operation: str, place: object, ac
     action = action or f"{service}:{operation}"
     kind, code, text = _judged(error)
     advice = _NEXT.get(kind) or f"allow {action} to the role of the bridge"
+    if any(part in code for part in _UNKNOWN):
+        advice = f"are the credentials right and active? If they are, {advice}"
     if any(part in code for part in _SKEW):
         advice += "; is the clock of this machine right?"
     if isinstance(error, _NO_CREDENTIALS):

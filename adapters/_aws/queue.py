@@ -67,7 +67,10 @@ def _place(queue: Queue, places: Sequence[Place]) -> Place:
     near = [place for place in places if queue.region in ("", place.region)]
     if not near:
         regions = ", ".join(sorted({place.region for place in places}))
-        raise ValueError(f"{queue.url} is in none of the regions that are read: {regions}")
+        raise ValueError(
+            f"{queue.url} is in none of the regions that are read: {regions};"
+            " name a queue there, or read its region as well"
+        )
     own = [place for place in near if place.account == queue.account]
     # The account of the bridge's own credentials has no number here, so it may be the queue's.
     found = own or [place for place in near if place.role is None]

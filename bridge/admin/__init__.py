@@ -1,4 +1,4 @@
-"""The read-only HTTP server for operators, probes and Prometheus; nothing over it changes anything."""
+"""The HTTP server for operators, probes and Prometheus: read-only on the network, with changes on a unix socket."""
 
 from bridge.admin.server import AdminServer
 from bridge.admin.view import ListedSource, View

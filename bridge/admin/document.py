@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.admin.ruling import MergeDocument, merge
-from bridge.admin.view import ListedSource, View
+from bridge.admin.view import View
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.model import Endpoint, Health
+from bridge.operator import Drain, Pause
 from bridge.outage import Failure
-from bridge.poll import Poll
 from bridge.registry import Hold, ReportedSetAside
 from bridge.reload import ReloadReport
-from bridge.supervisor import SourceStatus
 from xds import CLUSTER, ENDPOINT, Snapshot, StreamStatus
 
 
@@ -38,6 +37,33 @@ class ReadyDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseDocument:
+    """A source that an operator has paused."""
+
+    source: str
+    since: float
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrainDocument:
+    """A service, or an address and port, that gets no new requests because an operator said so."""
+
+    target: str
+    until: float
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuardDocument:
+    """`/api/v1/guard`: what is held, sources in the order of the configuration."""
+
+    held: tuple[Hold, ...]
+    too_old: tuple[str, ...]
+    """Sources of which nothing is served but what was kept over a restart, which is too old to be without a word."""
+
+
+@dataclass(frozen=True, slots=True)
 class StatusDocument:
     """`/api/v1/status`: the whole bridge in a few numbers."""
 
@@ -56,58 +82,8 @@ class StatusDocument:
     """Of the default view, by type; equal on replicas that serve the same. Empty before the first answer."""
     config: ReloadReport
     """When the configuration in use was read, and what came of the last attempt to have another."""
-
-
-@dataclass(frozen=True, slots=True)
-class PollDocument:
-    """What a pass of a read that polls costs."""
-
-    place: str
-    """What the source's side counts calls by; reads of one place share its budget."""
-    calls: Mapping[str, int]
-    """Of the last pass, by operation."""
-    configured_interval: float
-    interval: float
-    """Seconds between two passes now."""
-    budget: float
-    """Calls per second in the place, of all sources together."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingDocument:
-    """One of the reads that a source consists of, each of which can fail alone; sorted by name."""
-
-    name: str
-    last_success: float | None
-    seconds_since_success: float | None
-    failing_since: float | None
-    """None while it does not fail."""
-    poll: PollDocument | None
-
-
-@dataclass(frozen=True, slots=True)
-class SourceDocument:
-    """One of `/api/v1/sources`, which lists them in the order of the configuration, their precedence."""
-
-    name: str
-    type: str
-    required: bool
-    last_success: float | None
-    """Of the read that succeeded the longest ago; null while one never has."""
-    seconds_since_success: float | None
-    failures: tuple[Failure, ...]
-    readings: tuple[ReadingDocument, ...]
-    crashes: int
-    services: int
-    endpoints: Mapping[str, int]
-    """By health."""
-    set_aside: int
-    held: tuple[Hold, ...]
-    """What it no longer reports and is served all the same, and why."""
-    restored: int
-    """Endpoints known from an earlier process or configuration, while it has not been read since."""
-    leaving: bool
-    """Whether it was taken out of the configuration, and is read until what takes its place has been read."""
+    paused: tuple[PauseDocument, ...]
+    drains: tuple[DrainDocument, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +108,9 @@ class EndpointDocument:
     address: str
     port: int
     health: str
+    """As it is served."""
+    reported_health: str
+    """As its source says; another one while an operator drains it."""
     weight: int
     served_weight: int
     """What Envoy gets: the weight, unless the policy sets shares."""
@@ -198,6 +177,8 @@ class State:
     streams: tuple[StreamStatus, ...]
     snapshot: Snapshot | None
     config: ReloadReport
+    pauses: tuple[Pause, ...]
+    drains: tuple[Drain, ...]
 
 
 def observe(view: View) -> State:
@@ -211,6 +192,8 @@ def observe(view: View) -> State:
         streams=tuple(view.streams.streams()),
         snapshot=view.serving.snapshot,
         config=view.reloads.report,
+        pauses=tuple(view.operation.pauses()),
+        drains=tuple(view.operation.drains()),
     )
 
 
@@ -229,28 +212,15 @@ def status(state: State, version: str, started: float) -> StatusDocument:
         clients=len({each.node.id if each.node and each.node.id else each.peer for each in state.streams}),
         versions=_versions(state.snapshot),
         config=state.config,
+        paused=tuple(PauseDocument(each.source, each.since, each.by) for each in state.pauses),
+        drains=tuple(DrainDocument(str(each.target), each.until, each.by) for each in state.drains),
     )
 
 
-def source(view: View, listed: ListedSource) -> SourceDocument:
-    """How reading a source goes, and what it contributes."""
-    status, counts = view.reading.status(listed.name), view.knowledge.statistics(listed.name)
-    return SourceDocument(
-        name=listed.name,
-        type=listed.type,
-        required=listed.required,
-        last_success=status.last_success,
-        seconds_since_success=status.age,
-        failures=status.failures,
-        readings=_readings(status),
-        crashes=status.crashes,
-        services=counts.services,
-        endpoints={health.value: counts.endpoints.get(health, 0) for health in Health},
-        set_aside=counts.set_aside,
-        held=view.knowledge.holds(listed.name),
-        restored=counts.restored,
-        leaving=listed.leaving,
-    )
+def held(view: View) -> GuardDocument:
+    """What the guard holds."""
+    held = (hold for listed in view.sources() for hold in view.knowledge.holds(listed.name))
+    return GuardDocument(tuple(held), tuple(sorted(view.operation.too_old())))
 
 
 def summaries(services: Iterable[Service]) -> tuple[ServiceSummary, ...]:
@@ -283,21 +253,6 @@ def _error(failure: Failure) -> str:
     return f"{failure.reading}: {failure.error}" if failure.reading else failure.error
 
 
-def _readings(status: SourceStatus) -> tuple[ReadingDocument, ...]:
-    since = {failure.reading: failure.since for failure in status.failures}
-    return tuple(
-        ReadingDocument(each.name, each.last_success, each.age, since.get(each.name), _poll(each.poll))
-        for each in status.readings
-    )
-
-
-def _poll(poll: Poll | None) -> PollDocument | None:
-    if poll is None:
-        return None
-    calls = {each.operation: each.count for each in poll.calls}
-    return PollDocument(poll.place, calls, poll.configured, poll.interval, poll.budget)
-
-
 def _by_health(endpoints: Iterable[Endpoint]) -> Mapping[str, int]:
     counts = Counter(endpoint.health for endpoint in endpoints)
     return {health.value: counts[health] for health in Health}
@@ -325,6 +280,7 @@ def _endpoint(served: ServedEndpoint) -> EndpointDocument:
         address=endpoint.address,
         port=endpoint.port,
         health=endpoint.health.value,
+        reported_health=(served.reported or endpoint.health).value,
         weight=endpoint.weight,
         served_weight=endpoint.weight if served.weight is None else served.weight,
         priority=served.priority,

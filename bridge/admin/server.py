@@ -5,16 +5,19 @@ import dataclasses
 import importlib.metadata
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from pathlib import Path
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
-from bridge.admin import access, document
+from bridge.admin import access, document, source, unix_socket
+from bridge.admin.change import Changes, Verbs
 from bridge.admin.view import View
 from bridge.config import AdminConfig
+from bridge.errors import ConfigError
 from bridge.metrics import CONTENT_TYPE
 from bridge.model import ServiceName
 
@@ -23,9 +26,15 @@ FRESH = 1.0
 
 
 class AdminServer:
-    """Answers operators, probes and Prometheus."""
+    """Answers operators, probes and Prometheus.
 
-    def __init__(self, config: AdminConfig, view: View) -> None:
+    Args:
+        config: where, and to whom.
+        view: all that there is to see.
+        verbs: what can be changed, by those who reach the unix socket.
+    """
+
+    def __init__(self, config: AdminConfig, view: View, verbs: Verbs) -> None:
         self._config = config
         self._view = view
         self._started = time.time()
@@ -33,44 +42,66 @@ class AdminServer:
         self._rendered_at = 0.0
         # Two threads, so that a scrape and a long list do not wait for each other.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
-        self._runner = web.AppRunner(self._application(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        changes = Changes(verbs, self._executor, str(config.socket))
+        self._network = _runner([self._guard, _not_stored], [*self._reads(), *changes.closed()])
+        self._local = _runner([_not_stored], [*self._reads(), *changes.routes()])
+        self._bound: Path | None = None
 
     async def start(self) -> int:
         """Listen, and return the port, which the operating system chose if it was 0.
 
         Raises:
-            OSError: the address cannot be listened on; the message says which and why.
+            ConfigError: the group of the unix socket does not exist.
+            OSError: the address or the path cannot be listened on; the message says which and why.
         """
-        await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._config.listen.host, self._config.listen.port).start()
-        except OSError as error:
+            port = await self._listen()
+            await self._listen_locally()
+        except (ConfigError, OSError):
             await self.stop()
-            reason = error.strerror or str(error)
-            raise OSError(error.errno, f"cannot listen on {self._config.listen} for admin HTTP: {reason}") from error
-        port: int = self._runner.addresses[0][1]
+            raise
         return port
 
     async def stop(self) -> None:
         """Close all connections; answers in the making get a second."""
-        await self._runner.cleanup()
+        await asyncio.gather(self._network.cleanup(), self._local.cleanup())
+        if self._bound:
+            await asyncio.get_running_loop().run_in_executor(self._executor, unix_socket.remove, self._bound)
+            self._bound = None
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _application(self) -> web.Application:
-        application = web.Application(middlewares=[_errors_as_json, self._guard])
-        application.add_routes(
-            [
-                web.get("/metrics", self._metrics),
-                web.get("/livez", self._livez),
-                web.get("/readyz", self._readyz),
-                web.get("/api/v1/status", self._status),
-                web.get("/api/v1/sources", self._sources),
-                web.get("/api/v1/services", self._services),
-                web.get("/api/v1/services/{name:.+}", self._service),
-                web.get("/api/v1/envoys", self._envoys),
-            ]
-        )
-        return application
+    async def _listen(self) -> int:
+        listen = self._config.listen
+        await self._network.setup()
+        try:
+            await web.TCPSite(self._network, listen.host, listen.port).start()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OSError(error.errno, f"cannot listen on {listen} for admin HTTP: {reason}") from error
+        port: int = self._network.addresses[0][1]
+        return port
+
+    async def _listen_locally(self) -> None:
+        path, group = self._config.socket, self._config.socket_group
+        if path is None:
+            return
+        await self._local.setup()
+        bound = await asyncio.get_running_loop().run_in_executor(self._executor, unix_socket.bind, path, group)
+        self._bound = path
+        await web.SockSite(self._local, bound).start()
+
+    def _reads(self) -> list[web.RouteDef]:
+        return [
+            web.get("/metrics", self._metrics),
+            web.get("/livez", self._livez),
+            web.get("/readyz", self._readyz),
+            web.get("/api/v1/status", self._status),
+            web.get("/api/v1/sources", self._sources),
+            web.get("/api/v1/services", self._services),
+            web.get("/api/v1/services/{name:.+}", self._service),
+            web.get("/api/v1/envoys", self._envoys),
+            web.get("/api/v1/guard", self._held),
+        ]
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -79,10 +110,7 @@ class AdminServer:
         peer = str(peername[0]) if isinstance(peername, tuple) else ""
         if reason := access.refusal(self._config, request.path, request.host, peer):
             raise web.HTTPForbidden(text=reason)
-        response = await handler(request)
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
+        return await handler(request)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         loop = asyncio.get_running_loop()
@@ -110,7 +138,10 @@ class AdminServer:
         return await self._worked_out(work)
 
     async def _sources(self, _request: web.Request) -> web.Response:
-        return _answer({"sources": [document.source(self._view, listed) for listed in self._view.sources()]})
+        return _answer({"sources": [source.document(self._view, listed) for listed in self._view.sources()]})
+
+    async def _held(self, _request: web.Request) -> web.Response:
+        return _answer(document.held(self._view))
 
     async def _services(self, _request: web.Request) -> web.Response:
         services = tuple(self._view.knowledge.services().values())
@@ -131,6 +162,20 @@ class AdminServer:
         """An answer that takes time to make: in a thread, from values that do not change meanwhile."""
         text = await asyncio.get_running_loop().run_in_executor(self._executor, work)
         return web.json_response(text=text)
+
+
+def _runner(middlewares: Sequence[Middleware], routes: Sequence[web.RouteDef]) -> web.AppRunner:
+    application = web.Application(middlewares=[_errors_as_json, *middlewares])
+    application.add_routes(routes)
+    return web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+
+
+@web.middleware
+async def _not_stored(request: web.Request, handler: Handler) -> web.StreamResponse:
+    response = await handler(request)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 @web.middleware

@@ -7,6 +7,7 @@ from typing import Protocol
 from bridge.merge import Service
 from bridge.metrics import Sample
 from bridge.model import ServiceName, SourceName
+from bridge.operator import Drain, Pause
 from bridge.registry import Hold, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
@@ -72,6 +73,25 @@ class Exposition(Protocol):
         """Everything in Prometheus' text format; called in a thread."""
 
 
+class Operation(Protocol):
+    """What operators have changed (`operator.Hand`)."""
+
+    def paused(self, source: SourceName) -> Pause | None:
+        """The pause of a source; None when it is heard."""
+
+    def reported(self, source: SourceName) -> int:
+        """How many endpoints a paused source reports."""
+
+    def pauses(self) -> Sequence[Pause]:
+        """Every pause."""
+
+    def drains(self) -> Sequence[Drain]:
+        """Every drain."""
+
+    def too_old(self) -> frozenset[SourceName]:
+        """The sources of which something was kept that is too old to be served without an operator's word."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListedSource:
     """A source as the configuration has it."""
@@ -103,6 +123,7 @@ class View:
     streams: Streams
     serving: Serving
     metrics: Exposition
+    operation: Operation
     reloads: Reloads
 
     def sample(self) -> Sample:
@@ -116,4 +137,6 @@ class View:
             ready=self.readiness.ready,
             load=self.streams.load(),
             sources={source.name: self.reading.status(source.name) for source in sources},
+            paused=frozenset(pause.source for pause in self.operation.pauses()),
+            drains=len(self.operation.drains()),
         )

@@ -16,20 +16,22 @@ from typing import Annotated, Never
 import typer
 
 from bridge import installation, log, plugins
-from bridge.adapter import seconds
 from bridge.cli import bootstrap as form
+from bridge.cli import hand
+from bridge.cli.convention import (
+    DEFAULT_CONFIG,
+    EXIT_CONFIG,
+    EXIT_CRASHED,
+    EXIT_FAILED,
+    EXIT_FINDING,
+    ConfigOption,
+    duration,
+)
 from bridge.config import Config, LogFormat, LogLevel, build_adapters, json_schema, load
 from bridge.errors import ConfigError
 from bridge.model import Locality
 
 logger = logging.getLogger(__name__)
-
-EXIT_FINDING = 1
-EXIT_FAILED = 3
-EXIT_CRASHED = 70
-"""EX_SOFTWARE of sysexits.h: a bug; the systemd unit restarts after it."""
-EXIT_CONFIG = 78
-"""EX_CONFIG of sysexits.h; the systemd unit does not restart after it."""
 
 app = typer.Typer(
     help="A control plane for Envoy without Kubernetes.",
@@ -38,10 +40,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", envvar="XDS_BRIDGE_CONFIG", metavar="FILE", help="The configuration file.")
-]
-DEFAULT_CONFIG = Path("/etc/xds-bridge/bridge.yaml")
+for verb in (hand.pause, hand.resume, hand.drain, hand.undrain):
+    app.command(epilog=f"Example: {hand.EXAMPLES[verb.__name__]}")(verb)
+app.add_typer(hand.guard, name="guard")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -109,7 +110,7 @@ def check(
     time, or has no endpoint although it does not say `allow_empty: true`. Entries that are set aside are shown with
     their reasons and fail nothing: they are for the owner of the service to mend.
     """
-    deadline = _seconds(timeout)
+    deadline = duration(timeout, "--timeout")
     settings = _load(config)
 
     from bridge.cli import live as reading  # noqa: PLC0415 (see the top of this file)
@@ -155,6 +156,8 @@ def iam_policy(
     Sources with `assume_role` read under other roles: the bridge's own policy then allows to assume them, and each
     has a policy of its own (--for ARN) and a trust policy (--for ARN --trust). Exits with 1 when no source is in AWS.
     """
+    if everything and (trust or identity != "bridge"):
+        raise typer.BadParameter("--all prints everything; leave --for and --trust out")
     settings = _load(config)
 
     from bridge.cli import policy  # noqa: PLC0415 (see the top of this file)
@@ -276,15 +279,6 @@ def _leave(code: int) -> Never:
 
 def _only_errors() -> None:
     log.configure(LogFormat.CONSOLE, LogLevel.ERROR, sys.stderr, os.environ)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = seconds(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--timeout") from error
-    assert isinstance(value, float)  # noqa: S101 (text in, seconds out; narrows the type)
-    return value
 
 
 def _refuse(message: str, code: int) -> Never:

@@ -1,4 +1,4 @@
-"""What `check` prints: tables for people, with nothing in them that a source could use to move the cursor."""
+"""What commands print: tables for people, with nothing in them that a source could use to move the cursor."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -30,15 +30,15 @@ def configuration(target: Console, path: str, config: Config) -> None:
     _line(target, f"{path} is fine", "bold green")
     _line(target, f"Envoys connect to {config.xds.listen}; the admin server listens on {config.admin.listen}")
     sources = ((each.name, each.type, _yes(each.required), _yes(each.allow_empty)) for each in config.sources)
-    _table(target, ("source", "type", "required", "allow empty"), sources)
+    table(target, ("source", "type", "required", "allow empty"), sources)
     if config.services:
         rules = ((each.match, each.merge.policy, ", ".join(each.cluster)) for each in config.services)
-        _table(target, ("services", "merge", "cluster fields"), rules)
+        table(target, ("services", "merge", "cluster fields"), rules)
     if config.views:
         views = (
             (_matched(each.match), ", ".join(each.services), _yes(each.locality_failover)) for each in config.views
         )
-        _table(target, ("views", "services", "locality failover"), views)
+        table(target, ("views", "services", "locality failover"), views)
     for note in _notes(config):
         _line(target, f"note: {note}", "yellow")
 
@@ -71,10 +71,10 @@ def reading(target: Console, read: Reading) -> None:
         _line(target, finding, "red")
     counts = (str(read.statistics.endpoints.get(health, 0)) for health in Health)
     columns = ("services", *(health.value for health in Health), "set aside")
-    _table(target, columns, [(str(read.statistics.services), *counts, str(read.statistics.set_aside))])
+    table(target, columns, [(str(read.statistics.services), *counts, str(read.statistics.set_aside))])
     if read.requests:
         calls = ((operation, code, str(count)) for (operation, code), count in sorted(read.requests.items()))
-        _table(target, ("API call", "result", "count"), calls)
+        table(target, ("API call", "result", "count"), calls)
     for permission in read.missing:
         _line(target, f"missing permission: {permission}", "bold red")
     if read.missing and read.source.grants(""):
@@ -95,7 +95,7 @@ def polling(target: Console, reads: Sequence[Reading]) -> None:
         (each.place, each.source, _interval(each), str(each.calls), f"{each.hourly:,.0f}", f"{each.used:.0%}")
         for each in rate.places(polls)
     ]
-    _table(target, ("polled place", "source", "interval", "calls a pass", "calls an hour", "budget used"), rows)
+    table(target, ("polled place", "source", "interval", "calls a pass", "calls an hour", "budget used"), rows)
     taken = [
         (
             each.bucket.name,
@@ -106,7 +106,7 @@ def polling(target: Console, reads: Sequence[Reading]) -> None:
         )
         for each in rate.buckets(poll for each in polls.values() for poll in each)
     ]
-    _table(target, ("bucket of everybody", "place", "calls an hour", "refilled an hour", "used"), taken)
+    table(target, ("bucket of everybody", "place", "calls an hour", "refilled an hour", "used"), taken)
 
 
 def _interval(polled: rate.PlaceRate) -> str:
@@ -122,6 +122,14 @@ def unmatched(target: Console, rules: Sequence[ServiceRule], readings: Sequence[
     for index, rule in enumerate(rules):
         if not any(rule.matches(name) for name in found):
             _line(target, f"note: services[{index}]: no source has an endpoint of a service {rule.match!r}", "yellow")
+
+
+def table(target: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows under their columns."""
+    shown = Table(*columns, box=None, pad_edge=False, header_style="dim")
+    for row in rows:
+        shown.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
+    target.print(shown)
 
 
 def _matched(match: ViewMatch) -> str:
@@ -148,16 +156,9 @@ def _set_aside(target: Console, read: Reading) -> None:
     rows = [(each.name[:_NAME], "", "", each.reason) for each in read.refused]
     rows += [(service, each.entry.instance, each.entry.reported, each.entry.reason) for service, each in read.set_aside]
     if rows:
-        _table(target, ("set aside of service", "instance", "reported", "reason"), rows[:_SHOWN])
+        table(target, ("set aside of service", "instance", "reported", "reason"), rows[:_SHOWN])
     if len(rows) > _SHOWN:
         _line(target, f"and {len(rows) - _SHOWN} more", "dim")
-
-
-def _table(target: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    table = Table(*columns, box=None, pad_edge=False, header_style="dim")
-    for row in rows:
-        table.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
-    target.print(table)
 
 
 def _line(target: Console, text: str, style: str = "") -> None:

@@ -4,7 +4,7 @@ Only this package and each adapter's own `Config` know the names of keys.
 """
 
 from bridge.config.address import Address
-from bridge.config.loader import load
+from bridge.config.loader import load, load_admin
 from bridge.config.model import (
     AdminConfig,
     Config,
@@ -46,6 +46,7 @@ __all__ = [
     "cluster_rules",
     "json_schema",
     "load",
+    "load_admin",
     "merge_notes",
     "merge_policies",
 ]

@@ -1,6 +1,7 @@
 """From the file to a `Config`: reads it, checks it as a whole, and reports everything that is wrong at once."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path as FilePath
 from typing import Never
@@ -8,7 +9,7 @@ from typing import Never
 from bridge.adapter import AdapterType
 from bridge.config.address import Address
 from bridge.config.environment import expand
-from bridge.config.model import Config, SourceConfig, SourceKeys
+from bridge.config.model import AdminConfig, Config, SourceConfig, SourceKeys
 from bridge.config.service import cluster_rules, merge_problems
 from bridge.config.validation import validate
 from bridge.config.view import ViewMatch
@@ -42,6 +43,23 @@ def load(path: FilePath, environ: Mapping[str, str], plugins: Plugins) -> Config
         raise ConfigError(document.report(problems))
     if problems := [*_templates(config)]:
         raise ConfigError(document.report(problems))
+    return config
+
+
+def load_admin(path: FilePath, environ: Mapping[str, str]) -> AdminConfig:
+    """The section `admin` alone: how to reach a bridge that runs, whatever is wrong elsewhere in its file.
+
+    Raises:
+        ConfigError: the file cannot be read, or the section is wrong.
+    """
+    document = _document(path, environ)
+    section = _top(document).get("admin", {})
+    own = [(place, problem) for place, problem in document.problems if problem.path[:1] == ("admin",)]
+    if not isinstance(section, dict):
+        raise ConfigError(document.report([Problem(("admin",), "expected a mapping")]))
+    config, problems = validate(AdminConfig, section, ("admin",))
+    if config is None or own:
+        raise ConfigError(replace(document, problems=tuple(own)).report(problems))
     return config
 
 

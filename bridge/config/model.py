@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Never
+from typing import Annotated, Never, Self
 
 from pydantic import (
     AfterValidator,
@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     SkipValidation,
     WithJsonSchema,
+    model_validator,
 )
 
 from bridge.adapter import Adapter, AdapterConfig, AdapterType, Duration
@@ -50,12 +51,22 @@ class Expose(StrEnum):
 
 
 class AdminConfig(Section):
-    """The read-only HTTP server for operators and Prometheus."""
+    """The HTTP server for operators and Prometheus: read-only, but for the unix socket."""
 
     listen: ListenAddress = Address("127.0.0.1", 19000)
     """Where it listens, as host:port."""
     expose: Expose = Expose.PROBES
     """What other machines are answered: `probes` is /metrics, /livez and /readyz alone; `all` is everything."""
+    socket: Path | None = None
+    """Path of a unix socket for operators: mode 0660. What is changed in a running bridge is changed through it."""
+    socket_group: Annotated[str, Field(min_length=1)] | None = None
+    """The group that may use the socket, by name or number; that of the bridge when left out."""
+
+    @model_validator(mode="after")
+    def _group_of_something(self) -> Self:
+        if self.socket_group is not None and self.socket is None:
+            raise ValueError("socket_group is for the file of `socket`; name one, or leave it out")
+        return self
 
 
 class LogFormat(StrEnum):
@@ -91,9 +102,9 @@ class GuardConfig(Section):
     max_loss: Share = 0.5
     """Share of a source's endpoints that may vanish within ten minutes; what would exceed it is held."""
     min_endpoints: Annotated[int, Field(ge=1)] = 10
-    """A source that never had so many endpoints within ten minutes may lose any share of them, but not its last one."""
+    """A source that never had so many endpoints within ten minutes may lose any share of them."""
     release_after: Duration = 600.0
-    """How long a loss is held before it is believed, if every read in between agreed. An emptied source never is."""
+    """How long a loss is held before it is believed, if no read fails then. An emptied source never is."""
 
 
 class SourceKeys(Section):
@@ -161,7 +172,7 @@ class Config(Section):
     xds: XdsConfig = XdsConfig()
     """The gRPC server that Envoys connect to."""
     admin: AdminConfig = AdminConfig()
-    """The read-only HTTP server for operators and Prometheus."""
+    """The HTTP server for operators and Prometheus: read-only, but for the unix socket."""
     startup_grace: Duration = 30.0
     """How long an optional source may take to speak after the start before Envoys are answered without it."""
     guard: GuardConfig = GuardConfig()

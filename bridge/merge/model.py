@@ -54,6 +54,8 @@ class ServedEndpoint:
     priority: int = 0
     weight: int | None = None
     """The weight to be served in place of its own, where the policy sets shares; 1 to 2³² - 1."""
+    reported: Health | None = None
+    """What the source says of its health, where an operator's word counts and not the source's; else None."""
 
 
 class Policy(StrEnum):

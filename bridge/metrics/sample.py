@@ -31,6 +31,10 @@ class Sample:
     ready: bool
     load: Load = field(default_factory=Load)
     sources: Mapping[SourceName, SourceStatus] = field(default_factory=dict)
+    paused: frozenset[SourceName] = frozenset()
+    """Sources that an operator has paused."""
+    drains: int = 0
+    """Services and endpoints that an operator drains."""
 
 
 class SampledCollector(Collector):
@@ -47,6 +51,7 @@ class SampledCollector(Collector):
         yield from _source_families(sample.statistics)
         yield from _guard_families(sample)
         yield from _reading_families(sample.sources)
+        yield from _operator_families(sample)
         yield from _stream_families(sample.streams)
         yield from _load_families(sample.load)
 
@@ -146,6 +151,18 @@ def _polls(sources: Mapping[SourceName, SourceStatus]) -> Mapping[tuple[str, ...
 
 def _longest(polls: Sequence[Poll]) -> float:
     return max(each.interval for each in polls)
+
+
+def _operator_families(sample: Sample) -> Iterator[Metric]:
+    yield _family(
+        "source_paused",
+        "1 while an operator has paused a source: what is served of it stays as it is.",
+        ["source"],
+        {(source,): float(source in sample.paused) for source in sample.statistics},
+    )
+    yield GaugeMetricFamily(
+        "xds_bridge_operator_drains", "Services and endpoints that an operator drains.", value=sample.drains
+    )
 
 
 def _stream_families(streams: Sequence[StreamStatus]) -> Iterator[Metric]:

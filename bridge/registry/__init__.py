@@ -1,13 +1,15 @@
 """Everything the sources have said, and what of it is served."""
 
-from bridge.registry.part import Kept, Moment, Part
+from bridge.registry.part import NOTHING, Kept, Moment, Part
 from bridge.registry.parts import ReportedSetAside
 from bridge.registry.refusals import RefusedService
 from bridge.registry.registry import Options, Registry, RestoredPart
-from bridge.registry.sink import Place, overlay
+from bridge.registry.sink import NOBODY, Place, Said, SourceSink, overlay
 from bridge.registry.source import Hold, SourceStatistics
 
 __all__ = [
+    "NOBODY",
+    "NOTHING",
     "Hold",
     "Kept",
     "Moment",
@@ -18,6 +20,8 @@ __all__ = [
     "Registry",
     "ReportedSetAside",
     "RestoredPart",
+    "Said",
+    "SourceSink",
     "SourceStatistics",
     "overlay",
 ]

@@ -52,18 +52,32 @@ class Holding:
         for name in list(self._parts.unjudged):
             self.judge(self._parts.sources[name])
 
-    def begin(self) -> None:
-        """Measure later losses by what there is now; what is missing of it was held before, and is judged anew."""
-        for source in self._parts.sources.values():
-            source.observe(self._parts.clocks.now())
-        self.judge_all()
+    def begin(self, source: Source, *, blind: bool) -> None:
+        """Measure later losses of a source by what is restored of it; what of that was held before still is.
+
+        Args:
+            source: of which something is restored.
+            blind: whether some of it is held for another reason than that it is too much at once: that reason cannot be
+                restored, so its absences have to mean something for as long as those of a source that was in doubt.
+        """
+        now = self._parts.clocks.now()
+        source.recalled, source.spoken = True, False
+        source.observe(now)
+        if blind:
+            source.trusted_since = now.monotonic
+        held = [kept.missing.monotonic for _, kept in self._parts.kept(source) if kept.missing]
+        if held:
+            source.trusted_since = max(source.trusted_since, min(held))
+        self.judge(source)
 
     def judge(self, source: Source) -> None:
         """Decide about what is missing of a source: it goes, or it is held."""
         now = self._parts.clocks.now()
         undoubted = self._undoubted(source)
         why = "what is missing is no more than may go" if undoubted else "it has all returned"
-        reason = source.verdict(undoubted, now)
+        reason = source.verdict(undoubted, self._release_after, now)
+        if undoubted and reason is None and source.reason is Reason.EMPTIED:
+            reason = Reason.LOSS  # the first to return must not take the others with it
         if undoubted and reason is None:
             self._parts.drop(source, partial(_undoubted, source), NOT_HELD)
         if source.missing:
@@ -73,14 +87,16 @@ class Holding:
         self._parts.unjudged.pop(source.name, None)
 
     def doubt(self, source: Source, scope: Scope | None, reason: str) -> None:
-        """Have absences mean nothing while there is a reason for that."""
-        if source.doubt(scope, reason):
-            self.judge(source)
+        """Have absences mean nothing while there is a reason for that; judged with the next publication."""
+        source.doubt(scope, reason, self._parts.clocks.now())
+        self._parts.unjudged[source.name] = None
 
     def spoken(self, source: Source) -> None:
         """Take what is restored and was not told of for missing: the source has told of everything it has."""
         for scope, service in sorted(source.untold):
             self._parts.discard((source.name, scope), service)
+        source.spoken = True
+        self._parts.unjudged[source.name] = None
         if not source.restored:
             return
         now = self._parts.clocks.now()
@@ -96,8 +112,9 @@ class Holding:
 
     def believe(self, agreed: Callable[[SourceName], bool]) -> None:
         """Let go of what has been missing for long enough, of sources that have agreed all the time."""
+        self.judge_all()
         for name, source in self._parts.sources.items():
-            if source.reason is Reason.LOSS and agreed(name):
+            if source.reason is Reason.LOSS and source.spoken and agreed(name):
                 self._believe(source)
 
     def holds(self, source: Source) -> tuple[Hold, ...]:
@@ -113,14 +130,14 @@ class Holding:
     def _believe(self, source: Source) -> None:
         now = self._parts.clocks.now()
         until = now.monotonic - self._release_after
+        if source.trusted_since > until:
+            return
 
         def due(keeper: Keeper, kept: Kept) -> bool:
             return _undoubted(source, keeper, kept) and kept.missing is not None and kept.missing.monotonic <= until
 
-        released = self._parts.drop(source, due, AGREED)
-        if released:
-            source.guard.excuse(released)
-            source.settle(source.verdict(self._undoubted(source), now), now, AGREED)
+        if self._parts.drop(source, due, AGREED, excused=True):
+            source.settle(source.verdict(self._undoubted(source), self._release_after, now), now, AGREED)
 
     def _write_down(self, source: Source, reason: Reason | None) -> None:
         """Have the trail tell of each endpoint once that it is held, and why."""

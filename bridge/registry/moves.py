@@ -12,6 +12,9 @@ from bridge.registry.sink import Place
 
 Keeper = tuple[Place, ServiceName]
 
+_LATER = 1.0
+"""Seconds by which an address must have come later to have moved: one read may name two services at it."""
+
 
 class Moves:
     """Knows who keeps an address, and which service was given one of late."""
@@ -43,16 +46,18 @@ class Moves:
         self._forget(now)
         return others - {keeper}
 
-    def moved(self, keeper: Keeper, kept: Kept) -> bool:
-        """Whether another part was given the address after this one had it."""
+    def owner(self, keeper: Keeper, kept: Kept) -> Keeper | None:
+        """Who was given the address after this part had it; None if nobody was, or one read gave it to both."""
         found = self._arrivals.get(kept.endpoint.key)
         if found is None:
-            return False
+            return None
         arrived, at = found
-        return arrived != keeper and _same_address(keeper, arrived) and at.wall > kept.since
+        later = at.wall - kept.since >= _LATER
+        return arrived if arrived != keeper and _same_address(keeper, arrived) and later else None
 
     def _forget(self, now: Moment) -> None:
-        for key in list(self._arrivals):
+        while self._arrivals:
+            key = next(iter(self._arrivals))
             if self._arrivals[key][1].monotonic >= now.monotonic - WINDOW:
                 return
             del self._arrivals[key]

@@ -41,7 +41,7 @@ class Kept:
 class Gone(NamedTuple):
     """Endpoints that a read made an end of."""
 
-    ended: list[Endpoint]
+    ended: list[Kept]
     """The source named them as ended."""
     replaced: list[Endpoint]
     """Another instance has their address now."""
@@ -86,7 +86,7 @@ class Part:
                     gone.replaced.append(endpoint)
                 continue
             if endpoint.instance in ended:
-                gone.ended.append(endpoint)
+                gone.ended.append(before)
                 continue
             if complete and before.missing is None:
                 before = replace(before, missing=now)  # noqa: PLW2901 (the same endpoint, from now on missing)
@@ -118,10 +118,16 @@ class Part:
         self.kept = {**self.kept, **{identity(one.endpoint): replace(one, missing=now) for one in restored}}
         return len(restored)
 
-    def drop(self, goes: Callable[[Kept], bool]) -> list[Endpoint]:
+    def settled(self, ended: Collection[InstanceId], *, complete: bool) -> bool:
+        """Whether another read that shows the same changes nothing of what is kept."""
+        kept = self.kept.values()
+        waiting = complete and any(one.missing is None for one in kept)
+        return not waiting and not any(one.endpoint.instance in ended for one in kept)
+
+    def drop(self, goes: Callable[[Kept], bool]) -> list[Kept]:
         """Let go of kept endpoints; returns which."""
         dropped = {one for one, kept in self.kept.items() if goes(kept)}
-        gone = [self.kept[one].endpoint for one in dropped]
+        gone = [self.kept[one] for one in dropped]
         self.kept = {one: kept for one, kept in self.kept.items() if one not in dropped}
         return gone
 

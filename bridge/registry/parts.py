@@ -70,6 +70,11 @@ class Parts:
         """Whether there is a part."""
         return place in self._parts.get(service, {})
 
+    def services(self, place: Place) -> frozenset[ServiceName]:
+        """The services that a scope of a source names, or of which something is kept."""
+        source, scope = place
+        return frozenset(self.sources[source].scopes.get(scope, ()))
+
     def named(self, place: Place) -> Iterator[ServiceName]:
         """The services that a scope of a source names."""
         source, scope = place
@@ -118,7 +123,7 @@ class Parts:
         part = self._parts.get(service, {}).get(place)
         if part is None:
             part = self.join(place, service, Part())
-        elif part.entries == entries and part.named and not part.kept:
+        elif part.entries == entries and part.named and part.settled(ended, complete=complete):
             return
         part.named = True
         self._take((place, service), entries, ended, complete=complete)
@@ -126,9 +131,16 @@ class Parts:
     def discard(self, place: Place, service: ServiceName, ended: Collection[InstanceId] = NOBODY) -> None:
         """Have a scope no longer name a service."""
         part = self._parts.get(service, {}).get(place)
-        if part is not None:
-            part.named = False
-            self._take((place, service), NOTHING, ended, complete=True)
+        if part is None or (not part.named and part.settled(ended, complete=True)):
+            return
+        part.named = False
+        self._take((place, service), NOTHING, ended, complete=True)
+
+    def end(self, place: Place, service: ServiceName, ended: Collection[InstanceId]) -> None:
+        """Let go of what has ended of a service that a scope of a source no longer names."""
+        part = self._parts.get(service, {}).get(place)
+        if part is not None and not part.settled(ended, complete=False):
+            self._take((place, service), part.entries, ended, complete=False)
 
     def join(self, place: Place, service: ServiceName, part: Part) -> Part:
         """Have one more part."""
@@ -163,19 +175,37 @@ class Parts:
     def _of(self, source: Source) -> list[Keeper]:
         return [((source.name, scope), service) for scope, names in source.scopes.items() for service in sorted(names)]
 
-    def drop(self, source: Source, goes: Callable[[Keeper, Kept], bool], why: str) -> int:
-        """Stop keeping some endpoints of a source; returns how many."""
+    def drop(self, source: Source, goes: Callable[[Keeper, Kept], bool], why: str, *, excused: bool = False) -> int:
+        """Stop keeping some endpoints of a source; returns how many.
+
+        Args:
+            source: whose.
+            goes: whether an endpoint that is kept there is one of them.
+            why: for the trail.
+            excused: whether they do not count as lost.
+        """
         total = 0
         for keeper in sorted({keeper for keeper, kept in self.kept(source) if goes(keeper, kept)}):
             with self.changing(keeper) as part:
                 dropped = part.drop(lambda kept, keeper=keeper: goes(keeper, kept))  # type: ignore[misc]
-            self.scribe.removed(keeper, dropped, why)
+            if excused:
+                source.guard.excuse(self._ages(dropped))
+            self.scribe.removed(keeper, [kept.endpoint for kept in dropped], why)
             total += len(dropped)
         return total
 
     def drop_moved(self, source: Source) -> None:
-        """Stop keeping endpoints whose address was given to somebody else meanwhile."""
-        source.guard.excuse(self.drop(source, self._moves.moved, MOVED))
+        """Stop keeping endpoints whose address was given to somebody else meanwhile, who has it still."""
+
+        def moved(keeper: Keeper, kept: Kept) -> bool:
+            owner = self._moves.owner(keeper, kept)
+            if owner is None:
+                return False
+            place, service = owner
+            part = self._parts.get(service, {}).get(place)
+            return part is not None and any(key == kept.endpoint.key for key, _ in part.since)
+
+        self.drop(source, moved, MOVED, excused=True)
 
     @contextmanager
     def changing(self, keeper: Keeper) -> Iterator[Part]:
@@ -199,7 +229,6 @@ class Parts:
     def _take(
         self, keeper: Keeper, entries: frozenset[Entry], ended: Collection[InstanceId], *, complete: bool
     ) -> None:
-        (source, _), _ = keeper
         now = self.clocks.now()
         with self.changing(keeper) as part:
             known, kept = part.entries, part.kept
@@ -207,12 +236,31 @@ class Parts:
             gone = part.take(entries, ended, now, complete=complete)
             arrived = {key for key, _ in part.since} - before
         self.scribe.read(keeper, known, kept, entries, complete=complete)
-        self.scribe.removed(keeper, gone.ended, "the source named it as ended")
+        self.scribe.removed(keeper, [kept.endpoint for kept in gone.ended], "the source named it as ended")
         self.scribe.removed(keeper, gone.replaced, "another instance has its address now")
-        self.sources[source].guard.excuse(len(gone.ended))
+        if gone.ended:
+            self._excuse(keeper, gone.ended, now)
         for other in self._moves.arrive(keeper, arrived, now):
-            (owner, _), _ = other
+            (owner, _), kept_for = other
+            here = kept_for == keeper[1]  # in another scope of the same source, so it is served all the same
             with self.changing(other) as part:
-                dropped = part.drop(lambda kept: kept.endpoint.key in arrived)
-            self.scribe.removed(other, dropped, MOVED)
-            self.sources[owner].guard.excuse(len(dropped))
+                dropped = part.drop(
+                    lambda kept, here=here: (here or kept.missing is not None) and kept.endpoint.key in arrived  # type: ignore[misc]
+                )
+            self.scribe.removed(other, [kept.endpoint for kept in dropped], MOVED)
+            self.sources[owner].guard.excuse(self._ages(dropped))
+
+    def _excuse(self, keeper: Keeper, ended: Collection[Kept], now: Moment) -> None:
+        """Do not count as lost what has ended; and nor a service of which that was all."""
+        place, service = keeper
+        source = self.sources[place[0]]
+        source.observe(now, ended=len(ended))
+        source.guard.excuse(self._ages(ended))
+        part = self._parts.get(service, {}).get(place)
+        if part is None or not (part.since or part.kept):
+            source.guard.excuse_service()
+
+    def _ages(self, endpoints: Collection[Kept]) -> list[float]:
+        """Monotonic seconds at which each of them was first there."""
+        now = self.clocks.now()
+        return [now.monotonic - max(0.0, now.wall - kept.since) for kept in endpoints]

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from bridge.adapter import Sink
 from bridge.audit import Event
 from bridge.diff import Diff
-from bridge.guard import UNGUARDED, GuardRules
+from bridge.guard import UNGUARDED, GuardRules, Reason
 from bridge.merge import MergePolicy, Report, Service, merged
 from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
 from bridge.registry.holding import Holding
-from bridge.registry.part import Kept, Moment, Part, identity
+from bridge.registry.part import NOTHING, Kept, Moment, Part, identity
 from bridge.registry.parts import Clocks, Parts, ReportedSetAside
 from bridge.registry.refusals import Refusals, RefusedService
 from bridge.registry.scribe import Scribe
-from bridge.registry.sink import NOBODY, Place, SourceSink
+from bridge.registry.sink import NOBODY, Place, Said, SourceSink
 from bridge.registry.source import Hold, Source, SourceStatistics
 
 
@@ -35,15 +35,21 @@ class RestoredPart:
     endpoints: tuple[Kept, ...]
 
 
+def _as_merged(service: Service) -> Service:
+    return service
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How careful the registry is with what vanishes, and who is told."""
+    """How careful the registry is with what vanishes, what is laid over all that it knows, and who is told."""
 
     guard: GuardRules = UNGUARDED
     allow_empty: frozenset[SourceName] = frozenset()
     """Sources whose finding nothing is to be believed."""
     retention: float = 0.0
     """Seconds for which a service stays, empty, after its last report: static routes may still name its cluster."""
+    amend: Callable[[Service], Service] = _as_merged
+    """What becomes of a service after its reports were merged, such as an operator's drains; see `touch`."""
     record: Callable[[Event], None] = lambda _: None
     """Takes what happens to each endpoint."""
 
@@ -87,6 +93,11 @@ class Registry:
         self._due: dict[ServiceName, float] = {}
         self._version = 0
         self._wake = asyncio.Event()
+
+    @property
+    def sources(self) -> tuple[SourceName, ...]:
+        """Who may report something, in the order of the configuration."""
+        return tuple(self._sources)
 
     def sink(self, source: SourceName) -> Sink:
         """Where `source` puts what it reads."""
@@ -153,11 +164,6 @@ class Registry:
         return self._refusals.of(source)
 
     @property
-    def sources(self) -> frozenset[SourceName]:
-        """Who may say something."""
-        return frozenset(self._sources)
-
-    @property
     def version(self) -> int:
         """Grows with every change of what is known."""
         return self._version
@@ -169,6 +175,19 @@ class Registry:
     def gone(self) -> Mapping[ServiceName, Moment]:
         """The services that stay although nobody names them, with when they went."""
         return self._gone
+
+    def reason(self, source: SourceName, scope: Scope) -> str:
+        """Why what is missing in a scope is held; empty when nothing has been judged to be."""
+        found = self._sources[source]
+        return Reason.DOUBT if found.doubted(scope) else found.reason or ""
+
+    def recalled(self, source: SourceName) -> bool:
+        """Whether something of a source was known from an earlier process."""
+        return self._sources[source].recalled
+
+    def agreed(self) -> Mapping[ServiceName, UpstreamProtocol]:
+        """What services last agreed on that nobody has named since the start."""
+        return self._agreed
 
     def statistics(self, source: SourceName) -> SourceStatistics:
         """Counts of what a source contributes now; kept as it changes, so asking costs nothing."""
@@ -183,9 +202,20 @@ class Registry:
         place = (source, scope)
         return {name: self._parts.entries(place, name) for name in self._parts.named(place)}
 
+    def said(self, source: SourceName) -> Said:
+        """What every scope of a source last said; of services with impossible names, that it named them."""
+        places = ((source, scope) for scope in self._sources[source].scopes)
+        said = {place[1]: {**dict.fromkeys(self.names(place), NOTHING), **self.reported(*place)} for place in places}
+        return {scope: services for scope, services in said.items() if services}
+
+    def touch(self, services: Iterable[ServiceName]) -> None:
+        """Have services merged anew, because something else than a report says something else of them."""
+        self._parts.touched.update(dict.fromkeys(services))
+        self._wake_up()
+
     def names(self, place: Place) -> frozenset[ServiceName]:
-        """The services that a scope of a source last named, those with impossible names included."""
-        return frozenset(self._parts.named(place)) | self._refusals.names(place)
+        """The services of a scope of a source: what it last named, impossible names included, and what is kept."""
+        return self._parts.services(place) | self._refusals.names(place)
 
     def put(
         self,
@@ -205,6 +235,11 @@ class Registry:
         """Have a scope no longer name a service; the service is gone when no scope names it or keeps anything of it."""
         self._refusals.forget(place, service)
         self._parts.discard(place, service, ended)
+        self._wake_up()
+
+    def end(self, place: Place, service: ServiceName, ended: Collection[InstanceId]) -> None:
+        """Let go of instances that have ended, of a service that a scope of a source no longer names."""
+        self._parts.end(place, service, ended)
         self._wake_up()
 
     def doubt(self, source: SourceName, scope: Scope | None, reason: str) -> None:
@@ -262,6 +297,7 @@ class Registry:
         parts: Iterable[RestoredPart],
         agreed: Mapping[ServiceName, UpstreamProtocol],
         gone: Mapping[ServiceName, Moment],
+        blind: frozenset[SourceName] = frozenset(),
     ) -> None:
         """Serve what an earlier process knew until the sources have told of it.
 
@@ -269,20 +305,22 @@ class Registry:
             parts: of sources that there are, unless they have told of them themselves; others are left out.
             agreed: protocols that the endpoints of a service last agreed on.
             gone: services that stay although nobody reports them, with when they went.
+            blind: sources of which something is missing for another reason than that it is too much at once.
         """
         self._agreed.update(agreed)
         self._gone.update(gone)
         self._parts.touched.update(dict.fromkeys(gone))
+        recalled: set[SourceName] = set()
         for restored in parts:
             place = (restored.source, restored.scope)
             if restored.source in self._sources and not self._parts.known(place, restored.service):
                 self._parts.join(place, restored.service, Part(named=False))
                 with self._parts.changing((place, restored.service)) as part:
                     part.kept = {identity(kept.endpoint): kept for kept in restored.endpoints}
-        for name, found in self._sources.items():
-            if found.restored:
-                self._scribe.restored(name, found.restored)
-        self._holding.begin()
+                recalled.add(restored.source)
+        for name in recalled:
+            self._scribe.restored(name, self._sources[name].restored)
+            self._holding.begin(self._sources[name], blind=name in blind)
         self._wake_up()
 
     def spoken(self, source: SourceName) -> None:
@@ -317,7 +355,7 @@ class Registry:
         """What is served of a service now; None when its cluster is to go."""
         if name in self._parts:
             self._gone.pop(name, None)
-            return self._merge(name, list(self._parts.reports(name)), old)
+            return self._options.amend(self._merge(name, list(self._parts.reports(name)), old))
         if old is not None and name not in self._gone:
             self._gone[name] = self._parts.clocks.now()
             stays = f"its cluster stays, empty, for {self._options.retention:g} s"

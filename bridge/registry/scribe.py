@@ -53,8 +53,9 @@ class Scribe:
                 continue
             if identity(entry) in before:
                 self._tell(keeper, Action.CHANGED, entry, f"{read} says {_changes(before[identity(entry)], entry)}")
-            elif identity(entry) in kept:
-                self._tell(keeper, Action.CHANGED, entry, f"{read} shows it again")
+            elif (held := kept.get(identity(entry))) is not None:
+                if held.missing or held.endpoint != entry:
+                    self._tell(keeper, Action.CHANGED, entry, f"{read} shows it again")
             else:
                 self._tell(keeper, Action.ADDED, entry, f"{read} shows it")
 

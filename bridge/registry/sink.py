@@ -9,6 +9,9 @@ from bridge.registry.part import NOTHING
 
 Place = tuple[SourceName, Scope]
 
+Said = Mapping[Scope, Mapping[ServiceName, frozenset[Entry]]]
+"""What a source says: by scope, what it says of each service that it names there."""
+
 NOBODY: frozenset[InstanceId] = frozenset()
 
 
@@ -28,6 +31,9 @@ class Keeping(Protocol):
 
     def discard(self, place: Place, service: ServiceName, ended: Collection[InstanceId] = NOBODY) -> None:
         """Have a place no longer name a service."""
+
+    def end(self, place: Place, service: ServiceName, ended: Collection[InstanceId]) -> None:
+        """Let go of instances that have ended, of a service that a place no longer names."""
 
     def names(self, place: Place) -> frozenset[ServiceName]:
         """The services that a place last named."""
@@ -63,7 +69,10 @@ class SourceSink:
                 self.registry.discard(place, name, removed)
             return
         known = self.registry.reported(self.source, scope)
-        for name in known.keys() | services.keys():
+        for name in self.registry.names(place) | services.keys():
+            if name not in known and name not in services:
+                self.registry.end(place, name, removed)
+                continue
             entries = overlay(known.get(name, NOTHING), services.get(name, NOTHING), removed)
             self.registry.put(place, name, entries, complete=False, ended=removed)
 

@@ -1,6 +1,7 @@
 """What one source contributes: counts that are kept as it changes, and what the guard makes of its losses."""
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,6 +65,12 @@ class Source:
         self.missing = 0
         self.reason: Reason | None = None
         """Why what is missing is held, where there is no doubt that holds it anyway."""
+        self.recalled = False
+        """Whether something of it was known from an earlier process."""
+        self.spoken = True
+        """Whether it has told of everything it has since then."""
+        self.trusted_since = -math.inf
+        """Monotonic seconds from which on its absences mean something, without a gap."""
         self._doubts: dict[Scope | None, str] = {}
         self._services: Counter[ServiceName] = Counter()
         self._tally: Counter[Health | None] = Counter()
@@ -121,43 +128,54 @@ class Source:
         """It is to be read otherwise: nothing that was said of absences holds, and a read is a first one again."""
         self._doubts.clear()
         self.guard.mistrust()
+        self.spoken = False
         if self.reason:
             log.info("guard.released", extra={"source": self.name, "reason": self.reason, "because": "it is read anew"})
         self.reason = None
 
-    def doubt(self, scope: Scope | None, reason: str) -> bool:
-        """Have absences there mean nothing while there is a reason; returns whether that is new."""
-        if self._doubts.get(scope, "") == reason:
-            return False
-        self._doubts.pop(scope, None)
+    def doubt(self, scope: Scope | None, reason: str, now: Moment) -> None:
+        """Have absences there mean nothing while there is a reason, and for some time after."""
+        if reason and not self._doubts:
+            log.warning("source.doubted", extra={"source": self.name, "detail": reason})
         if reason:
             self._doubts[scope] = reason
-        return True
+        elif self._doubts.pop(scope, ""):
+            self.trusted_since = now.monotonic
+            if not self._doubts:
+                log.info("source.trusted", extra={"source": self.name})
 
     def doubted(self, scope: Scope) -> str:
         """Why absences in a scope mean nothing; empty while they do."""
         return self._doubts.get(None) or self._doubts.get(scope, "")
 
-    def verdict(self, undoubted: int, now: Moment) -> Reason | None:
+    def verdict(self, undoubted: int, release_after: float, now: Moment) -> Reason | None:
         """Whether what is missing has to be held.
 
         Args:
             undoubted: how much is missing where there is no doubt.
+            release_after: seconds for which its absences have to mean something before they are believed.
             now: of the judgement.
         """
         if not undoubted:
             return None
-        return self.guard.verdict(self.reported + self._kept - undoubted, now.monotonic)
+        remaining = self.reported + self._kept - undoubted
+        reason = self.guard.verdict(remaining, now.monotonic, empty=not self.reported + self.restored)
+        if reason is None and (not self.spoken or self.trusted_since > now.monotonic - release_after):
+            return (
+                Reason.LOSS
+            )  # it may well be no more than may go; but who was blind has to see it for some time first
+        return reason
 
     def decided(self, now: Moment) -> None:
         """Take note that an operator let go of what was missing: from now on losses are counted anew."""
         self._doubts.clear()
+        self.trusted_since = -math.inf
         self.guard.restart(self.reported + self._kept, len(self._services))
         self.settle(None, now, "an operator released it")
 
-    def observe(self, now: Moment) -> None:
-        """Take note of what is served now."""
-        served = self.reported + self._kept
+    def observe(self, now: Moment, ended: int = 0) -> None:
+        """Take note of what is served now, with what has ended only this moment."""
+        served = self.reported + self._kept + ended
         self.guard.observe(served, len(self._services), now.monotonic, reported=self.reported > 0)
 
     def settle(self, reason: Reason | None, now: Moment, why: str) -> None:
@@ -166,6 +184,8 @@ class Source:
         before, self.reason = self.reason, reason
         if reason is before:
             return
+        if before is Reason.EMPTIED:
+            self.trusted_since = now.monotonic
         if reason is None:
             log.info("guard.released", extra={"source": self.name, "reason": before, "because": why})
             return

@@ -57,14 +57,14 @@ def test_the_cost_of_polling_is_held_against_budget_and_buckets(config: Path) ->
     done = bridge("check", "--live", "--config", str(config))
 
     assert done.returncode == 0, done.stdout + done.stderr
-    # The first pass over a cluster asks for its ARN as well, so it is one call more than those to come.
-    used = f"{(3 / 15 + 3 / 10) / 5:.0%}"
+    # The first pass asks for the cluster's ARN and for tasks that are to stop as well: two more than those to come.
+    used = f"{(4 / 15 + 3 / 10) / 5:.0%}"
     assert [row for row in rows(done.stdout) if row.startswith("self/eu-west-1")] == [
-        f"self/eu-west-1 tasks 15 s 3 720 {used}",
+        f"self/eu-west-1 tasks 15 s 4 960 {used}",
         f"self/eu-west-1 vms 10 s 3 1,080 {used}",
     ]
     assert "EC2 reads by filter or page self/eu-west-1 1,080 72,000 1.5%" in rows(done.stdout)
-    assert "ECS cluster resource reads self/eu-west-1 480 72,000 0.7%" in rows(done.stdout)
+    assert "ECS cluster resource reads self/eu-west-1 720 72,000 1.0%" in rows(done.stdout)
     assert "missing permission" not in done.stdout
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bridge.admin import ListedSource
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.metrics import Sample
 from bridge.model import (
@@ -15,6 +16,7 @@ from bridge.model import (
     ServiceName,
     SourceName,
 )
+from bridge.operator import Done, Drain, Pause, Who
 from bridge.outage import Failure
 from bridge.registry import Hold, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadReport
@@ -22,6 +24,7 @@ from bridge.supervisor import ReadingStatus, SourceStatus
 from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
 
 DC1, LOCAL = SourceName("dc1"), SourceName("local")
+LISTED = (ListedSource(DC1, "consul", required=True), ListedSource(LOCAL, "file", required=False))
 ORIGIN = Origin(DC1, Scope("dc1/web"), InstanceId("web-1"), since=1_700_000_000.0)
 
 
@@ -107,6 +110,53 @@ class FakeMetrics:
         self.renderings += 1
         self.threads.add(threading.get_ident())
         return f"services {len(sample.services)}\n".encode()
+
+
+@dataclass
+class FakeOperation:
+    """What operators have changed, and a record of what else they ask for."""
+
+    paused_sources: dict[SourceName, Pause] = field(default_factory=dict)
+    drained: tuple[Drain, ...] = ()
+    aged: frozenset[SourceName] = frozenset()
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def paused(self, source: SourceName) -> Pause | None:
+        return self.paused_sources.get(source)
+
+    def reported(self, source: SourceName) -> int:
+        return 7 if source == DC1 else 0
+
+    def pauses(self) -> Sequence[Pause]:
+        return list(self.paused_sources.values())
+
+    def drains(self) -> Sequence[Drain]:
+        return self.drained
+
+    def too_old(self) -> frozenset[SourceName]:
+        return self.aged
+
+    def pause(self, source: str | None, who: Who) -> Done:
+        return self._asked("pause", source, who)
+
+    def resume(self, source: str | None, who: Who) -> Done:
+        return self._asked("resume", source, who)
+
+    def drain(self, target: str, length: float, who: Who) -> Done:
+        return self._asked("drain", target, length, who)
+
+    def undrain(self, target: str, who: Who) -> Done:
+        return self._asked("undrain", target, who)
+
+    def release(self, source: str, who: Who) -> Done:
+        return self._asked("release", source, who)
+
+    def _asked(self, *what: object) -> Done:
+        if self.failure:
+            raise self.failure
+        self.asked.append(what)
+        return Done("done", ("mind the gap",))
 
 
 def stream(number: int, node: str) -> StreamStatus:

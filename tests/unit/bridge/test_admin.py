@@ -1,33 +1,30 @@
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator
 from typing import ClassVar
 from urllib.parse import quote
 
 import aiohttp
 import pytest
-from yarl import URL
 
-from bridge.admin import AdminServer, ListedSource, View
+from bridge.admin.access import refusal
 from bridge.config import AdminConfig
 from bridge.merge import ServedEndpoint, Service
-from bridge.model import Health, InstanceId, Scope, ServiceName, SetAside, UpstreamProtocol
+from bridge.model import (
+    Health,
+    InstanceId,
+    Scope,
+    ServiceName,
+    SetAside,
+    UpstreamProtocol,
+)
 from bridge.outage import Failure
-from bridge.poll import Calls, Poll
 from bridge.registry import ReportedSetAside
 from bridge.reload import ReloadOutcome, ReloadReport
-from bridge.supervisor import ReadingStatus
+from support.admin_bench import Bench, admin_bench
 from support.admin_fakes import (
     DC1,
     LOCAL,
-    FakeKnowledge,
-    FakeMetrics,
-    FakeReadiness,
-    FakeReading,
-    FakeReloads,
-    FakeServing,
-    FakeStreams,
     served,
     stream,
 )
@@ -35,60 +32,10 @@ from support.ports import free_port
 from xds import CLUSTER, ENDPOINT, Resource, Snapshot
 
 
-@dataclass
-class Bench:
-    """An AdminServer over fakes, and a client of it."""
-
-    knowledge: FakeKnowledge = field(default_factory=FakeKnowledge)
-    readiness: FakeReadiness = field(default_factory=FakeReadiness)
-    reading: FakeReading = field(default_factory=FakeReading)
-    streams: FakeStreams = field(default_factory=FakeStreams)
-    serving: FakeServing = field(default_factory=FakeServing)
-    metrics: FakeMetrics = field(default_factory=FakeMetrics)
-    reloads: FakeReloads = field(default_factory=FakeReloads)
-    url: str = ""
-
-    def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
-        config = AdminConfig.model_validate({"listen": listen, "expose": expose})
-        sources = [ListedSource(DC1, "consul", required=True), ListedSource(LOCAL, "file", required=False)]
-        view = View(
-            lambda: sources,
-            self.knowledge,
-            self.readiness,
-            self.reading,
-            self.streams,
-            self.serving,
-            self.metrics,
-            self.reloads,
-        )
-        return AdminServer(config, view)
-
-    async def request(
-        self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
-    ) -> tuple[int, dict[str, object]]:
-        url = URL(self.url + path, encoded=True)
-        async with aiohttp.ClientSession() as session, session.request(method, url, headers=headers) as response:
-            assert response.content_type == "application/json"
-            document: dict[str, object] = await response.json()
-            return response.status, document
-
-    async def get(self, path: str) -> dict[str, object]:
-        status, document = await self.request(path)
-        assert status == 200
-        return document
-
-    async def text(self, path: str) -> tuple[int, str]:
-        async with aiohttp.ClientSession() as session, session.get(self.url + path) as response:
-            return response.status, await response.text()
-
-
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
-    bench = Bench()
-    server = bench.server()
-    bench.url = f"http://127.0.0.1:{await server.start()}"
-    yield bench
-    await server.stop()
+    async with admin_bench() as bench:
+        yield bench
 
 
 async def test_alive_while_the_loop_runs(bench: Bench) -> None:
@@ -152,48 +99,8 @@ async def test_status_sums_up(bench: Bench) -> None:
         "clients": 2,
         "versions": {"cluster": snapshot.version(CLUSTER.url), "endpoint": snapshot.version(ENDPOINT.url)},
         "config": {"loaded": 5.0, "last_reload": {"at": 9.0, "ok": False, "error": "no", "losses": ["web"]}},
-    }
-
-
-async def test_sources_are_listed_in_their_precedence(bench: Bench) -> None:
-    bench.reading.failures = {DC1: (Failure("web", "timeout", since=5.0, attempts=2, missing=("ecs:ListTasks",)),)}
-    poll = Poll("self/eu-west-1", (Calls("ecs:ListTasks", 2),), configured=15, interval=40, budget=5)
-    bench.reading.readings = (ReadingStatus("api", 4.0, 1.0, None), ReadingStatus("web", None, None, poll))
-
-    sources = (await bench.get("/api/v1/sources"))["sources"]
-
-    assert isinstance(sources, list)
-    assert [source["name"] for source in sources] == ["dc1", "local"]
-    assert sources[0] == {
-        "name": "dc1",
-        "type": "consul",
-        "required": True,
-        "last_success": 1_700_000_000.0,
-        "seconds_since_success": 2.5,
-        "failures": [{"reading": "web", "error": "timeout", "since": 5.0, "attempts": 2, "missing": ["ecs:ListTasks"]}],
-        "readings": [
-            {"name": "api", "last_success": 4.0, "seconds_since_success": 1.0, "failing_since": None, "poll": None},
-            {
-                "name": "web",
-                "last_success": None,
-                "seconds_since_success": None,
-                "failing_since": 5.0,
-                "poll": {
-                    "place": "self/eu-west-1",
-                    "calls": {"ecs:ListTasks": 2},
-                    "configured_interval": 15,
-                    "interval": 40,
-                    "budget": 5,
-                },
-            },
-        ],
-        "crashes": 1,
-        "services": 0,
-        "endpoints": {"healthy": 2, "degraded": 0, "unhealthy": 0, "draining": 0, "unknown": 0},
-        "set_aside": 0,
-        "held": [],
-        "restored": 0,
-        "leaving": False,
+        "paused": [],
+        "drains": [],
     }
 
 
@@ -238,6 +145,7 @@ async def test_service_shows_its_endpoints_their_origins_and_what_is_set_aside(b
                 "address": "10.0.0.1",
                 "port": 80,
                 "health": "healthy",
+                "reported_health": "healthy",
                 "weight": 3,
                 "served_weight": 3,
                 "priority": 0,
@@ -351,6 +259,34 @@ async def test_this_machine_sees_everything_wherever_the_server_listens(bench: B
         assert (await bench.request("/readyz", headers={"Host": "bridge.internal"}))[0] == 200
     finally:
         await server.stop()
+
+
+@pytest.mark.parametrize(
+    ("listen", "expose", "path", "host", "peer", "reason"),
+    [
+        ("0.0.0.0:1", "probes", "/api/v1/status", "10.0.0.5", "10.0.0.9", "set admin.expose: all"),
+        ("0.0.0.0:1", "probes", "/nothing", "localhost", "10.0.0.9", "set admin.expose: all"),
+        ("0.0.0.0:1", "probes", "/api/v1/status", "localhost", "", "set admin.expose: all"),
+        ("0.0.0.0:1", "probes", "/metrics", "bridge.internal", "10.0.0.9", ""),
+        ("0.0.0.0:1", "all", "/api/v1/status", "bridge.internal", "10.0.0.9", ""),
+        ("0.0.0.0:1", "probes", "/api/v1/status", "10.0.0.5", "127.0.0.1", ""),
+        ("[::]:1", "probes", "/api/v1/status", "localhost", "::1", ""),
+        ("[::]:1", "probes", "/api/v1/status", "localhost", "::ffff:127.0.0.1", ""),
+        ("[::]:1", "probes", "/api/v1/status", "localhost", "::ffff:10.0.0.9", "set admin.expose: all"),
+        ("0.0.0.0:1", "probes", "/api/v1/status", "evil.example", "127.0.0.1", "is not this machine"),
+        ("127.0.0.1:1", "all", "/api/v1/status", "evil.example", "127.0.0.1", "is not this machine"),
+        ("127.0.0.1:1", "probes", "/metrics", "evil.example", "127.0.0.1", "is not this machine"),
+    ],
+)
+def test_who_asks_decides_what_is_answered(
+    listen: str, expose: str, path: str, host: str, peer: str, reason: str
+) -> None:
+    config = AdminConfig.model_validate({"listen": listen, "expose": expose})
+
+    refused = refusal(config, path, host, peer)
+
+    assert reason in refused
+    assert bool(refused) == bool(reason)
 
 
 @pytest.mark.parametrize("path", ["/api/v1/status", "/api/v1/services", "/api/v1/services/web"])

@@ -38,9 +38,15 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("verb", ["run", "demo", "check", "schema", "bootstrap"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        *("run", "demo", "check", "schema", "bootstrap", "pause", "resume", "drain", "undrain"),
+        *("guard", "guard list", "guard release"),
+    ],
+)
 def test_every_help_shows_an_example(command: Command, verb: str) -> None:
-    outcome = command(verb, "--help")
+    outcome = command(*verb.split(), "--help")
 
     assert outcome.status == 0
     assert f"Example: xds-bridge {verb}" in outcome.output

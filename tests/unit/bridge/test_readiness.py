@@ -204,3 +204,50 @@ async def test_nobody_is_waited_for_once_envoys_are_answered(endpoints: Endpoint
 
     assert subject.ready
     assert subject.waiting() == {}
+
+
+def paused(endpoints: Endpoints, restored: set[SourceName], frozen: set[SourceName]) -> Readiness:
+    expected = [Expectation(REQUIRED, required=True, allow_empty=False)]
+    return Readiness(expected, endpoints, 60.0, lambda source: source in restored, lambda source: source in frozen)
+
+
+async def test_nobody_waits_for_a_paused_source_of_which_something_is_restored(endpoints: Endpoints) -> None:
+    subject = paused(endpoints, restored={REQUIRED}, frozen={REQUIRED})
+
+    async with asyncio.timeout(5):
+        await subject.wait()
+
+    assert subject.ready
+
+
+async def test_a_paused_source_of_which_nothing_is_known_is_waited_for_until_it_is_resumed(
+    endpoints: Endpoints,
+) -> None:
+    frozen = {REQUIRED}
+    subject = paused(endpoints, restored=set(), frozen=frozen)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(subject.wait())
+        subject.succeeded(REQUIRED, "")
+        await asyncio.sleep(0)
+        reason = subject.waiting()[REQUIRED]
+
+        frozen.clear()
+        endpoints[REQUIRED] = 1
+        subject.succeeded(REQUIRED, "")
+        await waiting
+
+    assert reason.startswith("being resumed (an operator has paused it")
+
+
+async def test_it_looks_again_when_somebody_has_said_something_about_a_source(endpoints: Endpoints) -> None:
+    restored: set[SourceName] = set()
+    subject = paused(endpoints, restored, frozen={REQUIRED})
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(subject.wait())
+        await asyncio.sleep(0)
+
+        restored.add(REQUIRED)
+        subject.look_again()
+        await waiting
+
+    assert subject.ready

@@ -281,7 +281,9 @@ def test_what_is_missing_in_doubt_stays_until_the_doubt_is_gone() -> None:
 
     world.registry.sink(DC1).doubt(None, "")
     world.registry.drain()
+    assert world.reasons() == [(Reason.LOSS, 2)]
 
+    world.later(10 * MINUTES)
     assert not world.registry.services()
 
 

@@ -130,7 +130,7 @@ def test_a_source_that_is_forgotten_takes_its_own_and_nothing_else() -> None:
 
     assert world.served(WEB) == keys([2, 4])
     assert API not in world.registry.services()
-    assert world.registry.sources == {ECS}
+    assert world.registry.sources == (ECS,)
     removed = [(event.service, event.why) for event in events if event.endpoint]
     assert sorted(removed) == [("api", "taken out"), ("web", "taken out"), ("web", "taken out")]
     assert {event.action for event in events} == {Action.REMOVED}

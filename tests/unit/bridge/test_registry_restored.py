@@ -3,7 +3,7 @@
 from bridge.guard import WINDOW, Reason
 from bridge.merge import Standing
 from bridge.registry import Kept, Moment, Options, RestoredPart
-from support.guarded import API, DC1, MINUTES, OTHER, SCOPE, WEB, World, endpoint, keys
+from support.guarded import API, DC1, ECS, MINUTES, OTHER, SCOPE, WEB, World, endpoint, keys
 
 
 def test_what_is_restored_is_served_until_its_source_has_spoken() -> None:
@@ -58,7 +58,12 @@ def test_holds_go_on_across_a_restart() -> None:
     missing = Moment(world.time - 5 * MINUTES, world.time - 5 * MINUTES)
     kept = tuple(Kept(endpoint(number), 1.0, missing if number >= 40 else None) for number in range(100))
     world.registry.restore([RestoredPart(DC1, SCOPE, WEB, kept)], {}, {})
+    world.later(10 * MINUTES)
+    assert world.served() == keys(range(100)), "nobody has asked the source"
+
+    world.time -= 10 * MINUTES
     world.read({WEB: range(40)})
+    world.registry.spoken(DC1)
     assert world.served() == keys(range(100))
 
     world.later(5 * MINUTES)
@@ -100,3 +105,60 @@ def test_services_are_retained_across_a_restart() -> None:
     world.later(600)
 
     assert WEB not in world.registry.services()
+
+
+def test_nothing_of_what_was_held_goes_before_its_source_has_spoken() -> None:
+    world = World()
+    long_ago = Moment(world.time - 3600, world.time - 3600)
+    kept = tuple(Kept(endpoint(number), 1.0, long_ago if number >= 40 else None) for number in range(100))
+    world.registry.restore([RestoredPart(DC1, SCOPE, WEB, kept)], {}, {})
+    world.registry.drain()
+
+    world.later(0)
+    world.later(100 * WINDOW)
+
+    assert world.served() == keys(range(100))
+
+
+def test_what_was_held_in_doubt_is_held_for_a_while_after_a_restart() -> None:
+    world = World()
+    long_ago = Moment(world.time - 3600, world.time - 3600)
+    kept = tuple(Kept(endpoint(number), 1.0, long_ago if number >= 60 else None) for number in range(100))
+    world.registry.restore([RestoredPart(DC1, SCOPE, WEB, kept)], {}, {}, blind=frozenset({DC1}))
+    world.read({WEB: range(60)})
+    world.registry.spoken(DC1)
+    world.registry.drain()
+    assert world.served() == keys(range(100))
+
+    world.later(10 * MINUTES)
+    assert world.served() == keys(range(60))
+
+
+def test_tasks_that_stopped_while_the_bridge_was_away_go_by_their_evidence() -> None:
+    world = World()
+    world.restart({WEB: [1, 2], API: [3]})
+
+    world.read({}, ended=[1, 2, 3])
+    world.registry.spoken(DC1)
+    world.registry.drain()
+
+    assert not world.registry.services()
+
+
+def test_a_restored_address_that_another_source_reports_elsewhere_stays() -> None:
+    world = World()
+    world.restart({WEB: range(20)})
+
+    world.later(5)
+    world.read({API: range(20)}, source=ECS)
+
+    assert world.served(WEB) == keys(range(20))
+
+
+def test_a_source_is_recalled_whatever_has_become_of_what_was_restored() -> None:
+    world = World()
+    world.restart({WEB: [1]})
+    world.read({WEB: [1]})
+
+    assert world.registry.recalled(DC1)
+    assert not world.registry.recalled(ECS)

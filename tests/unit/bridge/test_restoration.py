@@ -6,6 +6,7 @@ import pytest
 
 from bridge.merge import Standing
 from bridge.model import Endpoint, InstanceId, ServiceName, UpstreamProtocol
+from bridge.operator import Drains, Pauses
 from bridge.registry import Options
 from bridge.restoration import Clock, Restoration
 from bridge.state import State
@@ -16,7 +17,9 @@ DAY = 24 * 3600.0
 
 
 def restoration(world: World, max_age: float = DAY) -> Restoration:
-    return Restoration(world.registry, Clock(lambda: world.time, lambda: world.time), max_age)
+    clock = Clock(lambda: world.time, lambda: world.time)
+    pauses = Pauses(world.registry, clock.wall, lambda _: None)
+    return Restoration(world.registry, clock, max_age, pauses, Drains(clock.wall, clock.monotonic))
 
 
 def restarted(state: State, world: World, *, after: float = 0.0, max_age: float = DAY) -> tuple[World, Restoration]:

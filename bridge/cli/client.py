@@ -1,0 +1,94 @@
+"""How a command talks to a running bridge: HTTP over its unix socket, or, to read, over the network."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import aiohttp
+from pydantic import BaseModel, ValidationError
+from yarl import URL
+
+from bridge.errors import BridgeError
+
+TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class UnreachableError(BridgeError):
+    """No bridge answers there."""
+
+
+class RefusedError(BridgeError):
+    """The bridge does not do what it was asked for, and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to a bridge: its socket, or the URL of its admin server."""
+
+    place: Path | str
+
+    def connector(self) -> aiohttp.BaseConnector:
+        """What connects; on the event loop."""
+        if isinstance(self.place, Path):
+            return aiohttp.UnixConnector(str(self.place))
+        return aiohttp.TCPConnector()
+
+    def url(self, path: str) -> URL:
+        """What to ask for."""
+        return URL("http://localhost" if isinstance(self.place, Path) else self.place.rstrip("/")) / path
+
+
+async def read(ways: Sequence[Way], path: str, model: type[ModelT]) -> ModelT:
+    """What a bridge answers, by the first way on which one can be reached.
+
+    Raises:
+        UnreachableError: there is none on any of them.
+        RefusedError: it does not answer that.
+    """
+    failures = []
+    for way in ways:
+        try:
+            return await _ask(way, "GET", path, None, model)
+        except UnreachableError as error:
+            failures.append(str(error))
+    raise UnreachableError("\n".join(failures))
+
+
+async def change(way: Way, path: str, body: Mapping[str, object], model: type[ModelT]) -> ModelT:
+    """What a bridge answers to a change.
+
+    Raises:
+        UnreachableError: it cannot be reached, and nothing was changed; or it broke off, and nobody knows.
+        RefusedError: it refuses, and nothing was changed.
+    """
+    return await _ask(way, "POST", path, body, model)
+
+
+async def _ask(way: Way, method: str, path: str, body: Mapping[str, object] | None, model: type[ModelT]) -> ModelT:
+    try:
+        async with (
+            aiohttp.ClientSession(connector=way.connector(), timeout=TIMEOUT) as session,
+            session.request(method, way.url(path), json=body) as response,
+        ):
+            status, text = response.status, await response.text()
+    except aiohttp.ClientConnectorError as error:
+        raise UnreachableError(f"cannot reach a bridge on {way.place} ({error.os_error.strerror})") from error
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise UnreachableError(f"no answer from {way.place} ({error or type(error).__name__})") from error
+    return _parsed(way, status, text, model)
+
+
+def _parsed(way: Way, status: int, text: str, model: type[ModelT]) -> ModelT:
+    try:
+        if status == 200:
+            return model.model_validate_json(text)
+        raise RefusedError(_Refusal.model_validate_json(text).error)
+    except ValidationError as error:
+        raise RefusedError(f"{way.place} answers {status} as no bridge of this version does") from error
+
+
+class _Refusal(BaseModel):
+    error: str

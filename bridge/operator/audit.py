@@ -1,0 +1,72 @@
+"""Who changed what: the one place that every accepted change is told to."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from bridge import audit
+from bridge.audit import Event
+
+log = logging.getLogger(__name__)
+
+
+class Action(StrEnum):
+    """What an operator can do to a running bridge."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    DRAIN = "drain"
+    UNDRAIN = "undrain"
+    RELEASE = "release"
+
+
+_OF_SOURCES = frozenset({Action.PAUSE, Action.RESUME, Action.RELEASE})
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The process that asked for a change, as the operating system vouches for it (`SO_PEERCRED` in unix(7))."""
+
+    user: str
+    """The name of the user; `uid 1000` when there is no name."""
+    uid: int
+    gid: int
+    pid: int
+    door: str
+    """Where it came in: the path of the socket."""
+
+
+class Audit(Protocol):
+    """Is told of every change that was accepted, after it was made."""
+
+    def record(self, action: Action, subject: str, who: Who, detail: Mapping[str, object]) -> None:
+        """Take note of a change.
+
+        Args:
+            action: what was done.
+            subject: to what: a source, a service, or an address and port.
+            who: asked for it.
+            detail: what else there is to know, such as for how long.
+        """
+
+
+class AuditLog:
+    """Writes every change to the log, and has it in the trail among what it led to.
+
+    Args:
+        remember: takes it into the trail.
+    """
+
+    def __init__(self, remember: Callable[[Event], None]) -> None:
+        self._remember = remember
+
+    def record(self, action: Action, subject: str, who: Who, detail: Mapping[str, object]) -> None:
+        """Log a change, with who asked for it."""
+        asked = {"by": who.user, "uid": who.uid, "gid": who.gid, "pid": who.pid, "door": who.door}
+        log.info("operator.acted", extra={"action": action, "subject": subject, **asked, "detail": dict(detail)})
+        why = f"{action} {subject}, asked for by {who.user} (pid {who.pid}, {who.door})"
+        source = subject if action in _OF_SOURCES else ""
+        self._remember(Event(time.time(), audit.Action.OPERATED, why, source, service="" if source else subject))

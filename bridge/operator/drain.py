@@ -1,0 +1,119 @@
+"""What an operator drains: endpoints that get no new requests for a while, whatever their sources say of them."""
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from bridge.merge import ServedEndpoint, Service
+from bridge.model import EndpointKey, Health, ServiceName, canonical_address
+
+log = logging.getLogger(__name__)
+
+_KEY = re.compile(r"(\[(?P<v6>[^\[\]]*:[^\[\]]*)\]|(?P<v4>[0-9.]+)):(?P<port>[0-9]{1,5})", re.ASCII)
+
+Target = ServiceName | EndpointKey
+"""A service with all its endpoints, or an address and port in every service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """That something is drained."""
+
+    target: Target
+    until: float
+    """Unix time; what counts in a process is how long it takes until then."""
+    by: str
+    """Who asked for it, for people."""
+
+
+class Drains:
+    """The drains in force, and what they make of a service. Touched on the event loop only."""
+
+    def __init__(self, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        """Drain nothing.
+
+        Args:
+            clock: Unix time, by which deadlines outlast the process.
+            monotonic: seconds, by which they are kept.
+        """
+        self._clock = clock
+        self._monotonic = monotonic
+        self._drains: dict[Target, tuple[Drain, float]] = {}
+        """With the moment at which each ends, by the monotonic clock."""
+
+    def start(self, target: Target, length: float, by: str) -> Drain:
+        """Drain something for so many seconds from now on; a drain that it has is replaced."""
+        drain = Drain(target, self._clock() + length, by)
+        self._drains[target] = (drain, self._monotonic() + length)
+        return drain
+
+    def stop(self, target: Target) -> Drain:
+        """End a drain that there is."""
+        drain, _ = self._drains.pop(target)
+        return drain
+
+    def restore(self, drains: Iterable[Drain]) -> None:
+        """Go on with the drains of an earlier process."""
+        for drain in drains:
+            self._drains[drain.target] = (drain, self._monotonic() + drain.until - self._clock())
+
+    def expire(self) -> tuple[Drain, ...]:
+        """End what is over; returns which."""
+        now = self._monotonic()
+        over = [drain for drain, ends in self._drains.values() if ends <= now]
+        for drain in over:
+            del self._drains[drain.target]
+            log.info("drain.expired", extra={"target": str(drain.target), "by": drain.by})
+        return tuple(over)
+
+    def drained(self, target: Target) -> Drain | None:
+        """The drain of exactly this; None when there is none."""
+        found = self._drains.get(target)
+        return found[0] if found else None
+
+    def all(self) -> tuple[Drain, ...]:
+        """Every drain, sorted by what is drained."""
+        return tuple(sorted((drain for drain, _ in self._drains.values()), key=lambda drain: str(drain.target)))
+
+    def amend(self, service: Service) -> Service:
+        """A service as it is to be served: what is drained is DRAINING, and keeps in mind what its source says."""
+        if not self._drains:
+            return service
+        whole = service.name in self._drains
+        if not whole and not any(served.endpoint.key in self._drains for served in service.endpoints):
+            return service
+        return replace(
+            service,
+            endpoints=tuple(
+                _draining(served) if whole or served.endpoint.key in self._drains else served
+                for served in service.endpoints
+            ),
+        )
+
+
+def concerned(services: Mapping[ServiceName, Service], target: Target) -> Iterator[ServiceName]:
+    """The services, of those that there are, in which something is to be drained."""
+    if not isinstance(target, EndpointKey):
+        return iter([target] if target in services else [])
+    return (
+        name for name, service in services.items() if any(each.endpoint.key == target for each in service.endpoints)
+    )
+
+
+def parse_key(text: str) -> EndpointKey | None:
+    """Read `10.0.0.1:80` or `[fd00::1]:80`; None when it is something else."""
+    found = _KEY.fullmatch(text)
+    if not found or not 1 <= int(found["port"]) <= 65535:
+        return None
+    try:
+        return EndpointKey(canonical_address(found["v6"] or found["v4"]), int(found["port"]))
+    except ValueError:
+        return None
+
+
+def _draining(served: ServedEndpoint) -> ServedEndpoint:
+    endpoint = served.endpoint
+    if endpoint.health is Health.DRAINING:
+        return served  # the source says so too
+    return replace(served, endpoint=replace(endpoint, health=Health.DRAINING), reported=endpoint.health)

@@ -1,0 +1,142 @@
+"""Sources that an operator has paused: they are read on, and nothing of that is served until they are resumed."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bridge.adapter import Sink
+from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName
+from bridge.observer import SourceObserver
+from bridge.operator.shadow import Shadow
+from bridge.registry import NOBODY, Registry, SourceSink
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """That a source is paused."""
+
+    source: SourceName
+    since: float
+    """Unix time."""
+    by: str
+    """Who asked for it, for people."""
+
+
+class Pauses(SourceObserver):
+    """Leads what sources say to the registry, or past it. Touched on the event loop only.
+
+    The health of endpoints is a part of what sources say, so it is frozen too.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        clock: Callable[[], float],
+        caught_up: Callable[[SourceName], None],
+    ) -> None:
+        """Pause nothing.
+
+        Args:
+            registry: where what sources say goes.
+            clock: Unix time.
+            caught_up: is called when a source is resumed that has told of everything it has while it was paused: what
+                that means to others, it means from then on.
+        """
+        self._registry = registry
+        self._clock = clock
+        self._caught_up = caught_up
+        self._pauses: dict[SourceName, Pause] = {}
+        self._shadows: dict[SourceName, Shadow] = {}
+
+    def sink(self, source: SourceName) -> Sink:
+        """Where a source puts what it reads, whether it is paused or not."""
+        return _Switch(self, source)
+
+    def sink_now(self, source: SourceName) -> Sink:
+        """Where that goes at the moment."""
+        shadow = self._shadows.get(source)
+        return SourceSink(shadow, source) if shadow else self._registry.sink(source)
+
+    def succeeded(self, source: SourceName, reading: str) -> None:
+        """Take note that a source has told of everything it has, if it is paused."""
+        if not reading and source in self._shadows:
+            self._shadows[source].spoken = True
+
+    def ended(self, source: SourceName) -> None:
+        """Forget a source that was taken out of the configuration."""
+        self._pauses.pop(source, None)
+        self._shadows.pop(source, None)
+
+    def pause(self, source: SourceName, by: str) -> None:
+        """From now on, keep what a source says apart."""
+        self._begin(Pause(source, self._clock(), by))
+        log.info("source.paused", extra={"source": source, "by": by})
+
+    def resume(self, source: SourceName, by: str) -> Pause:
+        """Serve what a source says, beginning with all that it has said meanwhile; returns the pause that this ends.
+
+        All of that is one change to the guard: nothing is merged in between.
+        """
+        pause, shadow = self._pauses.pop(source), self._shadows.pop(source)
+        shadow.tell(self._registry.sink(source))
+        if shadow.spoken:
+            self._caught_up(source)
+        log.info("source.resumed", extra={"source": source, "by": by, "paused_by": pause.by, "since": pause.since})
+        return pause
+
+    def restore(self, pauses: Iterable[Pause]) -> None:
+        """Go on with the pauses of an earlier process, before a source is read; of sources that are gone, with none."""
+        for pause in pauses:
+            if pause.source in self._registry.sources:
+                self._begin(pause)
+                log.info("source.paused", extra={"source": pause.source, "by": pause.by, "since": pause.since})
+
+    def paused(self, source: SourceName) -> Pause | None:
+        """The pause of a source; None when it is heard."""
+        return self._pauses.get(source)
+
+    def all(self) -> tuple[Pause, ...]:
+        """Every pause, in the order of the sources."""
+        return tuple(self._pauses[source] for source in self._registry.sources if source in self._pauses)
+
+    @property
+    def everything(self) -> bool:
+        """Whether every source is paused, so that nothing that is served changes."""
+        return len(self._pauses) == len(self._registry.sources)
+
+    def reported(self, source: SourceName) -> int:
+        """How many endpoints a paused source reports, whatever is served of it."""
+        return self._shadows[source].endpoints
+
+    def _begin(self, pause: Pause) -> None:
+        self._pauses[pause.source] = pause
+        self._shadows[pause.source] = Shadow(self._registry.said(pause.source))
+
+
+@dataclass(frozen=True, slots=True)
+class _Switch:
+    """The sink that an adapter holds for as long as it runs; see `Sink`."""
+
+    pauses: Pauses
+    source: SourceName
+
+    def replace(
+        self,
+        scope: Scope,
+        services: Mapping[ServiceName, frozenset[Entry]],
+        *,
+        complete: bool = True,
+        removed: frozenset[InstanceId] = NOBODY,
+    ) -> None:
+        self.pauses.sink_now(self.source).replace(scope, services, complete=complete, removed=removed)
+
+    def update(self, scope: Scope, service: ServiceName, entries: frozenset[Entry]) -> None:
+        self.pauses.sink_now(self.source).update(scope, service, entries)
+
+    def remove(self, scope: Scope, service: ServiceName) -> None:
+        self.pauses.sink_now(self.source).remove(scope, service)
+
+    def doubt(self, scope: Scope | None, reason: str) -> None:
+        self.pauses.sink_now(self.source).doubt(scope, reason)

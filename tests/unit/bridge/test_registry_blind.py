@@ -1,0 +1,124 @@
+"""Sources that could see nothing for a while, losses in steps, and evidence about what is held."""
+
+from bridge.guard import WINDOW, Reason
+from bridge.model import Scope, ServiceName
+from support.guarded import API, DC1, MINUTES, SCOPE, WEB, World, entries, keys
+
+
+def test_the_first_to_return_to_an_emptied_source_does_not_take_the_others_with_it() -> None:
+    world = World()
+    world.read({WEB: [1, 2], API: [3]})
+    world.read({})
+    world.later(100 * WINDOW)
+
+    world.read({WEB: [1]})
+    world.later(9 * MINUTES)
+    assert world.served(WEB) == keys([1, 2])
+    assert world.served(API) == keys([3])
+
+    world.later(MINUTES)
+    assert world.served(WEB) == keys([1])
+    assert world.served(API) == set()
+
+
+def test_an_emptied_source_is_not_released_by_time_because_some_of_it_is_in_doubt() -> None:
+    world = World()
+    for number in range(100):
+        world.read({ServiceName(f"s{number}"): [number]}, scope=Scope(f"s{number}"))
+    for number in range(100):
+        scope = Scope(f"s{number}")
+        if number >= 60:
+            world.registry.sink(DC1).doubt(scope, "lost all at once")
+        world.registry.sink(DC1).remove(scope, ServiceName(f"s{number}"))
+    world.registry.drain()
+
+    world.later(100 * WINDOW)
+
+    assert sum(bool(world.served(ServiceName(f"s{number}"))) for number in range(100)) == 100
+
+
+def test_losses_between_two_publications_are_measured_by_what_there_was() -> None:
+    world = World()
+    sink = world.registry.sink(DC1)
+    sink.replace(SCOPE, {WEB: entries(range(100))})
+    world.registry.expire(lambda _: True)  # as the bridge does all the time, whether or not Envoys are answered yet
+    sink.replace(SCOPE, {WEB: entries(range(30))})
+
+    world.registry.drain()
+
+    assert world.served() == keys(range(100))
+
+
+def test_addresses_that_one_read_gives_to_two_services_have_not_moved() -> None:
+    world = World()
+    sink = world.registry.sink(DC1)
+    sink.replace(SCOPE, {WEB: entries(range(50))})
+    world.time += 0.000_01  # the wall clock goes on between two puts of one read
+    sink.replace(SCOPE, {WEB: entries(range(50)), API: entries(range(50))})
+    world.registry.drain()
+
+    world.read({})
+
+    assert world.served(WEB) == keys(range(50))
+    assert world.served(API) == keys(range(50))
+
+
+def test_new_endpoints_that_end_again_do_not_hide_a_dying_catalog() -> None:
+    world = World()
+    world.read({WEB: range(100)})
+
+    for step in range(90):
+        world.later(2)
+        world.read({WEB: range(step + 1, 100), API: range(200, 210)})
+        world.read({WEB: range(step + 1, 100)}, ended=range(200, 210))
+
+    assert len(world.served()) == 40, "half of them, with the ten that stood in for others each time"
+
+
+def test_evidence_reaches_what_is_held_of_a_service_that_is_no_longer_named() -> None:
+    world = World()
+    world.read({WEB: range(20)})
+    world.read({})
+    assert world.reasons() == [(Reason.EMPTIED, 20)]
+
+    world.read({}, ended=range(10), complete=False)
+    assert world.served() == keys(range(10, 20))
+
+    world.read({}, ended=range(10, 20))
+    assert world.served() == set()
+
+
+def test_a_source_whose_other_services_have_ended_may_lose_its_only_one() -> None:
+    world = World()
+    world.read({WEB: [1], API: [2]})
+    world.read({WEB: [1]}, ended=[2])
+
+    world.read({})
+
+    assert not world.registry.services()
+
+
+def test_doubts_about_many_scopes_are_judged_once() -> None:
+    world = World()
+    names = [ServiceName(f"s{number}") for number in range(2000)]
+    for number, name in enumerate(names):
+        world.registry.sink(DC1).replace(Scope(name), {name: entries([number])})
+    world.registry.drain()
+
+    for name in names:
+        world.registry.sink(DC1).doubt(Scope(name), "lost all at once")
+        world.registry.sink(DC1).replace(Scope(name), {})
+    world.registry.drain()
+
+    assert world.reasons() == [(Reason.DOUBT, 2000)]
+
+
+def test_equal_reads_of_what_is_held_change_nothing() -> None:
+    world = World()
+    world.read({WEB: range(100)})
+    world.read({WEB: range(40)})
+    version = world.registry.version
+
+    world.read({WEB: range(40)})
+
+    assert world.registry.version == version
