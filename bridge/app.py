@@ -89,15 +89,15 @@ class Bridge:
             ConfigError: a cluster template or a source's options cannot work.
         """
         self._config = config
-        builder = ResourceBuilder(config.cluster_defaults, cluster_rules(config.services))
         adapters = build_adapters(config.sources)
         self._trail = Trail()
         self._drains = Drains(time.time, time.monotonic)
-        options = _options(config, self._trail, self._drains)
-        self._registry = Registry(list(adapters), merge_policies(config.services), time.time, options)
+        policies, options = merge_policies(config.services), _options(config, self._trail, self._drains)
+        self._registry = Registry(list(adapters), policies, time.time, options)
         self._pauses = Pauses(self._registry, time.time, self._caught_up)
-        clock = Clock(time.time, time.monotonic)
-        self._restoration = Restoration(self._registry, clock, config.restore_max_age, self._pauses, self._drains)
+        self._restoration = Restoration(
+            self._registry, Clock(time.time, time.monotonic), config.restore_max_age, self._pauses, self._drains
+        )
         self._hand = Hand(self._registry, self._pauses, self._drains, self._restoration, AuditLog(self._trail.record))
         self._readiness = Readiness(
             [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],
@@ -113,6 +113,7 @@ class Bridge:
         self._supervisor = Supervisor(observers, self._scheduler.ticks, self._endpoints)
         self._sources = self._new_sources(adapters)
         self._keeper = self._new_keeper(config.state_directory)
+        builder = ResourceBuilder(config.cluster_defaults, cluster_rules(config.services))
         self._views = ClientViews(builder, config.views, required=config.views_required)
         self._reconciler = Reconciler(self._registry, self._views, _debounce(config), self._metrics)
         self._memory = memory.Reclaimer(memory.find_trim())
