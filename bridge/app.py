@@ -194,7 +194,6 @@ class Bridge:
                     self._restoration.restore(state)
                 yield
                 leave()
-                await self._keeper.close(LAST_STATE)
         finally:
             await self._keeper.close(LAST_STATE)
 
