@@ -76,8 +76,6 @@ class Holding:
         undoubted = self._undoubted(source)
         why = "what is missing is no more than may go" if undoubted else "it has all returned"
         reason = source.verdict(undoubted, self._release_after, now)
-        if undoubted and reason is None and source.reason is Reason.EMPTIED:
-            reason = Reason.LOSS  # the first to return must not take the others with it
         if undoubted and reason is None:
             self._parts.drop(source, partial(_undoubted, source), NOT_HELD)
         if source.missing:

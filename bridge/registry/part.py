@@ -112,11 +112,10 @@ class Part:
         self.entries, self.since, self.kept, self.named = NOTHING, {}, {}, False
         return gone
 
-    def miss(self, now: Moment) -> int:
-        """Take every restored endpoint for missing, because no read will tell of it any more; returns how many."""
+    def miss(self, now: Moment) -> None:
+        """Take every restored endpoint for missing, because no read will tell of it any more."""
         restored = [one for one in self.kept.values() if one.missing is None]
         self.kept = {**self.kept, **{identity(one.endpoint): replace(one, missing=now) for one in restored}}
-        return len(restored)
 
     def settled(self, ended: Collection[InstanceId], *, complete: bool) -> bool:
         """Whether another read that shows the same changes nothing of what is kept."""

@@ -160,11 +160,9 @@ class Source:
             return None
         remaining = self.reported + self._kept - undoubted
         reason = self.guard.verdict(remaining, now.monotonic, empty=not self.reported + self.restored)
-        if reason is None and (not self.spoken or self.trusted_since > now.monotonic - release_after):
-            return (
-                Reason.LOSS
-            )  # it may well be no more than may go; but who was blind has to see it for some time first
-        return reason
+        # The first to return to an emptied source must not take the others with it; nor when a doubt has just ended.
+        blind = self.reason is Reason.EMPTIED or self.trusted_since > now.monotonic - release_after
+        return Reason.LOSS if reason is None and (blind or not self.spoken) else reason
 
     def decided(self, now: Moment) -> None:
         """Take note that an operator let go of what was missing: from now on losses are counted anew."""

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from support.backends import Backends, backends
+from support.backends import backends
 from support.bridge import BridgeProcess
-from support.consul import ConsulAgent, consul_agent
+from support.consul import consul_agent
+from support.consul_traffic import ConsulTraffic
 from support.envoy import EnvoyProcess
 from support.load import Load
 from support.transports import Bootstrap, Transport
@@ -25,29 +26,10 @@ UNCHANGED = (
 
 
 @dataclass
-class World:
-    """A service `web` of two backends in Consul, with traffic on it, and a bridge that keeps its state."""
+class World(ConsulTraffic):
+    """With a bridge that keeps its state."""
 
-    consul: ConsulAgent
-    bridge: BridgeProcess
-    envoy: EnvoyProcess
-    load: Load
-    backends: Backends
     state: Path
-
-    async def register(self, *names: str) -> None:
-        for name in names:
-            key = self.backends.addresses[name]
-            await self.consul.register("web", key.address, node=f"node-{name}", id=name, port=key.port)
-
-    async def until(self, *names: str) -> None:
-        """Wait until Envoy has exactly these backends."""
-        expected = {str(self.backends.addresses[name]) for name in names}
-
-        async def matches() -> bool:
-            return set((await self.envoy.clusters())["web"]) == expected
-
-        await eventually(matches, timeout=60, what=f"Envoy has {names}")
 
     async def until_kept(self, *names: str) -> None:
         """Wait until the state file knows these backends, so that `kill -9` costs nothing."""

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from support.backends import Backends, backends
+from support.backends import backends
 from support.bridge import BridgeProcess
-from support.consul import ConsulAgent, consul_agent
+from support.consul import consul_agent
+from support.consul_traffic import ConsulTraffic
 from support.envoy import EnvoyProcess
 from support.load import Load
 from support.transports import Bootstrap, Transport
@@ -17,28 +18,8 @@ from support.waiting import eventually
 
 
 @dataclass
-class World:
-    """A service `web` of two backends in Consul, with traffic on it; backend `c` is not registered yet."""
-
-    consul: ConsulAgent
-    bridge: BridgeProcess
-    envoy: EnvoyProcess
-    load: Load
-    backends: Backends
-
-    async def register(self, *names: str) -> None:
-        for name in names:
-            key = self.backends.addresses[name]
-            await self.consul.register("web", key.address, node=f"node-{name}", id=name, port=key.port)
-
-    async def until(self, *names: str) -> None:
-        """Wait until Envoy has exactly these backends."""
-        expected = {str(self.backends.addresses[name]) for name in names}
-
-        async def matches() -> bool:
-            return set((await self.envoy.clusters())["web"]) == expected
-
-        await eventually(matches, timeout=60, what=f"Envoy has {names}")
+class World(ConsulTraffic):
+    """With a word of when the bridge has noticed that Consul fails."""
 
     async def until_failing(self) -> None:
         """Wait until the bridge says that its source fails."""
