@@ -23,6 +23,7 @@ from bridge.log import set_level
 from bridge.metrics import Metrics
 from bridge.model import SourceName
 from bridge.operator import AuditLog, Drains, Hand, Pauses
+from bridge.peers import Peers
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
@@ -120,10 +121,10 @@ class Bridge:
         observer = Observers(self._metrics.streams, StreamLog(), self._memory)
         self._handshakes = Handshakes() if config.xds.rest and config.xds.tls else None
         self._xds = XdsServer(self._views, _server_options(config.xds), observer, credentials=self._credentials())
-        rest = _rest_options(config.xds, self._handshakes)
-        self._rest = RestServer(rest, self._views, observer) if rest else None
+        self._rest = self._new_rest(observer)
         self._transition = Transition(config, self._parts(), self._terms())
         self._reloader = Reloader(reread, self._transition, self._metrics.reload)
+        self._peers = Peers(config.admin, self._views, self._scheduler.ticks, Clock(time.time, time.monotonic))
         self._admin = AdminServer(config.admin, self._view(), self._hand)
 
     async def reload(self, accept_loss: bool) -> ReloadOutcome:  # noqa: FBT001 (an operator's answer)
@@ -170,12 +171,18 @@ class Bridge:
         yield "memory", self._memory.run()
         yield "sources", self._sources.run()
         yield "reload", self._reloader.run()
+        if self._config.admin.peers:
+            yield "peers", self._peers.run()
 
     def _new_sources(self, adapters: Mapping[SourceName, Adapter]) -> Sources:
         sources = Sources(self._supervisor, self._pauses.sink)
         for source in self._config.sources:
             sources.start(source, adapters[source.name])
         return sources
+
+    def _new_rest(self, observer: Observers) -> RestServer | None:
+        options = _rest_options(self._config.xds, self._handshakes)
+        return RestServer(options, self._views, observer) if options else None
 
     def _new_keeper(self, directory: Path | None) -> Keeper | None:
         return Keeper(Store(directory), self._restoration.current, self._metrics.state, Pace()) if directory else None
@@ -233,6 +240,7 @@ class Bridge:
             self._metrics,
             self._hand,
             self._reloader,
+            self._peers,
         )
 
     def _parts(self) -> Parts:

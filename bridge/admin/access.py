@@ -3,6 +3,7 @@
 import ipaddress
 
 from bridge.config import AdminConfig, Expose
+from bridge.peers import VERSIONS
 
 PROBES = frozenset({"/metrics", "/livez", "/readyz"})
 """What other machines are answered in any case."""
@@ -17,7 +18,7 @@ def refusal(config: AdminConfig, path: str, host: str, peer: str) -> str:
         host: the Host header.
         peer: the address that the request comes from; empty when it is not known.
     """
-    if not config.listen.loopback and (config.expose is Expose.ALL or path in PROBES):
+    if not config.listen.loopback and (config.expose is Expose.ALL or path in PROBES or _for_peers(config, path)):
         return ""
     if not _is_loopback(peer):
         return f"only {', '.join(sorted(PROBES))} answer other machines; set admin.expose: all to change that"
@@ -26,6 +27,11 @@ def refusal(config: AdminConfig, path: str, host: str, peer: str) -> str:
         # the browser then lets the page read the answer.
         return f"host {host[:100]!r} is not this machine; use an IP or localhost"
     return ""
+
+
+def _for_peers(config: AdminConfig, path: str) -> bool:
+    """Whether replicas ask this of each other, and there are others: hashes, without a name or an address."""
+    return bool(config.peers) and (path == VERSIONS or path.startswith(f"{VERSIONS}/"))
 
 
 def _is_loopback(peer: str) -> bool:

@@ -20,6 +20,7 @@ from bridge.config import AdminConfig
 from bridge.errors import ConfigError
 from bridge.metrics import CONTENT_TYPE
 from bridge.model import ServiceName
+from bridge.peers import VERSIONS
 
 FRESH = 1.0
 """Seconds for which rendered metrics are given out again: several scrapers cost as much as one."""
@@ -101,6 +102,8 @@ class AdminServer:
             web.get("/api/v1/services/{name:.+}", self._service),
             web.get("/api/v1/envoys", self._envoys),
             web.get("/api/v1/guard", self._held),
+            web.get(VERSIONS, self._versions),
+            web.get(f"{VERSIONS}/{{view}}", self._fingerprints),
         ]
 
     @web.middleware
@@ -157,6 +160,15 @@ class AdminServer:
     async def _envoys(self, _request: web.Request) -> web.Response:
         streams = tuple(self._view.streams.streams())
         return await self._worked_out(lambda: _json(document.envoys(streams)))
+
+    async def _versions(self, _request: web.Request) -> web.Response:
+        return _answer(document.compared(self._view))
+
+    async def _fingerprints(self, request: web.Request) -> web.Response:
+        snapshot = self._view.serving.snapshots().get(request.match_info["view"])
+        if snapshot is None:
+            raise web.HTTPNotFound(text="no such view is in use")
+        return await self._worked_out(lambda: _json(document.marks(snapshot)))
 
     async def _worked_out(self, work: Callable[[], str]) -> web.Response:
         """An answer that takes time to make: in a thread, from values that do not change meanwhile."""

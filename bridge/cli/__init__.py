@@ -17,7 +17,7 @@ import typer
 
 from bridge import installation, log, plugins
 from bridge.cli import bootstrap as form
-from bridge.cli import hand
+from bridge.cli import hand, status
 from bridge.cli.convention import (
     DEFAULT_CONFIG,
     EXIT_CONFIG,
@@ -43,6 +43,7 @@ app = typer.Typer(
 for verb in (hand.pause, hand.resume, hand.drain, hand.undrain):
     app.command(epilog=f"Example: {hand.EXAMPLES[verb.__name__]}")(verb)
 app.add_typer(hand.guard, name="guard")
+app.command(epilog="Example: xds-bridge status -o json")(status.status)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

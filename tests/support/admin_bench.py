@@ -17,6 +17,7 @@ from support.admin_fakes import (
     FakeReadiness,
     FakeReading,
     FakeReloads,
+    FakeReplicas,
     FakeServing,
     FakeStreams,
 )
@@ -34,12 +35,13 @@ class Bench:
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     operation: FakeOperation = field(default_factory=FakeOperation)
     reloads: FakeReloads = field(default_factory=FakeReloads)
+    replicas: FakeReplicas = field(default_factory=FakeReplicas)
     url: str = ""
 
     def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
         config = AdminConfig.model_validate({"listen": listen, "expose": expose})
         seen = (self.knowledge, self.readiness, self.reading, self.streams, self.serving, self.metrics, self.operation)
-        return AdminServer(config, View(lambda: LISTED, *seen, self.reloads), self.operation)
+        return AdminServer(config, View(lambda: LISTED, *seen, self.reloads, self.replicas), self.operation)
 
     async def request(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None

@@ -18,6 +18,7 @@ from bridge.model import (
 )
 from bridge.operator import Done, Drain, Pause, Who
 from bridge.outage import Failure
+from bridge.peers import PeerStatus
 from bridge.registry import Hold, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
@@ -99,6 +100,18 @@ class FakeStreams:
 @dataclass
 class FakeServing:
     snapshot: Snapshot | None = None
+
+    def snapshots(self) -> Mapping[str, Snapshot]:
+        return {"default": self.snapshot} if self.snapshot else {}
+
+
+@dataclass
+class FakeReplicas:
+    instance: str = "5e1f"
+    peers: tuple[PeerStatus, ...] = ()
+
+    def statuses(self) -> Sequence[PeerStatus]:
+        return self.peers
 
 
 @dataclass

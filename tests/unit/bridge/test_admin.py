@@ -101,6 +101,7 @@ async def test_status_sums_up(bench: Bench) -> None:
         "config": {"loaded": 5.0, "last_reload": {"at": 9.0, "ok": False, "error": "no", "losses": ["web"]}},
         "paused": [],
         "drains": [],
+        "peers": [],
     }
 
 

@@ -42,7 +42,7 @@ def config(tmp_path: Path) -> Path:
     "verb",
     [
         *("run", "demo", "check", "schema", "bootstrap", "pause", "resume", "drain", "undrain"),
-        *("guard", "guard list", "guard release"),
+        *("guard", "guard list", "guard release", "status"),
     ],
 )
 def test_every_help_shows_an_example(command: Command, verb: str) -> None:
