@@ -18,9 +18,13 @@ def refusal(config: AdminConfig, path: str, host: str, peer: str) -> str:
         host: the Host header.
         peer: the address that the request comes from; empty when it is not known.
     """
-    if not config.listen.loopback and (config.expose is Expose.ALL or path in PROBES or _for_peers(config, path)):
+    # What replicas compare is hashes, without a name or an address in it.
+    free = path in PROBES or (bool(config.peers) and _compared(path))
+    if not config.listen.loopback and (config.expose is Expose.ALL or free):
         return ""
     if not _is_loopback(peer):
+        if _compared(path):
+            return "this replica is compared with no other one; set admin.peers here too"
         return f"only {', '.join(sorted(PROBES))} answer other machines; set admin.expose: all to change that"
     if not _is_this_machine(host):
         # A page of any web site may name this server by a host of its own whose address it changes ("DNS rebinding");
@@ -29,9 +33,8 @@ def refusal(config: AdminConfig, path: str, host: str, peer: str) -> str:
     return ""
 
 
-def _for_peers(config: AdminConfig, path: str) -> bool:
-    """Whether replicas ask this of each other, and there are others: hashes, without a name or an address."""
-    return bool(config.peers) and (path == VERSIONS or path.startswith(f"{VERSIONS}/"))
+def _compared(path: str) -> bool:
+    return path == VERSIONS or path.startswith(f"{VERSIONS}/")
 
 
 def _is_loopback(peer: str) -> bool:

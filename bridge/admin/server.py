@@ -21,6 +21,7 @@ from bridge.errors import ConfigError
 from bridge.metrics import CONTENT_TYPE
 from bridge.model import ServiceName
 from bridge.peers import VERSIONS
+from xds import Snapshot
 
 FRESH = 1.0
 """Seconds for which rendered metrics are given out again: several scrapers cost as much as one."""
@@ -41,6 +42,8 @@ class AdminServer:
         self._started = time.time()
         self._rendered: asyncio.Future[bytes] | None = None
         self._rendered_at = 0.0
+        self._marks: dict[str, tuple[Snapshot, asyncio.Future[str]]] = {}
+        """By view, what was worked out for its peers; once for a snapshot, because other machines may ask for it."""
         # Two threads, so that a scrape and a long list do not wait for each other.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
         changes = Changes(verbs, self._executor, str(config.socket))
@@ -165,10 +168,15 @@ class AdminServer:
         return _answer(document.compared(self._view))
 
     async def _fingerprints(self, request: web.Request) -> web.Response:
-        snapshot = self._view.serving.snapshots().get(request.match_info["view"])
+        view, snapshots = request.match_info["view"], self._view.serving.snapshots()
+        snapshot = snapshots.get(view)
         if snapshot is None:
             raise web.HTTPNotFound(text="no such view is in use")
-        return await self._worked_out(lambda: _json(document.marks(snapshot)))
+        if view not in self._marks or self._marks[view][0] is not snapshot:
+            work = asyncio.get_running_loop().run_in_executor(self._executor, lambda: _json(document.marks(snapshot)))
+            self._marks = {name: each for name, each in self._marks.items() if name in snapshots}
+            self._marks[view] = snapshot, work
+        return web.json_response(text=await asyncio.shield(self._marks[view][1]))
 
     async def _worked_out(self, work: Callable[[], str]) -> web.Response:
         """An answer that takes time to make: in a thread, from values that do not change meanwhile."""

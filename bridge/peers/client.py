@@ -1,5 +1,6 @@
 """How a peer is asked: HTTP, of its admin server. A failure of any kind is one error, for people to read."""
 
+import os
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self, TypeVar
@@ -69,10 +70,15 @@ class PeerClient:
             async with self._session.get(URL(url, encoded=True), allow_redirects=False) as response:
                 status, body = response.status, await _body(response)
         except aiohttp.ClientConnectorError as error:
-            raise PeerError(f"cannot connect ({error.os_error.strerror or error.os_error})") from error
+            raise PeerError(f"cannot connect ({_reason(error.os_error)})") from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise PeerError(f"no answer ({str(error) or type(error).__name__})") from error
         return _parsed(status, body, model)
+
+
+def _reason(error: OSError) -> str:
+    """Why a connection failed; asyncio words it with the address, and a resolver's numbers are its own."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
