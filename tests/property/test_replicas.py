@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.adapter import Sink
@@ -19,7 +19,7 @@ SOURCES = [SourceName("first"), SourceName("second")]
 POLICIES: Mapping[str, MergePolicy] = {
     "web": union,
     "api": failover,
-    "db": Weighted({SOURCES[0]: 90, SOURCES[1]: 10}),
+    "db": Weighted(((SOURCES[0], 90), (SOURCES[1], 10))),
 }
 
 Place = tuple[SourceName, Scope]
@@ -86,6 +86,7 @@ def served(snapshot: Snapshot) -> dict[tuple[str, str], tuple[str, bytes]]:
     }
 
 
+@settings(max_examples=50)
 @given(st.lists(facts, max_size=3), st.lists(facts, max_size=3), facts, st.randoms(use_true_random=False))
 def test_equal_facts_give_equal_bytes_and_versions(
     builder: ResourceBuilder, one_past: list[Facts], other_past: list[Facts], end: Facts, randomness: random.Random
