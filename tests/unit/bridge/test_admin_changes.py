@@ -30,6 +30,7 @@ from support.admin_fakes import (
     FakeReadiness,
     FakeReading,
     FakeReloads,
+    FakeReplicas,
     FakeServing,
     FakeStreams,
 )
@@ -65,7 +66,7 @@ async def opened(path: Path, group: str | None = None) -> AsyncIterator[Doors]:
     operation, knowledge = FakeOperation(), FakeKnowledge()
     config = AdminConfig.model_validate({"listen": "127.0.0.1:0", "socket": str(path), "socket_group": group})
     rest = (FakeReadiness(), FakeReading(), FakeStreams(), FakeServing(), FakeMetrics(), operation)
-    server = AdminServer(config, View(lambda: LISTED, knowledge, *rest, FakeReloads()), operation)
+    server = AdminServer(config, View(lambda: LISTED, knowledge, *rest, FakeReloads(), FakeReplicas()), operation)
     port = await server.start()
     try:
         yield Doors(path, port, operation, knowledge)
