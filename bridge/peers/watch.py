@@ -15,7 +15,10 @@ from bridge.supervisor import Ticks
 from xds import Snapshot
 
 INTERVAL = 2.0
-"""Seconds between two looks at a peer."""
+"""Seconds between two looks at a peer, at most; there are two looks while something may differ."""
+
+LEAST = 0.1
+"""And at least."""
 
 
 class Served(Protocol):
@@ -41,6 +44,7 @@ class Peers:
         self._served = served
         self._ticks = ticks
         self._clock = clock
+        self._interval = min(INTERVAL, max(LEAST, config.peer_patience / 2))
         self._peers = [Peer(url, config.peer_patience, clock) for url in config.peers]
         self._executor = ThreadPoolExecutor(1, "peers")
 
@@ -58,7 +62,7 @@ class Peers:
             self._executor.shutdown(wait=False, cancel_futures=True)
 
     async def _watch(self, client: PeerClient, peer: Peer) -> None:
-        async for _ in self._ticks(INTERVAL):
+        async for _ in self._ticks(self._interval):
             try:
                 await self._look(client, peer)
             except PeerError as error:

@@ -40,10 +40,10 @@ class Watch:
 
 
 @asynccontextmanager
-async def watching(*urls: str, served: Snapshot | None = OURS) -> AsyncIterator[Watch]:
-    """One that runs, with no patience at all."""
+async def watching(*urls: str, served: Snapshot | None = OURS, patience: str = "0s") -> AsyncIterator[Watch]:
+    """One that runs, by default with no patience at all."""
     ticks = ManualTicks()
-    config = AdminConfig.model_validate({"peers": urls, "peer_patience": "0s"})
+    config = AdminConfig.model_validate({"peers": urls, "peer_patience": patience})
     watch = Watch(Peers(config, FakeServing(served), ticks, Clock(lambda: 5.0, lambda: 5.0)), ticks)
     running = asyncio.create_task(watch.peers.run())
     try:
@@ -66,6 +66,14 @@ async def test_a_peer_that_serves_the_same_is_the_same(bench: Bench) -> None:
 
     async with watching(bench.url) as watch:
         await watch.until(PeerState.SAME)
+
+
+@pytest.mark.parametrize(("patience", "interval"), [("1m", 2.0), ("3s", 1.5), ("0s", 0.1)])
+async def test_a_peer_is_looked_at_twice_while_it_may_differ(bench: Bench, patience: str, interval: float) -> None:
+    async with watching(bench.url, patience=patience) as watch:
+        await watch.until(PeerState.WAITING)
+
+    assert watch.ticks.intervals == [interval]
 
 
 async def test_a_peer_that_serves_something_else_differs_in_the_services_that_do(bench: Bench) -> None:
