@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -73,6 +73,8 @@ def ways(admin: str | None, socket: Path | None, config: Path) -> "Sequence[Way]
     """How to reach a bridge to read from it: what was named alone, else its socket and then its admin server."""
     from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
+    if admin is not None and not admin.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{admin!r} is no URL; write one such as http://127.0.0.1:19000", param_hint="--admin")
     if named := admin or socket:
         return [client.Way(named)]  # and no other: that could be another bridge
     section = settings(socket, config)
@@ -83,13 +85,8 @@ def read(ways: "Sequence[Way]", path: str, model: type[ModelT]) -> ModelT:
     """What a bridge answers; the command ends when there is none, or it does not answer that."""
     from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
-    return answer(client.read(ways, path, model))
-
-
-def answer(asking: Coroutine[None, None, ModelT]) -> ModelT:
-    """What comes of asking; the command ends when that fails."""
     try:
-        return asyncio.run(asking)
+        return asyncio.run(client.read(ways, path, model))
     except BridgeError as error:
         fail(str(error))
 
