@@ -41,7 +41,7 @@ class Way:
         return URL("http://localhost" if isinstance(self.place, Path) else self.place.rstrip("/")) / path
 
 
-async def read(ways: Sequence[Way], path: str, model: type[ModelT]) -> ModelT:
+async def read(ways: Sequence[Way], path: str, model: type[ModelT], query: Mapping[str, str] | None = None) -> ModelT:
     """What a bridge answers, by the first way on which one can be reached.
 
     Raises:
@@ -51,7 +51,7 @@ async def read(ways: Sequence[Way], path: str, model: type[ModelT]) -> ModelT:
     failures = []
     for way in ways:
         try:
-            return await _ask(way, "GET", path, None, model)
+            return await _ask("GET", way, way.url(path).with_query(query), None, model)
         except UnreachableError as error:
             failures.append(str(error))
     raise UnreachableError("\n".join(failures))
@@ -64,14 +64,14 @@ async def change(way: Way, path: str, body: Mapping[str, object], model: type[Mo
         UnreachableError: it cannot be reached, and nothing was changed; or it broke off, and nobody knows.
         RefusedError: it refuses, and nothing was changed.
     """
-    return await _ask(way, "POST", path, body, model)
+    return await _ask("POST", way, way.url(path), body, model)
 
 
-async def _ask(way: Way, method: str, path: str, body: Mapping[str, object] | None, model: type[ModelT]) -> ModelT:
+async def _ask(method: str, way: Way, url: URL, body: Mapping[str, object] | None, model: type[ModelT]) -> ModelT:
     try:
         async with (
             aiohttp.ClientSession(connector=way.connector(), timeout=TIMEOUT) as session,
-            session.request(method, way.url(path), json=body) as response,
+            session.request(method, url, json=body) as response,
         ):
             status, text = response.status, await response.text()
     except aiohttp.ClientConnectorError as error:

@@ -163,6 +163,7 @@ class Hand:
     def expire(self) -> None:
         """End the drains that are over. Called about once a second."""
         for drain in self._drains.expire():
+            self._audit.expired(drain)
             self._registry.touch(concerned(self._registry.services(), drain.target))
 
     def paused(self, source: SourceName) -> Pause | None:

@@ -83,7 +83,7 @@ class Registry:
         self._scribe = Scribe(options.record, clock)
         self._parts = Parts(self._sources, Clocks(clock, monotonic), self._scribe)
         self._holding = Holding(self._parts, options.guard.release_after)
-        self._refusals = Refusals()
+        self._refusals = Refusals(self._scribe.refused)
         self._services: dict[ServiceName, Service] = {}
         self._agreed: dict[ServiceName, UpstreamProtocol] = {}
         self._gone: dict[ServiceName, Moment] = {}
@@ -159,6 +159,10 @@ class Registry:
         """The entries of a service that cannot be served, with who reported them and why."""
         return self._parts.set_aside(service)
 
+    def set_aside_counts(self) -> Mapping[ServiceName, int]:
+        """How many entries of each service cannot be served, for those of which there are any."""
+        return self._parts.set_aside_counts()
+
     def refused(self, source: SourceName) -> tuple[RefusedService, ...]:
         """The services of a source that cannot be served because of their names, and why."""
         return self._refusals.of(source)
@@ -175,6 +179,12 @@ class Registry:
     def gone(self) -> Mapping[ServiceName, Moment]:
         """The services that stay although nobody names them, with when they went."""
         return self._gone
+
+    def retained(self) -> Mapping[ServiceName, float]:
+        """The services that stay although nobody names them, with the Unix time at which each goes."""
+        now = self._parts.clocks.now()
+        ends = now.wall - now.monotonic + self._options.retention
+        return {name: gone.monotonic + ends for name, gone in self._gone.items()}
 
     def reason(self, source: SourceName, scope: Scope) -> str:
         """Why what is missing in a scope is held; empty when nothing has been judged to be."""
@@ -358,11 +368,11 @@ class Registry:
             return self._options.amend(self._merge(name, list(self._parts.reports(name)), old))
         if old is not None and name not in self._gone:
             self._gone[name] = self._parts.clocks.now()
-            stays = f"its cluster stays, empty, for {self._options.retention:g} s"
-            self._scribe.service(name, f"no source names it any more; {stays}")
+            self._scribe.gone(name, self._options.retention)
         if self._retained(name):
             return self._merge(name, [], old)
-        self._gone.pop(name, None)
+        if self._gone.pop(name, None) and self._options.retention:
+            self._scribe.expired(name, self._options.retention)
         return None
 
     def _retained(self, name: ServiceName) -> bool:

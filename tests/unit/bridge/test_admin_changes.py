@@ -13,6 +13,7 @@ import pytest
 
 from bridge.admin import AdminServer, View
 from bridge.admin.unix_socket import Peer, bind
+from bridge.audit import Trail
 from bridge.config import AdminConfig
 from bridge.errors import ConfigError
 from bridge.guard import Reason
@@ -30,6 +31,7 @@ from support.admin_fakes import (
     FakeReadiness,
     FakeReading,
     FakeReloads,
+    FakeRules,
     FakeServing,
     FakeStreams,
 )
@@ -65,7 +67,7 @@ async def opened(path: Path, group: str | None = None) -> AsyncIterator[Doors]:
     operation, knowledge = FakeOperation(), FakeKnowledge()
     config = AdminConfig.model_validate({"listen": "127.0.0.1:0", "socket": str(path), "socket_group": group})
     rest = (FakeReadiness(), FakeReading(), FakeStreams(), FakeServing(), FakeMetrics(), operation)
-    server = AdminServer(config, View(lambda: LISTED, knowledge, *rest, FakeReloads()), operation)
+    server = AdminServer(config, View(lambda: LISTED, knowledge, *rest, FakeReloads(), FakeRules, Trail()), operation)
     port = await server.start()
     try:
         yield Doors(path, port, operation, knowledge)
