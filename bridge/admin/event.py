@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 from bridge.audit import REMEMBERED, Event, Numbered, Remembered
 from bridge.operator import parse_key
+from bridge.problem import alike, nearest
 
 LIMIT = 100
 """How many are shown when nobody says."""
@@ -64,12 +65,13 @@ class Query:
         )
 
 
-def parse(parameters: Sequence[tuple[str, str]], sources: Collection[str]) -> Query:
+def parse(parameters: Sequence[tuple[str, str]], sources: Collection[str], services: Collection[str]) -> Query:
     """What a query says.
 
     Args:
         parameters: names and values, as they came.
         sources: the names of sources that there are, or that an event names.
+        services: the names of services that there are, or that an event names.
 
     Raises:
         ValueError: something is not understood; the message names it, and what there is instead.
@@ -84,8 +86,12 @@ def parse(parameters: Sequence[tuple[str, str]], sources: Collection[str]) -> Qu
     source = given.get("source", "")
     if source and source not in sources:
         raise ValueError(f"source: there is none called {source[:_SHOWN]!r}; there are {', '.join(sorted(sources))}")
+    service = given.get("service", "")
+    if service and service not in services:
+        hint = nearest(service, alike(service, services))
+        raise ValueError(f"service: neither served nor remembered is {service[:_SHOWN]!r}{hint}")
     return Query(
-        service=given.get("service", ""),
+        service=service,
         source=source,
         endpoint=_endpoint(given),
         after=_number(given, "after", 0, None),

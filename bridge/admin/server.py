@@ -160,13 +160,22 @@ class AdminServer:
         return await self._worked_out(lambda: _json(document.envoys(streams)))
 
     async def _events(self, request: web.Request) -> web.Response:
-        remembered = self._view.trail.remembered()
-        sources = {each.name for each in self._view.sources()} | {each.source for each in remembered.events} - {""}
+        remembered, parameters = self._view.trail.remembered(), list(request.query.items())
+        sources = {each.name for each in self._view.sources()}
+        services = set(self._view.knowledge.services())
+
+        def work() -> str:
+            query = event.parse(
+                parameters,
+                sources | {each.source for each in remembered.events if each.source},
+                services | {each.service for each in remembered.events if each.service},
+            )
+            return _json(event.document(remembered, query))
+
         try:
-            query = event.parse(list(request.query.items()), sources)
+            return await self._worked_out(work)
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
-        return await self._worked_out(lambda: _json(event.document(remembered, query)))
 
     async def _worked_out(self, work: Callable[[], str]) -> web.Response:
         """An answer that takes time to make: in a thread, from values that do not change meanwhile."""

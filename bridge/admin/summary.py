@@ -51,6 +51,8 @@ class ServiceSummary:
     """Endpoints that their source no longer reports, and that the guard does not let go."""
     restored: int
     """Endpoints known from an earlier process, whose source has not been read since."""
+    drained: int
+    """Endpoints that get no new requests because an operator said so."""
     set_aside: int
     """Entries that cannot be served."""
     retained_until: float | None
@@ -146,6 +148,7 @@ def _summary(service: Service, known: Known, now: float) -> ServiceSummary:
         disputed=disputed(service),
         held=standings[Standing.HELD],
         restored=standings[Standing.RESTORED],
+        drained=sum(served.reported is not None for served in service.endpoints),
         set_aside=known.set_aside.get(service.name, 0),
         retained_until=known.retained.get(service.name),
     )

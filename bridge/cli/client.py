@@ -1,5 +1,6 @@
 """How a command talks to a running bridge: HTTP over its unix socket, or, to read, over the network."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,10 +76,17 @@ async def _ask(method: str, way: Way, url: URL, body: Mapping[str, object] | Non
         ):
             status, text = response.status, await response.text()
     except aiohttp.ClientConnectorError as error:
-        raise UnreachableError(f"cannot reach a bridge on {way.place} ({error.os_error.strerror})") from error
+        raise UnreachableError(f"cannot reach a bridge on {way.place} ({_reason(error.os_error)})") from error
+    except aiohttp.ClientResponseError as error:
+        raise UnreachableError(f"what answers on {way.place} is no admin server of a bridge") from error
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise UnreachableError(f"no answer from {way.place} ({error or type(error).__name__})") from error
     return _parsed(way, status, text, model)
+
+
+def _reason(error: OSError) -> str:
+    """What the operating system says; of several addresses that were tried, asyncio says more."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _parsed(way: Way, status: int, text: str, model: type[ModelT]) -> ModelT:

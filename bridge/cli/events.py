@@ -24,6 +24,7 @@ INTERVAL = 1.0
 """Seconds between two questions of `--follow`."""
 
 _PATH = "api/v1/events"
+_HINT = " (an endpoint is written as IP:PORT)"
 
 
 class Form(StrEnum):
@@ -77,7 +78,7 @@ def events(  # noqa: PLR0913 (an option each)
     try:
         asyncio.run(_show(ways, {**query, "limit": str(limit)}, output, follow=follow))
     except BridgeError as error:
-        fail(str(error))
+        fail(f"{error}{_HINT if str(error).startswith('service: ') else ''}")
     except KeyboardInterrupt:
         raise typer.Exit from None
 

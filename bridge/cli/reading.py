@@ -73,6 +73,8 @@ def ways(admin: str | None, socket: Path | None, config: Path) -> "Sequence[Way]
     """How to reach a bridge to read from it: what was named alone, else its socket and then its admin server."""
     from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
+    if admin is not None and not admin.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{admin!r} is no URL; write one such as http://127.0.0.1:19000", param_hint="--admin")
     if named := admin or socket:
         return [client.Way(named)]  # and no other: that could be another bridge
     section = settings(socket, config)

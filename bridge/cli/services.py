@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Annotated
 
 import typer
 from pydantic import BaseModel
@@ -10,6 +12,7 @@ from rich.console import Console
 from bridge.cli import reading
 from bridge.cli.convention import DEFAULT_CONFIG, ConfigOption
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
+from bridge.problem import alike, nearest
 
 EXAMPLE = "xds-bridge services -o json"
 
@@ -57,6 +60,7 @@ class _Service(BaseModel):
     disputed: tuple[str, ...]
     held: int
     restored: int
+    drained: int
     set_aside: int
     retained_until: float | None
 
@@ -83,6 +87,7 @@ class _Services(BaseModel):
 
 
 def services(
+    glob: Annotated[str, typer.Argument(metavar="[GLOB]", help="Which services.", show_default="all of them")] = "*",
     *,
     output: OutputOption = Output.TABLE,
     admin: AdminOption = None,
@@ -95,6 +100,8 @@ def services(
     asked for and in force, priorities, the source in use), and conflicts with the rule that decided them.
     """
     found = reading.read(reading.ways(admin, socket, config), "api/v1/services", _Services)
+    if glob != "*":
+        found = _matching(found, glob)
     if output is not Output.TABLE:
         typer.echo(reading.text(found, output), nl=False)
         return
@@ -114,6 +121,16 @@ def services(
         typer.echo(shown(f"note: {each.where}: {each.glob!r} counts for nothing: {each.reason}"))
 
 
+def _matching(found: _Services, glob: str) -> _Services:
+    """What of an answer is about services whose names match."""
+    matching = tuple(service for service in found.services if fnmatchcase(service.name, glob))
+    if not matching:
+        reading.fail(
+            f"there is no service {glob!r}{nearest(glob, alike(glob, [each.name for each in found.services]))}"
+        )
+    return _Services(services=matching, refused=(), unmatched=())
+
+
 def _more(console: Console, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     """Another table, where there is something in it."""
     from bridge.cli import report  # noqa: PLC0415 (see bridge/cli/__init__.py)
@@ -130,7 +147,7 @@ def _row(service: _Service) -> tuple[str, ...]:
         service.policy,
         f"{service.rule} {service.match}" if service.rule else "default",
         f"{healthy}/{sum(service.endpoints.values())}",
-        ", ".join(_source(each, service) for each in service.merged),
+        ", ".join(_source(each, service) for each in sorted(service.merged, key=lambda each: each.priority or 0)),
         ", ".join(_remarks(service)),
     )
 
@@ -160,12 +177,14 @@ def _remarks(service: _Service) -> Iterator[str]:
             yield f"{each.source} gave {_percent(each.given_away)} away: it has no healthy endpoint"
     if service.diverted and service.policy == "first":
         yield f"{service.merged[0].source} is first and not in use"
-    if service.held:
-        yield f"{service.held} held (`xds-bridge guard list` says why)"
-    if service.restored:
-        yield f"{service.restored} known from before the restart and not read since"
-    if service.set_aside:
-        yield f"{service.set_aside} set aside"
+    for count, what in (
+        (service.held, "held (`xds-bridge guard list` says why)"),
+        (service.restored, "known from before the restart and not read since"),
+        (service.drained, "drained by an operator"),
+        (service.set_aside, "set aside"),
+    ):
+        if count:
+            yield f"{count} {what}"
     if service.retained_until is not None:
         yield f"gone; kept empty until {reading.utc(service.retained_until)}"
 

@@ -1,6 +1,6 @@
 """The operator's verbs: each looks whether what is asked can be done, does it, and tells the audit."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -11,14 +11,11 @@ from bridge.model import EndpointKey, Health, ServiceName, SourceName
 from bridge.operator.audit import Action, Audit, Who
 from bridge.operator.drain import Drain, Drains, Target, concerned, parse_key
 from bridge.operator.pause import Pause, Pauses
-from bridge.problem import nearest
+from bridge.problem import alike, nearest
 from bridge.registry import Registry
 
 _AVAILABLE = frozenset({Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED})
 _NAMED = 10
-
-_COMPARED = 200
-"""Names that a wrong one is compared with: each comparison takes 0.1 ms, and there may be thousands."""
 
 
 class UnknownError(BridgeError):
@@ -131,7 +128,9 @@ class Hand:
         names = {str(drain.target): drain for drain in self._drains.all()}
         found = names.get(target) or names.get(str(parse_key(target)))
         if found is None:
-            raise NothingToDoError(f"{target[:255]} is not drained by an operator{nearest(target, names)}")
+            raise NothingToDoError(
+                f"{target[:255]} is not drained by an operator{nearest(target, names, 'drained are')}"
+            )
         self._drains.stop(found.target)
         self._registry.touch(concerned(self._registry.services(), found.target))
         self._audit.record(Action.UNDRAIN, str(found.target), who, {"drained_by": found.by, "until": found.until})
@@ -200,7 +199,7 @@ class Hand:
             return ServiceName(text)
         key = parse_key(text)
         if key is None:
-            hint = nearest(text, _alike(text, services))
+            hint = nearest(text, alike(text, services))
             raise UnknownError(f"there is no service {text[:255]!r}{hint} (an endpoint is written as IP:PORT)")
         if not any(True for _ in concerned(services, key)):
             keys = (each.endpoint.key for service in services.values() for each in service.endpoints)
@@ -217,7 +216,9 @@ class Hand:
         """What is to be said of services in which nothing is left that could take the requests."""
         for name in services:
             service = self._drains.amend(self._registry.services()[name])
-            if service.endpoints and not any(each.endpoint.health in _AVAILABLE for each in service.endpoints):
+            if not service.endpoints:
+                yield f"{name} has no endpoint now; those that come until then drain as well"
+            elif not any(each.endpoint.health in _AVAILABLE for each in service.endpoints):
                 yield _consequence(service)
 
 
@@ -230,15 +231,6 @@ def _consequence(service: Service) -> str:
         f"all of {service.name} drains, so Envoy sends requests on to it rather than refuse them "
         "(its panic; refused where healthy_panic_threshold is 0)"
     )
-
-
-def _alike(text: str, names: Iterable[str]) -> list[str]:
-    """The names that begin as a text does, or else have about its length."""
-
-    def unlike(name: str) -> tuple[bool, int]:
-        return name[:2] != text[:2], abs(len(name) - len(text))
-
-    return sorted(names, key=unlike)[:_COMPARED]
 
 
 def _pause_text(pause: Pause) -> str:

@@ -137,7 +137,9 @@ async def test_events_tell_when_who_and_why_of_each_kind(watched: Watched) -> No
     assert "is not an IP address" in line[4]
     assert unknown.status == 3
     assert unknown.error == "source: there is none called 'loacl'; there are dc1, local\n"
-    assert (none.status, none.output, none.error) == (0, "", "nothing of that is remembered\n")
+    assert (none.status, none.output) == (3, "")
+    assert none.error.startswith("service: neither served nor remembered is 'nothing'; ")
+    assert none.error.endswith("(an endpoint is written as IP:PORT)\n")
     assert len((watched.bridge.config.parent / "state" / "audit.jsonl").read_text().splitlines()) >= len(events)
     assert [each["endpoint"] for each in watched.bridge.events("endpoint.set_aside")] == ["db.internal:80"]
 

@@ -3,6 +3,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge.audit import Action, Event
+from bridge.merge import Service
+from bridge.model import ServiceName
 from support.admin_bench import Bench, admin_bench
 
 
@@ -11,6 +13,7 @@ async def bench() -> AsyncIterator[Bench]:
     async with admin_bench() as bench:
         bench.trail.record(Event(1.0, Action.ADDED, "a complete read shows it", "dc1", "s", "web", "10.0.0.1:80", "i1"))
         bench.trail.record(Event(2.0, Action.ADDED, "a complete read shows it", "dc1", "s", "api", "10.0.0.1:80", "i2"))
+        bench.knowledge.put(Service(ServiceName("served")))
         bench.trail.record(Event(3.0, Action.OPERATED, "pause old, asked for by anna", "old"))
         yield bench
 
@@ -45,7 +48,7 @@ async def test_events_are_shown_whole_and_newest_last(bench: Bench) -> None:
     ("query", "expected"),
     [
         ("service=web", [1]),
-        ("service=nothing", []),
+        ("service=served", []),
         ("source=dc1", [1, 2]),
         ("source=old", [3]),
         ("endpoint=10.0.0.1:80", [1, 2]),
@@ -79,6 +82,7 @@ async def test_asking_with_after_again_and_again_misses_nothing(bench: Bench) ->
         ("sevice=web", "there is no parameter 'sevice'; there are service, source, endpoint, after, limit"),
         ("source=dc2", "source: there is none called 'dc2'; there are dc1, local, old"),
         ("source=dc1&source=old", "source: is given twice"),
+        ("service=wbe", "service: neither served nor remembered is 'wbe'; did you mean 'web'?"),
         ("endpoint=web", "endpoint: 'web' is not written as IP:PORT, such as 10.0.0.7:8080 or [fd00::7]:80"),
         ("limit=0", "limit: '0' is not a number from 1 to 10000"),
         ("limit=", "limit: '' is not a number from 1 to 10000"),

@@ -51,6 +51,7 @@ async def test_services_are_listed_by_name_each_with_everything(bench: Bench) ->
         "disputed": [],
         "held": 0,
         "restored": 0,
+        "drained": 0,
         "set_aside": 0,
         "retained_until": None,
     }
