@@ -87,7 +87,7 @@ def parse(parameters: Sequence[tuple[str, str]], sources: Collection[str], servi
     if source and source not in sources:
         raise ValueError(f"source: there is none called {source[:_SHOWN]!r}; there are {', '.join(sorted(sources))}")
     service = given.get("service", "")
-    if service and service not in services:
+    if service not in ("", *services) and "after" not in given:  # who follows a service may do so before it is there
         hint = nearest(service, alike(service, services))
         raise ValueError(f"service: neither served nor remembered is {service[:_SHOWN]!r}{hint}")
     return Query(

@@ -71,7 +71,8 @@ class AuditLog:
         """Log a change, with who asked for it."""
         asked = {"by": who.user, "uid": who.uid, "gid": who.gid, "pid": who.pid, "door": who.door}
         log.info("operator.acted", extra={"action": action, "subject": subject, **asked, "detail": dict(detail)})
-        why = f"{action} {subject}, asked for by {who.user} (pid {who.pid}, {who.door})"
+        length = f" for {detail['for']} s" if "for" in detail else ""
+        why = f"{action} {subject}{length}, asked for by {who.user} (pid {who.pid}, {who.door})"
         if action in _OF_SOURCES:
             self._remember(Event(time.time(), audit.Action.OPERATED, why, source=subject))
         else:

@@ -49,6 +49,7 @@ async def test_events_are_shown_whole_and_newest_last(bench: Bench) -> None:
     [
         ("service=web", [1]),
         ("service=served", []),
+        ("service=later&after=0", []),
         ("source=dc1", [1, 2]),
         ("source=old", [3]),
         ("endpoint=10.0.0.1:80", [1, 2]),

@@ -32,7 +32,7 @@ def test_a_change_is_logged_and_remembered_with_who_asked(
     assert [getattr(record, name) for name in fields] == [
         *(action, subject, "anna", 1000, 100, 42, "/run/admin.sock", {"for": 60.0}),
     ]
-    why = f"{action} {subject}, asked for by anna (pid 42, /run/admin.sock)"
+    why = f"{action} {subject} for 60.0 s, asked for by anna (pid 42, /run/admin.sock)"
     assert event == Event(event.at, audit.Action.OPERATED, why, **about)
 
 
