@@ -58,7 +58,7 @@ class _Events(BaseModel):
 def events(  # noqa: PLR0913 (an option each)
     about: Annotated[
         str | None,
-        typer.Argument(metavar="[SERVICE|IP:PORT]", help="What they are about.", show_default="everything"),
+        typer.Argument(metavar="SERVICE|IP:PORT", help="What they are about.", show_default="everything"),
     ] = None,
     *,
     source: Annotated[str | None, typer.Option(metavar="NAME", help="Only what this source said.")] = None,

@@ -29,7 +29,7 @@ guard = typer.Typer(
 
 SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help="Name of the source.")]
 SomeSource = Annotated[
-    str | None, typer.Argument(metavar="[SOURCE]", help="Name of the source.", show_default="all of them")
+    str | None, typer.Argument(metavar="SOURCE", help="Name of the source.", show_default="all of them")
 ]
 TargetArgument = Annotated[
     str, typer.Argument(metavar="SERVICE|IP:PORT", help="A whole service, or an endpoint of whatever services have it.")

@@ -87,7 +87,7 @@ class _Services(BaseModel):
 
 
 def services(
-    glob: Annotated[str, typer.Argument(metavar="[GLOB]", help="Which services.", show_default="all of them")] = "*",
+    glob: Annotated[str, typer.Argument(metavar="GLOB", help="Which services.", show_default="all of them")] = "*",
     *,
     output: OutputOption = Output.TABLE,
     admin: AdminOption = None,
