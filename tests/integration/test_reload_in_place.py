@@ -42,7 +42,7 @@ class Bench:
 
     async def reload(self, *sources: Json, accept_loss: bool = False, **more: object) -> ReloadOutcome:
         await asyncio.to_thread(self.write, *sources, **more)
-        return await self.bridge.reload(accept_loss)
+        return await self.bridge.reload("anna", accept_loss=accept_loss)
 
     async def ready(self) -> bool:
         """Whether Envoys are answered; the admin server may not be there yet."""

@@ -41,7 +41,7 @@ def config(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "verb",
     [
-        *("run", "demo", "check", "schema", "bootstrap", "pause", "resume", "drain", "undrain"),
+        *("run", "demo", "check", "schema", "bootstrap", "pause", "resume", "drain", "undrain", "reload"),
         *("guard", "guard list", "guard release"),
     ],
 )
