@@ -245,6 +245,7 @@ class Bridge:
     def _parts(self) -> Parts:
         return Parts(
             self._registry,
+            self._pauses,
             self._restoration,
             self._readiness,
             self._supervisor,

@@ -12,6 +12,7 @@ from bridge.audit import Action, Event
 from bridge.config import Config, LogLevel, build_adapters, cluster_rules, merge_policies
 from bridge.errors import ConfigError
 from bridge.model import SourceName
+from bridge.operator import Pauses
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
@@ -53,6 +54,7 @@ class Parts:
     """The parts of the bridge that a configuration can change."""
 
     registry: Registry
+    pauses: Pauses
     restoration: Restoration
     readiness: Readiness
     supervisor: Supervisor
@@ -204,6 +206,7 @@ class Transition:
         parts, config = self._parts, built.config
         for source in found.changed:
             parts.registry.suspend(source.name)
+            parts.pauses.restart(source.name)
         for source in (*found.added, *found.changed):
             parts.sources.start(source, built.adapters[source.name])
         for source in config.sources:
