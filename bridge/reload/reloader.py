@@ -155,8 +155,7 @@ class Reloader:
         except ConfigError as error:
             return self._refused(ReloadOutcome(time.time(), ok=False, by=by, error=str(error)))
         except Exception as error:  # a stranger's adapter or a bug of ours, and nothing was changed so far
-            log.exception("config.reload_crashed")
-            return self._refused(ReloadOutcome(time.time(), ok=False, by=by, error=_crashed(error)))
+            return self._refused(ReloadOutcome(time.time(), ok=False, by=by, error=_crashed(error)), error)
         if losses and not accept_loss:
             lines = tuple(line for loss in losses for line in loss.lines())
             return self._refused(ReloadOutcome(time.time(), ok=False, by=by, error=TOO_MUCH, losses=lines))
@@ -174,11 +173,11 @@ class Reloader:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    def _refused(self, outcome: ReloadOutcome) -> ReloadOutcome:
+    def _refused(self, outcome: ReloadOutcome, bug: Exception | None = None) -> ReloadOutcome:
         self._observer.failed()
         self._report = ReloadReport(self._report.loaded, outcome)
         fields = {"error": outcome.error, "losses": list(outcome.losses), "by": outcome.by}
-        log.error("config.reload_failed", extra=fields)
+        log.error("config.reload_failed", extra=fields, exc_info=bug)
         return outcome
 
 

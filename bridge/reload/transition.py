@@ -63,7 +63,7 @@ class Parts:
     reconciler: Reconciler
     views: ClientViews
     clients: Clients
-    certificates: Certificates | None = None
+    certificates: Certificates | None
     """None without TLS."""
 
 

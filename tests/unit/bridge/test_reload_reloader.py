@@ -161,7 +161,7 @@ async def test_a_bug_before_anything_was_changed_is_told_and_the_next_reload_goe
 
     assert 'RuntimeError("of a stranger\'s adapter")' in outcome.error
     assert (bench.transition.performed, bench.counts.failures) == ([], 1)
-    assert [each.exc_info is not None for each in caplog.records if each.msg == "config.reload_crashed"] == [True]
+    assert [each.exc_info is not None for each in caplog.records if each.msg == "config.reload_failed"] == [True]
     bench.transition.bug = None
     assert (await bench.reloader.ask("anna")).ok
 
