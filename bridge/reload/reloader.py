@@ -154,7 +154,7 @@ class Reloader:
             built, losses = await self._tried()
         except ConfigError as error:
             return self._refused(ReloadOutcome(time.time(), ok=False, by=by, error=str(error)))
-        except Exception as error:  # a stranger's adapter or a bug of ours, and nothing was changed so far
+        except Exception as error:  # noqa: BLE001 (of a stranger's adapter or of ours, and nothing was changed so far)
             return self._refused(ReloadOutcome(time.time(), ok=False, by=by, error=_crashed(error)), error)
         if losses and not accept_loss:
             lines = tuple(line for loss in losses for line in loss.lines())
