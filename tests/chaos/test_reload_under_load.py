@@ -25,7 +25,8 @@ async def test_a_broken_or_lossy_configuration_changes_nothing_until_the_loss_is
             many.set(f"api-{number}", [EndpointKey("10.0.0.1", 80)])
         many.set("web", [running.addresses["a"], running.addresses["b"]])
         few.set("web", [running.addresses["a"]])
-        bridge = _with_socket(BridgeProcess(tmp_path / "bridge", [many.source("many")]), tmp_path / "admin.sock")
+        bridge = BridgeProcess(tmp_path / "bridge", [many.source("many")])
+        bridge.listen_for_operators(tmp_path / "admin.sock")
         async with bridge:
             bootstrap = Bootstrap(Transport.DELTA_ADS, [bridge.xds_port], "web")
             async with envoy(bootstrap.config, tmp_path) as subject, Load(bootstrap.url) as load:
@@ -62,12 +63,6 @@ CHANGES = (
     "cluster_manager.cluster_removed",
     "cluster.web.membership_change",
 )
-
-
-def _with_socket(bridge: BridgeProcess, socket: Path) -> BridgeProcess:
-    bridge.settings["admin"] = {"listen": f"127.0.0.1:{bridge.admin_port}", "socket": str(socket)}
-    bridge.write(bridge.settings)
-    return bridge
 
 
 async def _changes(web: Traffic) -> dict[str, int]:

@@ -257,11 +257,7 @@ class Operator:
         self.few.set("web", [EndpointKey("10.0.1.1", 80)])
         sources = [self.many.source("many"), self.few.source("few")]
         self.bridge = BridgeProcess(directory, sources, state_directory=str(self.state))
-        self.bridge.settings["admin"] = self.admin = {
-            "listen": f"127.0.0.1:{self.bridge.admin_port}",
-            "socket": str(self.socket),
-        }
-        self.bridge.write(self.bridge.settings)
+        self.bridge.listen_for_operators(self.socket)
 
     async def reloads(self, *arguments: str, **changes: object) -> Outcome:
         self.bridge.settings |= changes
@@ -287,8 +283,8 @@ async def test_a_command_says_what_came_into_use_or_why_nothing_did(tmp_path: Pa
         wrong = await operator.reloads(sources=[{"name": "many", "type": "fille"}])
         (event,) = operator.bridge.events("config.reload_failed")
         metrics = await operator.bridge.metrics()
-        fixed = await operator.bridge.reload(sources=[few], admin=operator.admin | {"expose": "all"})
-        lossy = await operator.reloads(sources=[few], admin=operator.admin)
+        fixed = await operator.bridge.reload(sources=[few], state_directory="/elsewhere")
+        lossy = await operator.reloads(sources=[few], state_directory=str(operator.state))
         unchanged = await operator.known()
         accepted = await operator.reloads("--accept-loss")
         await eventually(lambda: bool(operator.bridge.events("source.removed")))
@@ -303,7 +299,7 @@ async def test_a_command_says_what_came_into_use_or_why_nothing_did(tmp_path: Pa
     assert wrong.error.strip() == event["error"]
     assert operator.asked(event["by"])
     assert metrics["xds_bridge_config_last_reload_successful"] == 0
-    assert "admin.expose: only a restart can change this" in str(fixed["error"])
+    assert "state_directory: only a restart can change this" in str(fixed["error"])
     assert fixed["by"] == "SIGHUP"
     first, second, third, *lines = lossy.error.splitlines()
     assert "--accept-loss" in first
