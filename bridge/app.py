@@ -6,33 +6,37 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
 from bridge import memory, tls
+from bridge.adapter import Adapter
 from bridge.admin import AdminServer, ListedSource, View
 from bridge.audit import Trail
 from bridge.audit_file import AuditFile
-from bridge.config import Config, XdsConfig, build_adapters, cluster_rules, merge_policies
+from bridge.config import Config, TlsConfig, XdsConfig, build_adapters, cluster_rules, merge_policies
 from bridge.guard import GuardRules
+from bridge.log import set_level
 from bridge.metrics import Metrics
 from bridge.model import SourceName
 from bridge.operator import AuditLog, Drains, Hand, Pauses
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
+from bridge.reload import Departures, Parts, Reloader, ReloadOutcome, Terms, Transition
 from bridge.resources import ResourceBuilder
 from bridge.rest import Handshakes, RestOptions, RestServer
 from bridge.restoration import Clock, Restoration
 from bridge.scheduler import Scheduler
+from bridge.sources import Sources
 from bridge.state import Keeper, Pace, Store
 from bridge.stream_log import StreamLog
 from bridge.supervisor import Supervisor
 from bridge.views import ClientViews
-from xds import Credentials, IdentityObserver, Limits, Observers, ServerOptions, XdsServer
+from xds import Credentials, IdentityObserver, Limits, Observers, ServerOptions, StreamObserver, XdsServer
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +53,15 @@ LAST_RESORT = 4.0
 """Seconds after which a bridge that was told to stop ends whatever still runs in it."""
 
 
-async def serve(config: Config) -> None:
+async def serve(config: Config, reread: Callable[[], Config]) -> None:
     """Run the bridge until SIGTERM or SIGINT, then end the streams and return within five seconds.
 
-    A second signal ends the process at once, as if nobody had asked for the first.
+    A second signal ends the process at once, as if nobody had asked for the first. SIGHUP has the configuration read
+    again; one that is blocked so far, because there was nobody to take it, is taken then.
+
+    Args:
+        config: what to begin with.
+        reread: reads the file anew; called in a thread. Raises ConfigError.
 
     Raises:
         ConfigError: a cluster template, a source's options, a certificate or the state directory cannot work.
@@ -60,30 +69,36 @@ async def serve(config: Config) -> None:
     """
     stop = asyncio.Event()
     with _signals(stop):
-        bridge = Bridge(config)
+        bridge = Bridge(config, reread)
         memory.settle()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, bridge.ask_for_reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         await bridge.run(stop)
 
 
 class Bridge:
     """All parts, built and connected; nothing runs and no port is open before `run`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, reread: Callable[[], Config]) -> None:
         """Build everything.
+
+        Args:
+            config: what to begin with.
+            reread: reads the file anew, for a reload; called in a thread.
 
         Raises:
             ConfigError: a cluster template or a source's options cannot work.
         """
         self._config = config
-        builder = ResourceBuilder(config.cluster_defaults, cluster_rules(config.services))
-        self._adapters = build_adapters(config.sources)
+        adapters = build_adapters(config.sources)
         self._trail = Trail()
         self._drains = Drains(time.time, time.monotonic)
-        options = _options(config, self._trail, self._drains)
-        self._registry = Registry(list(self._adapters), merge_policies(config.services), time.time, options)
-        self._pauses = Pauses(self._registry, self._adapters, time.time, self._caught_up)
-        clock = Clock(time.time, time.monotonic)
-        self._restoration = Restoration(self._registry, clock, config.restore_max_age, self._pauses, self._drains)
+        policies, options = merge_policies(config.services), _options(config, self._trail, self._drains)
+        self._registry = Registry(list(adapters), policies, time.time, options)
+        self._pauses = Pauses(self._registry, time.time, self._caught_up)
+        self._restoration = Restoration(
+            self._registry, Clock(time.time, time.monotonic), config.restore_max_age, self._pauses, self._drains
+        )
         self._hand = Hand(self._registry, self._pauses, self._drains, self._restoration, AuditLog(self._trail.record))
         self._readiness = Readiness(
             [Expectation(source.name, source.required, source.allow_empty) for source in config.sources],
@@ -94,19 +109,36 @@ class Bridge:
         )
         self._metrics = Metrics(CollectorRegistry())
         self._scheduler = Scheduler()
-        observers = [self._metrics.sources, self._pauses, self._restoration, self._readiness]
+        self._departures = Departures(self._found)
+        observers = [self._metrics.sources, self._pauses, self._restoration, self._readiness, self._departures]
         self._supervisor = Supervisor(observers, self._scheduler.ticks, self._endpoints)
+        self._sources = self._new_sources(adapters)
         self._keeper = self._new_keeper(config.state_directory)
+        builder = ResourceBuilder(config.cluster_defaults, cluster_rules(config.services))
         self._views = ClientViews(builder, config.views, required=config.views_required)
-        debounce = Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
-        self._reconciler = Reconciler(self._registry, self._views, debounce, self._metrics)
+        self._reconciler = Reconciler(self._registry, self._views, _debounce(config), self._metrics)
         self._memory = memory.Reclaimer(memory.find_trim())
         observer = Observers(self._metrics.streams, StreamLog(), self._memory)
         self._handshakes = Handshakes() if config.xds.rest and config.xds.tls else None
-        self._xds = XdsServer(self._views, _server_options(config.xds), observer, credentials=self._credentials())
-        rest = _rest_options(config.xds, self._handshakes)
-        self._rest = RestServer(rest, self._views, observer) if rest else None
-        self._admin = AdminServer(config.admin, self._view(), self._hand)
+        self._credentials = self._new_credentials(config.xds.tls)
+        self._xds = XdsServer(self._views, _server_options(config.xds), observer, credentials=self._credentials)
+        self._rest = self._new_rest(config.xds, observer)
+        self._transition = Transition(config, self._parts(), self._terms())
+        self._reloader = Reloader(reread, self._transition, self._metrics.reload)
+        self._admin = AdminServer(config.admin, self._view(), self._hand, self.reload)
+
+    async def reload(self, by: str, *, accept_loss: bool) -> ReloadOutcome:
+        """Read the configuration again and go by it, unless that is impossible or would take too much.
+
+        Args:
+            by: who asks, for the audit trail.
+            accept_loss: go by it whatever it takes.
+        """
+        return await asyncio.shield(self._reloader.ask(by, accept_loss=accept_loss))
+
+    def ask_for_reload(self) -> None:
+        """Have the configuration read again by a signal; the log and the metrics tell what came of it."""
+        self._reloader.ask(signal.SIGHUP.name)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set.
@@ -138,12 +170,14 @@ class Bridge:
         yield "views", self._views.run()
         yield "loop lag", self._metrics.observe_loop()
         yield "memory", self._memory.run()
+        yield "sources", self._sources.run()
+        yield "reload", self._reloader.run()
+
+    def _new_sources(self, adapters: Mapping[SourceName, Adapter]) -> Sources:
+        sources = Sources(self._supervisor, self._pauses.sink)
         for source in self._config.sources:
-            adapter, sink = self._adapters[source.name], self._pauses.sink(source.name)
-            yield (
-                f"source {source.name}",
-                self._supervisor.run(source.name, adapter, sink, allow_empty=source.allow_empty),
-            )
+            sources.start(source, adapters[source.name])
+        return sources
 
     def _new_keeper(self, directory: Path | None) -> Keeper | None:
         return Keeper(Store(directory), self._restoration.current, self._metrics.state, Pace()) if directory else None
@@ -184,16 +218,20 @@ class Bridge:
                 )
             yield stack
 
-    def _credentials(self) -> Credentials | None:
-        config = self._config.xds.tls
+    def _new_credentials(self, config: TlsConfig | None) -> Credentials | None:
         observers: list[IdentityObserver] = [self._metrics.tls, tls.TlsLog()]
         observers += [self._handshakes] if self._handshakes else []
         return Credentials(tls.files(config), observers) if config else None
 
+    def _new_rest(self, config: XdsConfig, observer: StreamObserver) -> RestServer | None:
+        if config.rest is None:
+            return None
+        options = RestOptions(listen=config.rest.listen, handshakes=self._handshakes, allowed_sans=config.allowed_sans)
+        return RestServer(options, self._views, observer)
+
     def _view(self) -> View:
-        listed = [ListedSource(source.name, source.type, source.required) for source in self._config.sources]
         return View(
-            listed,
+            self._listed,
             self._registry,
             self._readiness,
             self._supervisor,
@@ -201,7 +239,34 @@ class Bridge:
             self._views,
             self._metrics,
             self._hand,
+            self._reloader,
         )
+
+    def _parts(self) -> Parts:
+        return Parts(
+            self._registry,
+            self._pauses,
+            self._restoration,
+            self._readiness,
+            self._supervisor,
+            self._sources,
+            self._departures,
+            self._reconciler,
+            self._views,
+            self._xds,
+            self._credentials,
+        )
+
+    def _terms(self) -> Terms:
+        return Terms(lambda config: _options(config, self._trail, self._drains), set_level, self._trail.record)
+
+    def _listed(self) -> Sequence[ListedSource]:
+        """The sources in the order of the configuration, then those on their way out."""
+        running = self._sources.configs()
+        present = [ListedSource(each.name, each.type, each.required) for each in self._transition.config.sources]
+        # One whose reading is being ended is no longer among those that run.
+        leaving = [running[name] for name in sorted(self._departures.leaving) if name in running]
+        return present + [ListedSource(each.name, each.type, required=False, leaving=True) for each in leaving]
 
     async def _expire(self) -> None:
         """Let go of what was held, retained or drained for long enough, and have what changed written down."""
@@ -216,6 +281,11 @@ class Bridge:
                 kept = now
                 self._keeper.changed()
 
+    def _found(self, source: SourceName) -> bool:
+        """Whether a source that was read shows something, or may show nothing."""
+        running = self._sources.configs().get(source)
+        return bool(self._registry.statistics(source).endpoints) or (running is not None and running.allow_empty)
+
     def _agrees(self, source: SourceName) -> bool:
         """Whether a source says without a doubt what is missing of it."""
         return not self._supervisor.status(source).failures and not self._pauses.paused(source)
@@ -229,6 +299,10 @@ class Bridge:
         return self._registry.statistics(source).served
 
 
+def _debounce(config: Config) -> Debounce:
+    return Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
+
+
 def _server_options(config: XdsConfig) -> ServerOptions:
     return ServerOptions(
         host=config.listen.host,
@@ -237,16 +311,6 @@ def _server_options(config: XdsConfig) -> ServerOptions:
         limits=Limits(**config.limits.model_dump()),  # the keys are called as the limits are
         allowed_sans=config.allowed_sans,
         status_names=config.csds_allowed_sans,
-    )
-
-
-def _rest_options(config: XdsConfig, handshakes: Handshakes | None) -> RestOptions | None:
-    if config.rest is None:
-        return None
-    return RestOptions(
-        listen=config.rest.listen,
-        handshakes=handshakes,
-        allowed_sans=config.allowed_sans,
     )
 
 

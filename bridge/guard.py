@@ -131,6 +131,15 @@ class SourceGuard:
         """Do not count a service of which all has ended."""
         self._services.lower([-math.inf])
 
+    def configure(self, rules: GuardRules, *, allow_empty: bool) -> None:
+        """Judge by other rules from now on; what was seen so far still counts."""
+        self._rules = rules
+        self._allow_empty = allow_empty
+
+    def mistrust(self) -> None:
+        """Take the next read for a first one, whose finding nothing is not believed: the source is read otherwise."""
+        self._seen = False
+
     def restart(self, endpoints: int, services: int) -> None:
         """Judge by what there is now and not by what there was: somebody has decided."""
         self._endpoints.restart(endpoints)

@@ -37,12 +37,18 @@ def configure(log_format: LogFormat, level: LogLevel, stream: TextIO, environ: M
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter(log_format, stream, environ))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(handlers=[handler], force=True)
     logging.captureWarnings(True)  # noqa: FBT003 (the library takes it by position only)
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    set_level(level)
     for name in _REPEATING:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def set_level(level: LogLevel) -> None:
+    """Write what is of this level or more severe from now on."""
+    logging.getLogger().setLevel(level.upper())
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def formatter(log_format: LogFormat, stream: TextIO, environ: Mapping[str, str]) -> logging.Formatter:

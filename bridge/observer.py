@@ -9,12 +9,15 @@ from bridge.model import SourceName
 class SourceObserver:
     """Is told what happens to the sources. Called on the event loop; must not block and must not fail.
 
-    A class and no Protocol: most observers want one event of the six, and inherit "does nothing" for the others.
+    A class and no Protocol: most observers want one event of the seven, and inherit "does nothing" for the others.
     Wherever a `reading` is named, it is the `supervise` name of the read; empty for the adapter's own `run`.
     """
 
     def started(self, source: SourceName) -> None:
-        """The source is about to be run for the first time."""
+        """The source is about to be run for the first time, or anew because its configuration has changed."""
+
+    def ended(self, source: SourceName) -> None:
+        """The source is not run any more, and is forgotten."""
 
     def succeeded(self, source: SourceName, reading: str) -> None:
         """A read succeeded, also when it found nothing new. An empty `reading` ends a complete pass of the source."""

@@ -66,9 +66,20 @@ class Readiness(SourceObserver):
         """Take note of a successful read; the one of the adapter itself (no name) ends its first complete pass."""
         if not reading:
             self._passed.add(source)
-        if source not in self._spoken and not self._missing(self._expectations[source]):
+        expected = self._expectations.get(source)
+        if expected and source not in self._spoken and not self._missing(expected):
             self._spoken.add(source)  # for good: what it loses from here on is news, not a beginning
             self._wake.set()
+
+    def started(self, source: SourceName) -> None:
+        """Take note that a source is read, or is read in another way: it has yet to speak."""
+        self._passed.discard(source)
+        self._spoken.discard(source)
+
+    def configure(self, expectations: Sequence[Expectation]) -> None:
+        """Wait for other sources, unless Envoys are answered already: then nobody is waited for any more."""
+        self._expectations = {each.source: each for each in expectations}
+        self._wake.set()
 
     def look_again(self) -> None:
         """See whether somebody is still waited for: an operator may have said something about it."""

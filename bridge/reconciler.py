@@ -77,6 +77,8 @@ class Reconciler:
         self._debounce = debounce
         self._observer = observer
         self._change_log = ChangeLog()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._published: dict[ServiceName, Service] = {}
 
     async def run(self, first_answer: FirstAnswer) -> None:
@@ -91,6 +93,15 @@ class Reconciler:
                 await self._settle(first_change + self._debounce.limit)
             published = await self._publish(first_change)
 
+    def configure(self, debounce: Debounce) -> None:
+        """Wait for other times from the next change on."""
+        self._debounce = debounce
+
+    async def idle(self) -> None:
+        """Return when nothing is half published; it stays so until the caller awaits something else."""
+        while not self._idle.is_set():
+            await self._idle.wait()
+
     async def _settle(self, deadline: float) -> None:
         loop = asyncio.get_running_loop()
         while (remaining := deadline - loop.time()) > 0:
@@ -104,6 +115,7 @@ class Reconciler:
         """Serve what the registry knows now; returns the loop's time."""
         loop = asyncio.get_running_loop()
         changes: dict[ServiceName, EndpointChanges] = {}
+        self._idle.clear()
         rulings: dict[ServiceName, Ruling] = {}
         for _ in range(0, self._registry.dirty, CHUNK):
             diff = self._registry.drain(CHUNK)
@@ -111,6 +123,7 @@ class Reconciler:
             changes.update(self._endpoint_changes(diff))
             await self._views.stage(diff)
         generation = self._views.publish()
+        self._idle.set()
         if rulings:
             self._change_log.tell_rulings(rulings)
         if generation is not None:

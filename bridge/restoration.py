@@ -71,6 +71,15 @@ class Restoration(SourceObserver):
             self._registry.spoken(source)
             self._aged.pop(source, None)
 
+    def ended(self, source: SourceName) -> None:
+        """Keep nothing of a source that was taken out of the configuration."""
+        self._read.pop(source, None)
+        self._aged.pop(source, None)
+
+    def configure(self, max_age: float) -> None:
+        """Go by another age from now on; what was restored stays so."""
+        self._max_age = max_age
+
     def current(self) -> State:
         """What is to be kept now."""
         parts: dict[SourceName, list[KnownService]] = {}

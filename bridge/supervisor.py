@@ -135,6 +135,12 @@ class Supervisor:
 
         await context.supervise("", work)
 
+    def forget(self, source: SourceName) -> None:
+        """Have nothing to say any more of a source whose `run` was cancelled."""
+        self._contexts.pop(source, None)
+        for observer in self.observers:
+            observer.ended(source)
+
     def status(self, source: SourceName) -> SourceStatus:
         """How reading a source goes now; nothing is known of one that is not run yet."""
         context = self._contexts.get(source)

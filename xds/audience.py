@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from xds.message import DeltaRequest, Request
+from xds.node import Client
 from xds.observer import StreamStatus
 from xds.session import Session, Surroundings
 from xds.standing import Presence
@@ -65,6 +66,15 @@ class Audience:
         """Every open stream, oldest first."""
         now = self._shared.clock()
         return [session.status(now) for session in self._sessions.values()]
+
+    def clients(self) -> Iterator[Client]:
+        """Who is there and said so, by open streams; without those that say too much of themselves to be kept."""
+        return (session.introduced for session in self._sessions.values() if session.introduced)
+
+    async def reconsider(self) -> None:
+        """End the streams of clients that are to see another view than when they came."""
+        async for session in self._by_turns():
+            session.reconsider()
 
     def presences(self) -> Iterator[Presence]:
         """Who is there, by open streams, oldest first; looked at one by one as they are asked for."""

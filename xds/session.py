@@ -27,6 +27,9 @@ from xds.window import Window
 _BURST = 20.0
 """Seconds' worth of requests that may come at once: an Envoy with 1,000 clusters may ask for each of them by itself."""
 
+_KEPT_METADATA = 4096
+"""Characters of metadata that are remembered of a client, to ask again what it may see."""
+
 _FREE_FIELDS, _FIELDS, _BYTES = 1000, 100, 256 << 10
 """A request counts as one more for each so many fields beyond the first, and for so many bytes: reading them takes as
 long. What Envoys with up to a thousand names send counts as one."""
@@ -125,6 +128,8 @@ class Session(Generic[RequestT]):
         """Why the stream was ended, where the client is to blame."""
         self.heard = surroundings.clock()
         """When the last request came, or the stream."""
+        self.introduced: Client | None = None
+        """As whom the client was introduced; None before that, and of one that says too much of itself to be kept."""
         self._cache: SnapshotCache | None = None
         """What this client may see; known from its first request on."""
         self._stream: Stream[RequestT] = stream
@@ -209,6 +214,17 @@ class Session(Generic[RequestT]):
         if self._writing_since is not None and now - self._writing_since > patience:
             self._give_up()
 
+    def reconsider(self) -> None:
+        """Ask again what the client may see, and end the stream if that is another view: it comes back, and gets it."""
+        if self._cache is None:
+            return
+        try:
+            stays = self.introduced is not None and self._shared.views.view(self.introduced) is self._cache
+        except Refused as refusal:
+            self.refusal, stays = refusal, False
+        if not stays:
+            self.end()
+
     def status(self, now: float) -> StreamStatus:
         """What there is to say about this stream."""
         return StreamStatus(
@@ -284,10 +300,13 @@ class Session(Generic[RequestT]):
         self._shared.ledger.hold(self.id, self._client, names)
 
     def _introduce(self, node: Node) -> SnapshotCache:
-        """Choose what the client may see, once and for all, by what it said first about itself."""
-        self.node = replace(node, metadata=())  # of no use any more, and kept for each client
+        """Choose what the client may see, for as long as nobody changes the views, by what it said first of itself."""
+        self.node = replace(node, metadata=())  # of no use to anybody who shows it
         self._shared.observer.identified(self)
-        self._cache = self._shared.views.view(Client(node, self.peer, self._connection.names))
+        client = Client(node, self.peer, self._connection.names)
+        self._cache = self._shared.views.view(client)
+        if sum(len(key) + len(value) for key, value in node.metadata) <= _KEPT_METADATA:
+            self.introduced = client
         return self._cache
 
     async def _write(self) -> None:

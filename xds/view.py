@@ -17,6 +17,8 @@ class Views(Protocol):
     def view(self, client: Client) -> SnapshotCache:
         """What this client is served for as long as its stream is open; asked once for each stream.
 
+        Asked again when the views have changed (`XdsServer.reconsider`): another answer ends the stream.
+
         Raises:
             Refused: nothing; the message says why.
         """

@@ -14,6 +14,7 @@ from bridge.model import Endpoint, Health
 from bridge.operator import Drain, Pause
 from bridge.outage import Failure
 from bridge.registry import Hold, ReportedSetAside
+from bridge.reload import ReloadReport
 from xds import CLUSTER, ENDPOINT, Snapshot, StreamStatus
 
 
@@ -79,6 +80,8 @@ class StatusDocument:
     clients: int
     versions: Mapping[str, str]
     """Of the default view, by type; equal on replicas that serve the same. Empty before the first answer."""
+    config: ReloadReport
+    """When the configuration in use was read, and what came of the last attempt to have another."""
     paused: tuple[PauseDocument, ...]
     drains: tuple[DrainDocument, ...]
 
@@ -173,19 +176,22 @@ class State:
     services: tuple[Service, ...]
     streams: tuple[StreamStatus, ...]
     snapshot: Snapshot | None
+    config: ReloadReport
     pauses: tuple[Pause, ...]
     drains: tuple[Drain, ...]
 
 
 def observe(view: View) -> State:
     """The state of this moment, without working anything out. On the event loop only."""
+    sources = view.sources()
     return State(
         readiness=ready(view),
-        sources=len(view.sources),
-        sources_failing=tuple(each.name for each in view.sources if view.reading.status(each.name).failures),
+        sources=len(sources),
+        sources_failing=tuple(each.name for each in sources if view.reading.status(each.name).failures),
         services=tuple(view.knowledge.services().values()),
         streams=tuple(view.streams.streams()),
         snapshot=view.serving.snapshot,
+        config=view.reloads.report,
         pauses=tuple(view.operation.pauses()),
         drains=tuple(view.operation.drains()),
     )
@@ -205,6 +211,7 @@ def status(state: State, version: str, started: float) -> StatusDocument:
         streams=len(state.streams),
         clients=len({each.node.id if each.node and each.node.id else each.peer for each in state.streams}),
         versions=_versions(state.snapshot),
+        config=state.config,
         paused=tuple(PauseDocument(each.source, each.since, each.by) for each in state.pauses),
         drains=tuple(DrainDocument(str(each.target), each.until, each.by) for each in state.drains),
     )
@@ -212,7 +219,7 @@ def status(state: State, version: str, started: float) -> StatusDocument:
 
 def held(view: View) -> GuardDocument:
     """What the guard holds."""
-    held = (hold for listed in view.sources for hold in view.knowledge.holds(listed.name))
+    held = (hold for listed in view.sources() for hold in view.knowledge.holds(listed.name))
     return GuardDocument(tuple(held), tuple(sorted(view.operation.too_old())))
 
 

@@ -68,6 +68,8 @@ class SourceDocument:
     """What it no longer reports and is served all the same, and why."""
     restored: int
     """Endpoints known from an earlier process, while it has not been read since."""
+    leaving: bool
+    """Whether it was taken out of the configuration, and is read until what takes its place has been read."""
     paused: PausedDocument | None
     """While it is paused, all the counts here are of what is served."""
 
@@ -89,6 +91,7 @@ def document(view: View, listed: ListedSource) -> SourceDocument:
         set_aside=counts.set_aside,
         held=view.knowledge.holds(listed.name),
         restored=counts.restored,
+        leaving=listed.leaving,
         paused=_paused(view, listed),
     )
 

@@ -1,6 +1,6 @@
 """What the admin server sees of the bridge: narrow Protocols, each as wide as what is shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from bridge.metrics import Sample
 from bridge.model import ServiceName, SourceName
 from bridge.operator import Drain, Pause
 from bridge.registry import Hold, ReportedSetAside, SourceStatistics
+from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
 from xds import Load, Snapshot, StreamStatus
 
@@ -98,13 +99,24 @@ class ListedSource:
     name: SourceName
     type: str
     required: bool
+    leaving: bool = False
+    """Whether it was taken out of the configuration, and is read until what takes its place has been read."""
+
+
+class Reloads(Protocol):
+    """Which configuration is in use (`Reloader`)."""
+
+    @property
+    def report(self) -> ReloadReport:
+        """When it was read, and what came of the last attempt to have another."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """All parts of the bridge that are shown."""
 
-    sources: Sequence[ListedSource]
+    sources: Callable[[], Sequence[ListedSource]]
+    """Those of now: they can change."""
     knowledge: Knowledge
     readiness: Waiting
     reading: Reading
@@ -112,17 +124,19 @@ class View:
     serving: Serving
     metrics: Exposition
     operation: Operation
+    reloads: Reloads
 
     def sample(self) -> Sample:
         """What the metrics count at this moment. On the event loop only."""
+        sources = self.sources()
         return Sample(
             services=tuple(self.knowledge.services().values()),
-            statistics={source.name: self.knowledge.statistics(source.name) for source in self.sources},
-            holds=[hold for source in self.sources for hold in self.knowledge.holds(source.name)],
+            statistics={source.name: self.knowledge.statistics(source.name) for source in sources},
+            holds=[hold for source in sources for hold in self.knowledge.holds(source.name)],
             streams=self.streams.streams(),
             ready=self.readiness.ready,
             load=self.streams.load(),
-            sources={source.name: self.reading.status(source.name) for source in self.sources},
+            sources={source.name: self.reading.status(source.name) for source in sources},
             paused=frozenset(pause.source for pause in self.operation.pauses()),
             drains=len(self.operation.drains()),
         )

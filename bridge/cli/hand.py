@@ -21,11 +21,18 @@ from bridge.log import printable
 
 DEFAULT_SOCKET = Path("/run/xds-bridge/admin.sock")
 
+ANSWERING = 30.0
+"""Seconds that an answer may take that the bridge has at hand."""
+
+RELOADING = 300.0
+"""Seconds that a reload may take, and another one before it; measured in tenths of a second."""
+
 EXAMPLES: Mapping[str, str] = {
     "pause": "xds-bridge pause dc1",
     "resume": "xds-bridge resume dc1",
     "drain": "xds-bridge drain 10.0.0.7:8080 --for 30m",
     "undrain": "xds-bridge undrain 10.0.0.7:8080",
+    "reload": "xds-bridge reload",
 }
 
 guard = typer.Typer(
@@ -125,6 +132,22 @@ def undrain(target: TargetArgument, socket: SocketOption = None, config: ConfigO
     _change("api/v1/undrain", {"target": target}, socket, config)
 
 
+def reload(
+    *,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Go by it although it takes more than guard.max_loss.")
+    ] = False,
+    socket: SocketOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Have the bridge read again the configuration file that it was started with, and go by it.
+
+    Returns when it is in use. Exits with 3 when it is not: it is wrong, needs a restart, or would take too much of a
+    source or of a view, which is then listed. --config tells where the bridge's socket is, and not what to read.
+    """
+    _change("api/v1/reload", {"accept_loss": accept_loss}, socket, config, RELOADING)
+
+
 @guard.command("list", epilog="Example: xds-bridge guard list -o json")
 def held(
     *,
@@ -137,10 +160,10 @@ def held(
     from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
     if named := admin or socket:
-        ways = [client.Way(named)]  # and no other: that could be another bridge
+        ways = [client.Way(named, ANSWERING)]  # and no other: that could be another bridge
     else:
         settings = _settings(socket, config)
-        ways = [client.Way(_socket(socket, settings)), client.Way(_url(settings.listen))]
+        ways = [client.Way(_socket(socket, settings), ANSWERING), client.Way(_url(settings.listen), ANSWERING)]
     try:
         found = asyncio.run(client.read(ways, "api/v1/guard", _Held))
     except BridgeError as error:
@@ -156,12 +179,14 @@ def release(source: SourceArgument, socket: SocketOption = None, config: ConfigO
     _change("api/v1/guard/release", {"source": source}, socket, config)
 
 
-def _change(path: str, body: Mapping[str, object], socket: Path | None, config: Path) -> None:
+def _change(
+    path: str, body: Mapping[str, object], socket: Path | None, config: Path, patience: float = ANSWERING
+) -> None:
     from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
     place = _socket(socket, _settings(socket, config))
     try:
-        done = asyncio.run(client.change(client.Way(place), path, body, _Done))
+        done = asyncio.run(client.change(client.Way(place, patience), path, body, _Done))
     except client.UnreachableError as error:
         _fail(f"{error}; a running bridge listens there when admin.socket says so (--socket names another path)")
     except BridgeError as error:

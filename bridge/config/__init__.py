@@ -18,10 +18,11 @@ from bridge.config.model import (
 )
 from bridge.config.schema import json_schema
 from bridge.config.service import MergeConfig, ServiceRule, cluster_rules, merge_notes, merge_policies
-from bridge.config.view import EdsConfig, ViewMatch, ViewRule
+from bridge.config.view import ALL, EdsConfig, ViewMatch, ViewRule
 from bridge.config.xds import Debounce, LimitsConfig, RestConfig, TlsConfig, XdsConfig
 
 __all__ = [
+    "ALL",
     "Address",
     "AdminConfig",
     "Config",

@@ -12,7 +12,7 @@ from bridge.config.xds import possible_name
 
 Glob = Annotated[str, Field(min_length=1)]
 
-ALL = ("*",)
+ALL: tuple[str, ...] = ("*",)
 """The globs that every name matches."""
 
 

@@ -25,6 +25,7 @@ from prometheus_client import (
 from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bridge.metrics.reload import ReloadMetrics
 from bridge.metrics.sample import TYPE_LABELS, Sample, SampledCollector
 from bridge.metrics.state import StateMetrics
 from bridge.metrics.tls import TlsMetrics
@@ -33,7 +34,16 @@ from bridge.observer import SourceObserver
 from bridge.reconciler import Publication
 from xds import ObservedStream, Reason, Refused, StreamObserver
 
-__all__ = ["CONTENT_TYPE", "Metrics", "Sample", "SourceMetrics", "StateMetrics", "StreamMetrics", "TlsMetrics"]
+__all__ = [
+    "CONTENT_TYPE",
+    "Metrics",
+    "ReloadMetrics",
+    "Sample",
+    "SourceMetrics",
+    "StateMetrics",
+    "StreamMetrics",
+    "TlsMetrics",
+]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -77,6 +87,8 @@ class Metrics:
         """The observer of its certificates."""
         self.state = StateMetrics(registry)
         """The observer of what is kept across a restart."""
+        self.reload = ReloadMetrics(registry)
+        """The observer of reloads of the configuration."""
         self.sources = SourceMetrics(registry)
         """The observer of the supervisor."""
         self._changes = _counter(registry, "registry_changes", "Endpoints changed in what is served.", "kind")
@@ -145,10 +157,18 @@ class SourceMetrics(SourceObserver):
 
     def started(self, source: SourceName) -> None:
         """Make its series exist, so that "never" can be told from "not asked"."""
+        self._failing.discard(source)
         self._up.labels(source).set(0)
         self._crashes.labels(source)
         for result in ("ok", "error"):
             self._reads.labels(source, result)
+
+    def ended(self, source: SourceName) -> None:
+        """Leave no series behind."""
+        self._failing.discard(source)
+        parts = (self._up, self._reads, self._crashes, self._requests, self._durations)
+        for metric in parts:
+            metric.remove_by_labels({"source": source})
 
     def succeeded(self, source: SourceName, reading: str) -> None:
         """Count a read; it also makes a source new to us count as up."""

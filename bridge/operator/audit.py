@@ -38,6 +38,9 @@ class Who:
     door: str
     """Where it came in: the path of the socket."""
 
+    def __str__(self) -> str:
+        return f"{self.user} (pid {self.pid}, {self.door})"
+
 
 class Audit(Protocol):
     """Is told of every change that was accepted, after it was made."""
@@ -67,6 +70,6 @@ class AuditLog:
         """Log a change, with who asked for it."""
         asked = {"by": who.user, "uid": who.uid, "gid": who.gid, "pid": who.pid, "door": who.door}
         log.info("operator.acted", extra={"action": action, "subject": subject, **asked, "detail": dict(detail)})
-        why = f"{action} {subject}, asked for by {who.user} (pid {who.pid}, {who.door})"
+        why = f"{action} {subject}, asked for by {who}"
         source = subject if action in _OF_SOURCES else ""
         self._remember(Event(time.time(), audit.Action.OPERATED, why, source, service="" if source else subject))

@@ -33,7 +33,6 @@ class Pauses(SourceObserver):
     def __init__(
         self,
         registry: Registry,
-        sources: Iterable[SourceName],
         clock: Callable[[], float],
         caught_up: Callable[[SourceName], None],
     ) -> None:
@@ -41,13 +40,11 @@ class Pauses(SourceObserver):
 
         Args:
             registry: where what sources say goes.
-            sources: all that there are.
             clock: Unix time.
             caught_up: is called when a source is resumed that has told of everything it has while it was paused: what
                 that means to others, it means from then on.
         """
         self._registry = registry
-        self._sinks = {source: registry.sink(source) for source in sources}
         self._clock = clock
         self._caught_up = caught_up
         self._pauses: dict[SourceName, Pause] = {}
@@ -60,12 +57,22 @@ class Pauses(SourceObserver):
     def sink_now(self, source: SourceName) -> Sink:
         """Where that goes at the moment."""
         shadow = self._shadows.get(source)
-        return SourceSink(shadow, source) if shadow else self._sinks[source]
+        return SourceSink(shadow, source) if shadow else self._registry.sink(source)
 
     def succeeded(self, source: SourceName, reading: str) -> None:
         """Take note that a source has told of everything it has, if it is paused."""
         if not reading and source in self._shadows:
             self._shadows[source].spoken = True
+
+    def restart(self, source: SourceName) -> None:
+        """Keep nothing of what a paused source has said: it is read in another way from now on."""
+        if source in self._shadows:
+            self._shadows[source] = Shadow({})
+
+    def ended(self, source: SourceName) -> None:
+        """Forget a source that was taken out of the configuration."""
+        self._pauses.pop(source, None)
+        self._shadows.pop(source, None)
 
     def pause(self, source: SourceName, by: str) -> None:
         """From now on, keep what a source says apart."""
@@ -78,7 +85,7 @@ class Pauses(SourceObserver):
         All of that is one change to the guard: nothing is merged in between.
         """
         pause, shadow = self._pauses.pop(source), self._shadows.pop(source)
-        shadow.tell(self._sinks[source])
+        shadow.tell(self._registry.sink(source))
         if shadow.spoken:
             self._caught_up(source)
         log.info("source.resumed", extra={"source": source, "by": by, "paused_by": pause.by, "since": pause.since})
@@ -87,7 +94,7 @@ class Pauses(SourceObserver):
     def restore(self, pauses: Iterable[Pause]) -> None:
         """Go on with the pauses of an earlier process, before a source is read; of sources that are gone, with none."""
         for pause in pauses:
-            if pause.source in self._sinks:
+            if pause.source in self._registry.sources:
                 self._begin(pause)
                 log.info("source.paused", extra={"source": pause.source, "by": pause.by, "since": pause.since})
 
@@ -97,12 +104,12 @@ class Pauses(SourceObserver):
 
     def all(self) -> tuple[Pause, ...]:
         """Every pause, in the order of the sources."""
-        return tuple(self._pauses[source] for source in self._sinks if source in self._pauses)
+        return tuple(self._pauses[source] for source in self._registry.sources if source in self._pauses)
 
     @property
     def everything(self) -> bool:
         """Whether every source is paused, so that nothing that is served changes."""
-        return len(self._pauses) == len(self._sinks)
+        return len(self._pauses) == len(self._registry.sources)
 
     def reported(self, source: SourceName) -> int:
         """How many endpoints a paused source reports, whatever is served of it."""

@@ -39,6 +39,14 @@ class Holding:
         self._told: dict[SourceName, frozenset[_Held]] = {}
         """What is held and was written down."""
 
+    def configure(self, release_after: float) -> None:
+        """Believe losses after another time."""
+        self._release_after = release_after
+
+    def forget(self, source: Source) -> None:
+        """There is no such source any more."""
+        self._told.pop(source.name, None)
+
     def judge_all(self) -> None:
         """Judge every source of which something has changed: all that went missing meanwhile counts together."""
         for name in list(self._parts.unjudged):
@@ -83,6 +91,8 @@ class Holding:
 
     def spoken(self, source: Source) -> None:
         """Take what is restored and was not told of for missing: the source has told of everything it has."""
+        for scope, service in sorted(source.untold):
+            self._parts.discard((source.name, scope), service)
         source.spoken = True
         self._parts.unjudged[source.name] = None
         if not source.restored:

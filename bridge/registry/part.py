@@ -96,6 +96,22 @@ class Part:
         self.kept = kept
         return gone
 
+    def snapshot(self) -> "Part":
+        """The part as it is now, for another thread: what is in it is replaced when it changes."""
+        return replace(self)
+
+    def suspend(self) -> None:
+        """Keep everything as something of which no read has told yet; an empty part stays named."""
+        self.kept = {identity(endpoint): Kept(endpoint, since) for endpoint, since, _ in self.endpoints()}
+        self.entries, self.since = NOTHING, {}
+        self.named = not self.kept
+
+    def forget(self) -> list[Endpoint]:
+        """Hold nothing any more; returns the endpoints that are gone."""
+        gone = [endpoint for endpoint, _, _ in self.endpoints()]
+        self.entries, self.since, self.kept, self.named = NOTHING, {}, {}, False
+        return gone
+
     def miss(self, now: Moment) -> None:
         """Take every restored endpoint for missing, because no read will tell of it any more."""
         restored = [one for one in self.kept.values() if one.missing is None]

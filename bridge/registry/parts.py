@@ -118,6 +118,8 @@ class Parts:
         complete: bool,
     ) -> None:
         """Keep what a scope of a source says about a service."""
+        source, scope = place
+        self.sources[source].untold.discard((scope, service))
         part = self._parts.get(service, {}).get(place)
         if part is None:
             part = self.join(place, service, Part())
@@ -146,6 +148,32 @@ class Parts:
         self._parts.setdefault(service, {})[place] = part
         self.sources[source].join(scope, service)
         return part
+
+    def suspend(self, source: Source) -> None:
+        """Keep what a source says until it has been read anew."""
+        source.suspend()
+        for keeper in self._of(source):
+            (_, scope), service = keeper
+            with self.changing(keeper) as part:
+                part.suspend()
+            if part.named:
+                source.untold.add((scope, service))
+
+    def forget(self, source: Source, why: str) -> None:
+        """Have nothing of a source any more."""
+        for keeper in self._of(source):
+            with self.changing(keeper) as part:
+                gone = part.forget()
+            self.scribe.removed(keeper, gone, why)
+        self.unjudged.pop(source.name, None)
+
+    def touch_all(self) -> None:
+        """Have every service merged anew, and every loss judged anew."""
+        self.touched.update(dict.fromkeys(self._parts))
+        self.unjudged.update(dict.fromkeys(self.sources))
+
+    def _of(self, source: Source) -> list[Keeper]:
+        return [((source.name, scope), service) for scope, names in source.scopes.items() for service in sorted(names)]
 
     def drop(self, source: Source, goes: Callable[[Keeper, Kept], bool], why: str, *, excused: bool = False) -> int:
         """Stop keeping some endpoints of a source; returns how many.

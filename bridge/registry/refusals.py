@@ -44,6 +44,10 @@ class Refusals:
         if not reasons:
             self._reasons.pop(place, None)
 
+    def forget_all(self, source: SourceName) -> None:
+        """There is no such source any more."""
+        self._reasons = {place: reasons for place, reasons in self._reasons.items() if place[0] != source}
+
     def names(self, place: Place) -> frozenset[ServiceName]:
         """What is refused of a scope."""
         return frozenset(self._reasons.get(place, ()))

@@ -88,6 +88,8 @@ class Registry:
         self._agreed: dict[ServiceName, UpstreamProtocol] = {}
         self._gone: dict[ServiceName, Moment] = {}
         self._dirty: dict[ServiceName, None] = {}
+        self._retold: set[ServiceName] = set()
+        """Services that are to be told of although nothing in them has changed."""
         self._due: dict[ServiceName, float] = {}
         self._version = 0
         self._wake = asyncio.Event()
@@ -141,9 +143,10 @@ class Registry:
             if new is None and old is not None:
                 del self._services[name]
                 removed.add(name)
-            elif new is not None and new != old:
-                self._services[name] = new
-                (added if old is None else changed)[name] = new
+            elif new is not None and (new != old or name in self._retold):
+                told = self._services[name] = old if old is not None and new == old else new
+                (added if old is None else changed)[name] = told
+            self._retold.discard(name)
         if not self._dirty:
             self._wake.clear()
         return Diff(added, changed, frozenset(removed))
@@ -242,6 +245,51 @@ class Registry:
     def doubt(self, source: SourceName, scope: Scope | None, reason: str) -> None:
         """Have absences in what a source says mean nothing while there is a reason for that."""
         self._holding.doubt(self._sources[source], scope, reason)
+        self._wake_up()
+
+    def configure(
+        self,
+        sources: Sequence[SourceName],
+        policy: Callable[[ServiceName], MergePolicy],
+        options: Options,
+        *,
+        retell: bool,
+    ) -> None:
+        """Go by another configuration: every service is merged anew, every loss is judged anew.
+
+        Args:
+            sources: in their new order; those that there were and that are not among them come last until `forget`.
+            policy: the merge policy of a service.
+            options: what becomes of what vanishes.
+            retell: whether `drain` tells of every service once more, as changed, whatever has changed in it.
+        """
+        leaving = [name for name in self._sources if name not in sources]
+        for rank, name in enumerate([*sources, *leaving]):
+            allow_empty = name in options.allow_empty
+            # Put at its end again, so that the order is the new one.
+            source = self._sources.pop(name, None) or Source(name, rank, options.guard, allow_empty=allow_empty)
+            source.rank = rank
+            source.guard.configure(options.guard, allow_empty=allow_empty)
+            self._sources[name] = source
+        self._policy, self._options = policy, options
+        self._holding.configure(options.guard.release_after)
+        self._parts.touch_all()
+        self._parts.touched.update(dict.fromkeys(self._services))
+        if retell:
+            self._retold.update(self._services)
+        self._wake_up()
+        self._wake.set()
+
+    def suspend(self, source: SourceName) -> None:
+        """Serve what a source says until it has told of everything anew: it is read in another way from here on."""
+        self._parts.suspend(self._sources[source])
+        self._wake_up()
+
+    def forget(self, source: SourceName, why: str) -> None:
+        """Have nothing of a source any more, because somebody says so; nobody may put anything in its sink again."""
+        self._parts.forget(self._sources[source], why)
+        self._holding.forget(self._sources.pop(source))
+        self._refusals.forget_all(source)
         self._wake_up()
 
     def restore(

@@ -60,6 +60,8 @@ class Source:
         self.scopes: dict[Scope, set[ServiceName]] = {}
         self.keeping: set[tuple[Scope, ServiceName]] = set()
         """The parts with kept endpoints."""
+        self.untold: set[tuple[Scope, ServiceName]] = set()
+        """The parts without endpoints that it named before it came to be read otherwise, and has not named since."""
         self.missing = 0
         self.reason: Reason | None = None
         """Why what is missing is held, where there is no doubt that holds it anyway."""
@@ -98,6 +100,7 @@ class Source:
     def leave(self, scope: Scope, service: ServiceName) -> None:
         """Stop counting a part that holds nothing any more."""
         self.keeping.discard((scope, service))
+        self.untold.discard((scope, service))
         self._services -= Counter([service])
         names = self.scopes[scope]
         names.discard(service)
@@ -120,6 +123,15 @@ class Source:
         if part.kept:
             self._kept -= len(part.kept)
             self.missing -= part.missing
+
+    def suspend(self) -> None:
+        """It is to be read otherwise: nothing that was said of absences holds, and a read is a first one again."""
+        self._doubts.clear()
+        self.guard.mistrust()
+        self.spoken = False
+        if self.reason:
+            log.info("guard.released", extra={"source": self.name, "reason": self.reason, "because": "it is read anew"})
+        self.reason = None
 
     def doubt(self, scope: Scope | None, reason: str, now: Moment) -> None:
         """Have absences there mean nothing while there is a reason, and for some time after."""

@@ -14,7 +14,7 @@ from bridge.merge import Service
 from bridge.model import ServiceName
 from bridge.resources import PLAIN, EdsServer, Flavour, ResourceBuilder
 from bridge.views.choice import chosen, introduction, selected
-from xds import TYPES, Client, Reason, Refused, Snapshot, SnapshotCache
+from xds import CLUSTER, TYPES, Client, Reason, Refused, Snapshot, SnapshotCache
 
 CHUNK = 50
 """Services made for one view before other work on the event loop gets its turn: a few milliseconds."""
@@ -78,7 +78,9 @@ class _View:
             return diff
         added = {name: service for name, service in diff.added.items() if selected(self.globs, name)}
         changed = {name: service for name, service in diff.changed.items() if selected(self.globs, name)}
-        return Diff(added, changed, diff.removed)
+        known = self.staged.resources(CLUSTER.url)
+        hidden = frozenset(name for name in diff.changed if name in known and name not in changed)
+        return Diff(added, changed, diff.removed | hidden)
 
 
 class ClientViews:
@@ -104,6 +106,7 @@ class ClientViews:
         self._number = 0
         self._staging = False
         self._opened = asyncio.Event()
+        self._published = asyncio.Event()
         self._watchers: dict[Callable[[int], None], None] = {}
         self._caches: WeakValueDictionary[_Key, SnapshotCache] = WeakValueDictionary()
         self._recent: OrderedDict[_Key, SnapshotCache] = OrderedDict()
@@ -157,7 +160,40 @@ class ClientViews:
     def publish(self) -> int | None:
         """Show what was staged; the number of the generations that this made, None if it made none."""
         self._staging = False
-        return self._show()
+        number = self._show()
+        self._published.set()
+        return number
+
+    def configure(self, builder: ResourceBuilder | None, rules: Sequence[ViewRule], *, required: bool) -> None:
+        """Go by another configuration, while nothing is staged; it shows when every service was staged as changed.
+
+        A rule that is for the same Envoys as one before takes over its views, so that their streams go on. Streams of
+        other clients have to be reconsidered (`XdsServer.reconsider`) after `published`.
+
+        Args:
+            builder: makes the resources from now on; None if it is the same one.
+            rules: as at the beginning.
+            required: as at the beginning.
+        """
+        moved = {
+            _Key(old, region): _Key(new, region)
+            for old, region in list(self._caches)
+            for new, rule in enumerate(rules)
+            if rule.match == self._rules[old].match
+        }
+        self._recent = OrderedDict((moved[key], cache) for key, cache in self._recent.items() if key in moved)
+        caches = {moved[key]: cache for key, cache in self._caches.items() if key in moved}
+        self._caches = WeakValueDictionary(caches)
+        self._builder, self._rules, self._required = builder or self._builder, rules, required
+        for key, cache in self._caches.items():
+            cache.name, view = str(key), self._views[cache]
+            view.flavour, view.globs = self._shape(key)
+        self._staging = True  # so that nothing is shown that is half of the old and half of the new
+        self._published.clear()
+
+    async def published(self) -> None:
+        """Return when what `configure` has changed is shown."""
+        await self._published.wait()
 
     async def run(self) -> None:
         """Fill the views that clients open, until cancelled. Without it none but the default view is ever filled."""
@@ -189,18 +225,22 @@ class ClientViews:
         cache = self._caches.get(key)
         if cache is None:
             cache = self._caches[key] = SnapshotCache(name=str(key))
-            rule = self._rules[key.rule]
-            flavour = Flavour(eds=_server(rule.eds), region=key.region)
-            if rule.selective:
-                self._views[cache] = _View(flavour, rule.services)
-            else:  # most of it is what everybody sees
-                self._views[cache] = _View(flavour, staged=self._views[self._default].staged)
+            flavour, globs = self._shape(key)
+            # Without globs, most of it is what everybody sees.
+            staged = self._views[self._default].staged if globs is None else Snapshot()
+            self._views[cache] = _View(flavour, globs, staged=staged)
             self._opened.set()
         self._recent[key] = cache
         self._recent.move_to_end(key)
         if len(self._recent) > KEPT:
             self._recent.popitem(last=False)
         return cache
+
+    def _shape(self, key: _Key) -> tuple[Flavour, tuple[str, ...] | None]:
+        """How the view of a key is made, and the globs of what it shows."""
+        rule = self._rules[key.rule]
+        flavour = Flavour(eds=_server(rule.eds), region=key.region if rule.locality_failover else "")
+        return flavour, rule.services if rule.selective else None
 
     async def _fill(self, view: _View) -> None:
         """Add all services to a new view. Changes staged meanwhile reach it too, so each is added in its last state."""

@@ -86,7 +86,7 @@ async def test_an_adapter_that_ignores_its_cancellation_does_not_keep_the_proces
         code = await bridge.terminate()
 
     assert code == 1
-    assert [event["tasks"] for event in bridge.events("bridge.abandoned")] == [["Task-1", "source stubborn"]]
+    assert [event["tasks"] for event in bridge.events("bridge.abandoned")] == [["Task-1", "source stubborn", "sources"]]
 
 
 async def test_it_ends_when_told_although_a_file_takes_long_to_parse(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def sayings(draw: st.DrawFn) -> Saying:
 def said(before: list[Saying], during: list[Saying], *, pause: bool) -> tuple[object, object]:
     """What a source is known to say, and what is served, after all of it."""
     registry = Registry([DC1], lambda _: union, lambda: 0.0)
-    pauses = Pauses(registry, [DC1], lambda: 0.0, lambda _: None)
+    pauses = Pauses(registry, lambda: 0.0, lambda _: None)
     sink = pauses.sink(DC1)
     for saying in before:
         saying(sink)

@@ -16,6 +16,7 @@ from support.admin_fakes import (
     FakeOperation,
     FakeReadiness,
     FakeReading,
+    FakeReloads,
     FakeServing,
     FakeStreams,
 )
@@ -32,12 +33,13 @@ class Bench:
     serving: FakeServing = field(default_factory=FakeServing)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     operation: FakeOperation = field(default_factory=FakeOperation)
+    reloads: FakeReloads = field(default_factory=FakeReloads)
     url: str = ""
 
     def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
         config = AdminConfig.model_validate({"listen": listen, "expose": expose})
         seen = (self.knowledge, self.readiness, self.reading, self.streams, self.serving, self.metrics, self.operation)
-        return AdminServer(config, View(LISTED, *seen), self.operation)
+        return AdminServer(config, View(lambda: LISTED, *seen, self.reloads), self.operation, self.operation.reload)
 
     async def request(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None

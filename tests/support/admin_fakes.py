@@ -19,6 +19,7 @@ from bridge.model import (
 from bridge.operator import Done, Drain, Pause, Who
 from bridge.outage import Failure
 from bridge.registry import Hold, ReportedSetAside, SourceStatistics
+from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
 from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
 
@@ -80,6 +81,11 @@ class FakeReading:
 
 
 @dataclass
+class FakeReloads:
+    report: ReloadReport = field(default_factory=lambda: ReloadReport(1_700_000_000.0, None))
+
+
+@dataclass
 class FakeStreams:
     connected: list[StreamStatus] = field(default_factory=list)
 
@@ -115,6 +121,7 @@ class FakeOperation:
     aged: frozenset[SourceName] = frozenset()
     asked: list[tuple[object, ...]] = field(default_factory=list)
     failure: Exception | None = None
+    outcome: ReloadOutcome = field(default_factory=lambda: ReloadOutcome(5.0, ok=True, by="anna", done="reloaded"))
 
     def paused(self, source: SourceName) -> Pause | None:
         return self.paused_sources.get(source)
@@ -145,6 +152,10 @@ class FakeOperation:
 
     def release(self, source: str, who: Who) -> Done:
         return self._asked("release", source, who)
+
+    async def reload(self, by: str, *, accept_loss: bool) -> ReloadOutcome:
+        self.asked.append(("reload", by, accept_loss))
+        return self.outcome
 
     def _asked(self, *what: object) -> Done:
         if self.failure:

@@ -26,15 +26,14 @@ class BridgeProcess:
         self.xds_port, self.admin_port = free_port(), free_port()
         self.config = directory / "bridge.yaml"
         self.log = directory / "bridge.log"
-        self.write(
-            {
-                "xds": {"listen": f"127.0.0.1:{self.xds_port}"},
-                "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
-                "log": {"format": "json"},
-                "sources": sources,
-                **config,
-            }
-        )
+        self.settings: Json = {
+            "xds": {"listen": f"127.0.0.1:{self.xds_port}"},
+            "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
+            "log": {"format": "json"},
+            "sources": sources,
+            **config,
+        }
+        self.write(self.settings)
         self.environment: Mapping[str, str] = {}
         """Variables beyond those of the tests, with which it is started."""
         self._process: asyncio.subprocess.Process | None = None
@@ -42,6 +41,11 @@ class BridgeProcess:
     def write(self, config: Json) -> None:
         """Write the configuration; JSON is YAML."""
         self.config.write_text(json.dumps(config, indent=2))
+
+    def listen_for_operators(self, path: Path) -> None:
+        """Have it listen on a unix socket as well when it is started."""
+        self.settings["admin"] = {"listen": f"127.0.0.1:{self.admin_port}", "socket": str(path)}
+        self.write(self.settings)
 
     async def __aenter__(self) -> Self:
         try:
@@ -83,6 +87,28 @@ class BridgeProcess:
         await eventually(
             lambda: self._answers("/readyz" if ready else "/livez"), timeout=60, what=f"the bridge; see {self.log}"
         )
+
+    async def reload(self, **changes: object) -> Json:
+        """Change keys of the configuration, SIGHUP, and wait for the end of that; returns what came of it."""
+        before = await self._reloaded()
+        self.settings |= changes
+        self.write(self.settings)
+        self.process.send_signal(signal.SIGHUP)
+        outcome: Json = {}
+
+        async def done() -> bool:
+            outcome.clear()
+            outcome.update(await self._reloaded())
+            return outcome != before
+
+        await eventually(done, what=f"a reload; see {self.log}")
+        return outcome
+
+    async def _reloaded(self) -> Json:
+        """What came of the last reload."""
+        config = (await self.get("/api/v1/status"))["config"]
+        assert isinstance(config, dict)
+        return config["last_reload"] or {}
 
     async def kill(self) -> None:
         """`kill -9`."""

@@ -70,6 +70,9 @@ class RecordingObserver(SourceObserver):
     def started(self, source: SourceName) -> None:
         self.events.append(("started", source))
 
+    def ended(self, source: SourceName) -> None:
+        self.events.append(("ended", source))
+
     def succeeded(self, source: SourceName, reading: str) -> None:
         self.events.append(("succeeded", source, reading))
 

@@ -7,7 +7,7 @@ from bridge.adapter import Sink
 from bridge.model import EndpointKey, Health, InstanceId, ServiceName, SourceName
 from bridge.operator import Action, Drains, Hand, Pauses, Who
 from bridge.restoration import Clock, Restoration
-from support.guarded import DC1, ECS, GUARDED, SCOPE, WEB, World, entries
+from support.guarded import DC1, GUARDED, SCOPE, WEB, World, entries
 
 ANNA = Who("anna", uid=1000, gid=100, pid=42, door="/run/admin.sock")
 
@@ -35,7 +35,7 @@ class Operated:
         self.world = World(replace(GUARDED, amend=self.drains.amend), time=time)
         self.registry = self.world.registry
         self.caught_up: list[SourceName] = []
-        self.pauses = Pauses(self.registry, [DC1, ECS], clock.wall, self._caught_up)
+        self.pauses = Pauses(self.registry, clock.wall, self._caught_up)
         self.restoration = Restoration(self.registry, clock, max_age, self.pauses, self.drains)
         self.audit = RecordingAudit()
         self.hand = Hand(self.registry, self.pauses, self.drains, self.restoration, self.audit)

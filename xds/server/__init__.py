@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import grpc
 import grpc.aio
@@ -12,11 +12,12 @@ from xds.admission import Admission
 from xds.audience import Audience
 from xds.in_flight import InFlight
 from xds.ledger import Ledger
+from xds.node import Client
 from xds.observer import Load, StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.resource import TYPES, ResourceType
 from xds.server.client_status import ClientStatus
-from xds.server.credentials import Credentials, IdentityObserver
+from xds.server.credentials import Credentials, FreshIdentity, IdentityObserver
 from xds.server.discovery import Discovery, Methods
 from xds.server.fetch import Fetch
 from xds.server.gate import Gate
@@ -26,7 +27,7 @@ from xds.server.unix_socket import private, require_free, target
 from xds.session import Surroundings
 from xds.view import Views
 
-__all__ = ["Credentials", "IdentityObserver", "ServerOptions", "XdsServer"]
+__all__ = ["Credentials", "FreshIdentity", "IdentityObserver", "ServerOptions", "XdsServer"]
 
 
 class XdsServer:
@@ -112,6 +113,17 @@ class XdsServer:
     def streams(self) -> Sequence[StreamStatus]:
         """Every open stream, oldest first."""
         return self._audience.streams()
+
+    def clients(self) -> Iterator[Client]:
+        """Who has an open stream, once for each; to ask what they would see in other views."""
+        return self._audience.clients()
+
+    async def reconsider(self) -> None:
+        """Have the views asked again what each client sees, and end the streams of those that are to see another one.
+
+        They come back by themselves and are given the new one; until then they keep what they have.
+        """
+        await self._audience.reconsider()
 
     def load(self) -> Load:
         """What clients cost at the moment."""

@@ -57,5 +57,6 @@ async def test_sources_are_listed_in_their_precedence(bench: Bench) -> None:
         "set_aside": 0,
         "held": [],
         "restored": 0,
+        "leaving": False,
         "paused": None,
     }

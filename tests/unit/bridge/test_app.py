@@ -18,7 +18,8 @@ def bridge(tmp_path: Path) -> Bridge:
     path = tmp_path / "bridge.yaml"
     sources = [{"name": name, "type": "file", "path": str(tmp_path / name)} for name in (DC1, LOCAL)]
     path.write_text(json.dumps({"sources": sources}))
-    return Bridge(load(path, {}, plugins.discover()))
+    config = load(path, {}, plugins.discover())
+    return Bridge(config, lambda: config)
 
 
 async def test_a_paused_source_does_not_agree_that_something_is_gone(bridge: Bridge) -> None:

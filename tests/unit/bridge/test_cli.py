@@ -41,7 +41,7 @@ def config(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "verb",
     [
-        *("run", "demo", "check", "schema", "bootstrap", "pause", "resume", "drain", "undrain"),
+        *("run", "demo", "check", "schema", "bootstrap", "pause", "resume", "drain", "undrain", "reload"),
         *("guard", "guard list", "guard release"),
     ],
 )
@@ -328,7 +328,7 @@ def test_a_bug_in_the_core_is_logged_as_configured_and_exits_with_70(config: Pat
 import sys
 import bridge.app
 
-async def serve(config):
+async def serve(config, reread):
     raise ExceptionGroup("unhandled", [ZeroDivisionError("a bug")])
 
 bridge.app.serve = serve

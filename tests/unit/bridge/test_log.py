@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.config import LogFormat, LogLevel
-from bridge.log import ConsoleFormatter, JournalFormatter, JsonFormatter, configure, formatter, printable
+from bridge.log import ConsoleFormatter, JournalFormatter, JsonFormatter, configure, formatter, printable, set_level
 from bridge.model import Health
 
 
@@ -186,3 +186,15 @@ def test_warnings_of_python_become_records() -> None:
         logging.captureWarnings(False)
 
     assert json.loads(stream.getvalue())["logger"] == "py.warnings"
+
+
+@pytest.mark.usefixtures("untouched")
+def test_the_level_can_be_another_one_while_everything_else_stays() -> None:
+    stream = io.StringIO()
+    configure(LogFormat.JSON, LogLevel.WARNING, stream, {})
+
+    set_level(LogLevel.DEBUG)
+    logging.getLogger("bridge.x").debug("seen")
+    logging.getLogger("grpc").info("unseen")
+
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["seen"]

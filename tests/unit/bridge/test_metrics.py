@@ -102,6 +102,29 @@ def test_source_is_up_while_nothing_of_it_fails(metrics: Metrics) -> None:
     assert seen == [1, 0, 1]
 
 
+def test_a_source_that_is_gone_leaves_no_series_behind(metrics: Metrics) -> None:
+    for source in (DC1, SourceName("ecs")):
+        metrics.sources.started(source)
+        metrics.sources.failed(source, "", "refused")
+        metrics.sources.requested(source, "list", "200", 0.1)
+
+    metrics.sources.ended(DC1)
+
+    found = series(metrics)
+    assert [name for name in found if "dc1" in name] == []
+    assert found["source_api_requests_total{code=200,operation=list,source=ecs}"] == 1
+
+
+def test_a_source_that_is_read_anew_begins_anew(metrics: Metrics) -> None:
+    metrics.sources.started(DC1)
+    metrics.sources.failed(DC1, "", "refused")
+
+    metrics.sources.started(DC1)
+    metrics.sources.succeeded(DC1, "")
+
+    assert series(metrics)["source_up{source=dc1}"] == 1
+
+
 def test_reads_and_bugs_are_counted(metrics: Metrics) -> None:
     metrics.sources.started(DC1)
     metrics.sources.succeeded(DC1, "")

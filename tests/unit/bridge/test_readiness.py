@@ -150,6 +150,62 @@ async def test_an_optional_source_that_comes_and_goes_holds_nobody_up_after_the_
     assert subject.ready
 
 
+async def test_a_source_that_is_added_before_the_first_answer_is_waited_for_and_one_that_is_gone_is_not(
+    endpoints: Endpoints,
+) -> None:
+    added = SourceName("added")
+    endpoints.update({REQUIRED: 1, added: 1})
+    subject = readiness(endpoints)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(subject.wait())
+        subject.succeeded(REQUIRED, "")
+
+        subject.configure([Expectation(REQUIRED, True, False), Expectation(added, True, False)])
+        assert list(subject.waiting()) == [added]
+        subject.succeeded(OPTIONAL, "")
+        subject.succeeded(added, "")
+        await waiting
+
+    assert subject.ready
+
+
+async def test_taking_out_the_last_silent_source_is_enough(endpoints: Endpoints) -> None:
+    endpoints[REQUIRED] = 1
+    subject = readiness(endpoints)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(subject.wait())
+        subject.succeeded(REQUIRED, "")
+        await asyncio.sleep(0)
+
+        subject.configure([Expectation(REQUIRED, True, False)])
+        await waiting
+
+    assert subject.ready
+
+
+async def test_a_source_that_is_read_in_another_way_has_to_speak_again(endpoints: Endpoints) -> None:
+    endpoints.update({REQUIRED: 1, OPTIONAL: 1})
+    subject = readiness(endpoints)
+    subject.succeeded(REQUIRED, "")
+
+    subject.started(REQUIRED)
+
+    assert subject.waiting()[REQUIRED] == "its first complete read"
+
+
+async def test_nobody_is_waited_for_once_envoys_are_answered(endpoints: Endpoints) -> None:
+    endpoints.update({REQUIRED: 1, OPTIONAL: 1})
+    subject = readiness(endpoints)
+    subject.succeeded(REQUIRED, "")
+    subject.succeeded(OPTIONAL, "")
+    await subject.wait()
+
+    subject.configure([Expectation(SourceName("added"), True, False)])
+
+    assert subject.ready
+    assert subject.waiting() == {}
+
+
 def paused(endpoints: Endpoints, restored: set[SourceName], frozen: set[SourceName]) -> Readiness:
     expected = [Expectation(REQUIRED, required=True, allow_empty=False)]
     return Readiness(expected, endpoints, 60.0, lambda source: source in restored, lambda source: source in frozen)

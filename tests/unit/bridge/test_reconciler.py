@@ -22,10 +22,16 @@ class Views:
         self.cache = SnapshotCache()
         self.staged = Snapshot()
         self.batches: list[int] = []
+        self.staging = False
+        self.hold = asyncio.Event()
+        self.hold.set()
 
     async def stage(self, diff: Diff[ServiceName, Service]) -> None:
         self.batches.append(len(diff.added) + len(diff.changed) + len(diff.removed))
+        self.staging = True
         await asyncio.sleep(0)
+        await self.hold.wait()
+        self.staging = False
         changed = [
             Resource(service.name, body, body.decode())
             for service in (*diff.added.values(), *diff.changed.values())
@@ -189,6 +195,33 @@ async def test_changes_that_do_not_end_are_published_at_the_limit(bench: Bench) 
     bench.gate.open.set()
     await eventually(lambda: bench.cache.snapshot is not None)
 
+    bench.sink.update(SCOPE, WEB, entries(1))
+
+    await eventually(lambda: bench.served() == {"web": "10.0.0.1:80"})
+
+
+async def test_nothing_is_half_published_once_it_is_idle(bench: Bench) -> None:
+    await bench.reconciler.idle()
+    bench.gate.open.set()
+    bench.sink.update(SCOPE, WEB, entries(1))
+    bench.views.hold.clear()
+    await eventually(lambda: bench.views.staging)
+
+    idle = asyncio.create_task(bench.reconciler.idle())
+    await asyncio.sleep(0)
+    assert not idle.done()
+    bench.views.hold.set()
+    await idle
+
+    assert bench.served() == {"web": "10.0.0.1:80"}
+
+
+@pytest.mark.parametrize("debounce", [Debounce(quiet=60.0, limit=3600.0)])
+async def test_another_debounce_counts_from_the_next_change_on(bench: Bench) -> None:
+    bench.gate.open.set()
+    await eventually(lambda: bench.cache.snapshot is not None)
+
+    bench.reconciler.configure(IMMEDIATE)
     bench.sink.update(SCOPE, WEB, entries(1))
 
     await eventually(lambda: bench.served() == {"web": "10.0.0.1:80"})

@@ -18,7 +18,7 @@ DAY = 24 * 3600.0
 
 def restoration(world: World, max_age: float = DAY) -> Restoration:
     clock = Clock(lambda: world.time, lambda: world.time)
-    pauses = Pauses(world.registry, [DC1, ECS], clock.wall, lambda _: None)
+    pauses = Pauses(world.registry, clock.wall, lambda _: None)
     return Restoration(world.registry, clock, max_age, pauses, Drains(clock.wall, clock.monotonic))
 
 
@@ -191,3 +191,32 @@ def test_a_clock_that_was_set_back_ages_nothing() -> None:
     assert following.served() == keys(range(100))
     following.later(2 * MINUTES)
     assert following.served() == keys(range(40))
+
+
+def test_nothing_is_kept_of_a_source_that_was_taken_out() -> None:
+    world = World()
+    kept = restoration(world)
+    world.read({WEB: [1]})
+    kept.succeeded(DC1, "")
+    following, found = restarted(kept.current(), world, after=2 * DAY)
+    assert found.aged == {DC1}
+
+    following.registry.forget(DC1, "taken out")
+    found.ended(DC1)
+
+    assert found.aged == set()
+    assert found.current().sources == ()
+
+
+def test_another_age_counts_for_what_is_restored_from_then_on() -> None:
+    world = World()
+    kept = restoration(world)
+    world.read({WEB: [1]})
+    kept.succeeded(DC1, "")
+    following = World(world.options, time=world.time + 2 * DAY)
+    found = restoration(following)
+
+    found.configure(3 * DAY)
+    found.restore(kept.current())
+
+    assert found.aged == set()

@@ -2,12 +2,15 @@ import asyncio
 import contextlib
 
 import pytest
+from envoy_data_plane.envoy.config.core.v3 import Node as ProtobufNode
+from envoy_data_plane.envoy.service.discovery.v3 import DeltaDiscoveryRequest
+from envoy_data_plane.google.protobuf import Struct, Value
 
 from support.memory_connection import MemoryConnection
 from support.stream_recorder import StreamRecorder
 from support.waiting import eventually
 from support.xds_content import snapshot
-from xds import CLUSTER, TYPES, SnapshotCache
+from xds import CLUSTER, TYPES, Client, Reason, Refused, SnapshotCache
 from xds.audience import AnySession, Audience
 from xds.cache import Generation
 from xds.codec import DeltaRequestDecoder
@@ -101,3 +104,84 @@ async def test_a_bug_in_telling_the_sessions_ends_the_audience() -> None:
         with pytest.raises(ExceptionGroup):
             await hall.audience.run()
         hall.audience.dismiss()
+
+
+class Doors(SnapshotCache):
+    """Views that a test changes: whoever comes sees `seen`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: SnapshotCache | None = self
+        self.asked: list[Client] = []
+
+    def view(self, client: Client) -> SnapshotCache:
+        self.asked.append(client)
+        if self.seen is None:
+            raise Refused(Reason.NO_VIEW, "no view")
+        return self.seen
+
+
+async def attended(doors: Doors, *, metadata: int = 0) -> tuple[Hall, "asyncio.Task[None]"]:
+    """A session whose client has been introduced, with so many characters of metadata."""
+    hall = Hall(doors)
+    doors.set(snapshot({"a": ""}))
+    task = asyncio.create_task(hall.attend())
+    value = Value(string_value="x" * metadata)
+    node = ProtobufNode(id="envoy-1", metadata=Struct(fields={"role": value}))
+    hall.connection.incoming.put_nowait(bytes(DeltaDiscoveryRequest(type_url=CLUSTER.url, node=node)))
+    await eventually(lambda: len(hall.connection.written) == 1)
+    return hall, task
+
+
+async def test_a_client_that_is_to_see_the_same_view_stays() -> None:
+    hall, task = await attended(doors := Doors(), metadata=100)
+
+    await hall.audience.reconsider()
+
+    assert doors.asked[0] == doors.asked[1]
+    assert list(hall.audience.clients()) == doors.asked[:1]
+    assert not task.done()
+    hall.audience.dismiss()
+    await task
+
+
+async def test_a_client_that_is_to_see_another_view_is_sent_to_come_back() -> None:
+    hall, task = await attended(doors := Doors())
+
+    doors.seen = SnapshotCache()
+    await hall.audience.reconsider()
+    await task
+
+    assert hall.session.refusal is None
+
+
+async def test_a_client_that_is_to_see_nothing_any_more_is_told() -> None:
+    hall, task = await attended(doors := Doors())
+
+    doors.seen = None
+    await hall.audience.reconsider()
+    await task
+
+    assert hall.session.refusal is not None
+    assert hall.session.refusal.reason is Reason.NO_VIEW
+
+
+async def test_a_client_with_too_much_to_say_is_not_remembered_and_has_to_say_it_again() -> None:
+    hall, task = await attended(Doors(), metadata=5000)
+
+    assert list(hall.audience.clients()) == []
+    await hall.audience.reconsider()
+
+    await task
+
+
+async def test_a_client_that_has_said_nothing_yet_is_left_alone() -> None:
+    hall = Hall(SnapshotCache())
+    task = asyncio.create_task(hall.attend())
+    await eventually(lambda: len(hall.audience.streams()) == 1)
+
+    await hall.audience.reconsider()
+
+    assert not task.done()
+    hall.audience.dismiss()
+    await task

@@ -1,0 +1,226 @@
+"""The bridge with all its parts but without Envoys: what a reload does to sources, step by step."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bridge.app import Bridge
+from bridge.config import Config
+from bridge.model import EndpointKey, SourceName
+from bridge.operator import Pauses
+from bridge.reload import ReloadOutcome
+from support.bridge import BridgeProcess
+from support.configured import Configured, Json, file
+from support.endpoints_file import EndpointsFile
+from support.ports import free_port
+from support.waiting import eventually
+
+MANY = [EndpointKey("10.0.1.1", port) for port in range(1, 21)]
+FEW_SOURCE = SourceName("few")
+FEW = [EndpointKey("10.0.2.1", port) for port in range(1, 4)]
+
+
+class Bench:
+    """A bridge, its configuration, and two files of endpoints of one service."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.many, self.few = EndpointsFile(directory / "many.json"), EndpointsFile(directory / "few.json")
+        self.many.set("web", MANY)
+        self.few.set("web", FEW)
+        self.process = BridgeProcess(directory / "process", [])  # never started: what asks the admin server
+        self._configured = Configured(directory)
+        self._doors = {
+            "xds": {"listen": f"127.0.0.1:{free_port()}"},
+            "admin": {"listen": f"127.0.0.1:{self.process.admin_port}"},
+        }
+        self.bridge = Bridge(self.write(self.many.source("many"), self.few.source("few")), self._configured.read)
+
+    def write(self, *sources: Json, **more: object) -> Config:
+        return self._configured(*sources, **self._doors, **more)
+
+    async def reload(self, *sources: Json, accept_loss: bool = False, **more: object) -> ReloadOutcome:
+        await asyncio.to_thread(self.write, *sources, **more)
+        return await self.bridge.reload("anna", accept_loss=accept_loss)
+
+    @property
+    def pauses(self) -> Pauses:
+        return self.bridge._pauses
+
+    async def ready(self) -> bool:
+        """Whether Envoys are answered; the admin server may not be there yet."""
+        try:
+            return bool((await self.process.get("/readyz"))["ready"])
+        except aiohttp.ClientConnectionError:
+            return False
+
+    async def sources(self) -> dict[str, Json]:
+        listed = (await self.process.get("/api/v1/sources"))["sources"]
+        assert isinstance(listed, list)
+        return {each["name"]: each for each in listed}
+
+    async def ports(self) -> dict[str, list[int]]:
+        """The ports of the endpoints that are served of `web`, by their address."""
+        found = await self.process.get("/api/v1/services/web")
+        ports: dict[str, list[int]] = {}
+        assert isinstance(found["endpoints"], list)
+        for each in found["endpoints"]:
+            ports.setdefault(each["address"], []).append(each["port"])
+        return ports
+
+    async def until(self, **expected: int) -> None:
+        """Wait until so many endpoints are served of each file and nothing else."""
+        addresses = {"10.0.1.1": "many", "10.0.2.1": "few"}
+
+        async def matches() -> bool:
+            return {addresses[address]: len(ports) for address, ports in (await self.ports()).items()} == expected
+
+        await eventually(matches, what=f"{expected} endpoints are served")
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    bench, stop = await asyncio.to_thread(Bench, tmp_path), asyncio.Event()
+    task = asyncio.create_task(bench.bridge.run(stop))
+    await eventually(bench.ready)
+    await bench.until(many=20, few=3)
+    yield bench
+    stop.set()
+    await task
+
+
+async def test_a_large_source_goes_only_when_its_loss_is_accepted(bench: Bench) -> None:
+    refused = await bench.reload(bench.few.source("few"))
+    assert refused.losses[0] == 'source "many" would lose 0 of 1 clusters and 20 of 20 endpoints:'
+    await bench.until(many=20, few=3)
+
+    accepted = await bench.reload(bench.few.source("few"), accept_loss=True)
+
+    assert accepted.ok
+    await bench.until(few=3)
+    assert set(await bench.sources()) == {"few"}
+
+
+async def test_a_small_source_goes_without_a_question(bench: Bench) -> None:
+    assert (await bench.reload(bench.many.source("many"))).ok
+
+    await bench.until(many=20)
+
+
+async def test_a_source_whose_endpoints_others_report_too_goes_without_a_question(bench: Bench) -> None:
+    bench.few.set("web", MANY)
+    await bench.until(many=20)
+    await eventually(lambda: _endpoints(bench, "few", 20))
+
+    assert (await bench.reload(bench.few.source("few"))).ok
+
+    await eventually(lambda: _named(bench, {"few"}))
+    await bench.until(many=20)
+
+
+async def test_a_source_is_read_on_until_what_takes_its_place_has_been_read(bench: Bench) -> None:
+    later = EndpointsFile(bench.directory / "later.json")
+    later.path.unlink()
+    few = bench.few.source("few")
+
+    assert (await bench.reload(few, later.source("later"), accept_loss=True)).ok
+    sources = await bench.sources()
+    assert {name: each["leaving"] for name, each in sources.items()} == {"few": False, "later": False, "many": True}
+    bench.many.set("web", MANY[:15])
+    await bench.until(many=15, few=3)
+
+    later.set("web", MANY[:4])
+    await bench.until(many=4, few=3)
+    assert set(await bench.sources()) == {"few", "later"}
+
+
+async def test_a_source_whose_successor_stays_silent_goes_after_the_grace(bench: Bench) -> None:
+    few = bench.few.source("few")
+
+    assert (await bench.reload(few, file("silent", "/nowhere"), accept_loss=True, startup_grace="1ms")).ok
+
+    await bench.until(few=3)
+
+
+async def test_going_back_leaves_everything_as_it_was(bench: Bench) -> None:
+    before = (await bench.sources())["many"]["services"]
+    few, silent = bench.few.source("few"), file("silent", "/nowhere")
+    assert (await bench.reload(few, silent, accept_loss=True)).ok
+    assert (await bench.sources())["many"]["leaving"]
+
+    assert (await bench.reload(bench.many.source("many"), few)).ok
+
+    await eventually(lambda: _named(bench, {"many", "few"}))
+    many = (await bench.sources())["many"]
+    assert (many["leaving"], many["services"], many["restored"]) == (False, before, 0)
+    await bench.until(many=20, few=3)
+
+
+async def test_a_renamed_source_is_waited_for_without_end_and_the_renaming_is_no_loss(bench: Bench) -> None:
+    many, few = bench.many.source("many"), bench.few.source("few")
+    bench.many.path.unlink()
+
+    assert (await bench.reload(many | {"name": "renamed"}, few, startup_grace="1ms")).ok
+    await eventually(lambda: _fails(bench, "renamed"))
+    assert (await bench.sources())["many"]["leaving"]
+    await bench.until(many=20, few=3)
+
+    bench.many.write()
+    await eventually(lambda: _named(bench, {"renamed", "few"}))
+    await bench.until(many=20, few=3)
+
+
+async def test_a_source_that_lost_its_successor_is_counted_again(bench: Bench) -> None:
+    many, few = bench.many.source("many"), bench.few.source("few")
+    bench.many.path.unlink()
+    assert (await bench.reload(many | {"name": "renamed"}, few)).ok
+
+    outcome = await bench.reload(few)
+
+    assert outcome.losses[0] == 'source "many" would lose 0 of 1 clusters and 20 of 20 endpoints:'
+    await bench.until(many=20, few=3)
+
+
+async def test_a_paused_source_stays_as_it_is_and_is_resumed_with_what_it_is_by_then(bench: Bench) -> None:
+    many, later = bench.many.source("many"), EndpointsFile(bench.directory / "later.json")
+    later.path.unlink()
+    bench.pauses.pause(FEW_SOURCE, "anna")
+
+    assert (await bench.reload(many, later.source("few"))).ok
+    await eventually(lambda: _fails(bench, "few"))
+    bench.pauses.resume(FEW_SOURCE, "anna")
+    assert (await bench.sources())["few"]["restored"] == 3
+    bench.pauses.pause(FEW_SOURCE, "anna")
+    later.set("web", [EndpointKey("10.0.2.1", 9)])
+    await eventually(lambda: bench.pauses.reported(FEW_SOURCE) == 1)
+    await bench.until(many=20, few=3)
+
+    bench.pauses.resume(FEW_SOURCE, "anna")
+    await bench.until(many=20, few=1)
+
+
+async def test_sources_have_the_order_of_the_file(bench: Bench) -> None:
+    many = bench.many.source("many")
+
+    assert (await bench.reload(bench.few.source("few"), many | {"interval": "20ms"})).ok
+
+    assert list(await bench.sources()) == ["few", "many"]
+    await bench.until(many=20, few=3)
+    await eventually(lambda: _endpoints(bench, "many", 20))
+
+
+async def _endpoints(bench: Bench, source: str, count: int) -> bool:
+    endpoints = (await bench.sources())[source]["endpoints"]
+    assert isinstance(endpoints, dict)
+    return bool(endpoints["unknown"] + endpoints["healthy"] == count)
+
+
+async def _named(bench: Bench, names: set[str]) -> bool:
+    return set(await bench.sources()) == names
+
+
+async def _fails(bench: Bench, source: str) -> bool:
+    return bool((await bench.sources())[source]["failures"])

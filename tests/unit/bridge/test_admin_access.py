@@ -1,0 +1,32 @@
+import pytest
+
+from bridge.admin.access import refusal
+from bridge.config import AdminConfig
+
+
+@pytest.mark.parametrize(
+    ("listen", "expose", "path", "host", "peer", "reason"),
+    [
+        ("0.0.0.0:1", "probes", "/api/v1/status", "10.0.0.5", "10.0.0.9", "set admin.expose: all"),
+        ("0.0.0.0:1", "probes", "/nothing", "localhost", "10.0.0.9", "set admin.expose: all"),
+        ("0.0.0.0:1", "probes", "/api/v1/status", "localhost", "", "set admin.expose: all"),
+        ("0.0.0.0:1", "probes", "/metrics", "bridge.internal", "10.0.0.9", ""),
+        ("0.0.0.0:1", "all", "/api/v1/status", "bridge.internal", "10.0.0.9", ""),
+        ("0.0.0.0:1", "probes", "/api/v1/status", "10.0.0.5", "127.0.0.1", ""),
+        ("[::]:1", "probes", "/api/v1/status", "localhost", "::1", ""),
+        ("[::]:1", "probes", "/api/v1/status", "localhost", "::ffff:127.0.0.1", ""),
+        ("[::]:1", "probes", "/api/v1/status", "localhost", "::ffff:10.0.0.9", "set admin.expose: all"),
+        ("0.0.0.0:1", "probes", "/api/v1/status", "evil.example", "127.0.0.1", "is not this machine"),
+        ("127.0.0.1:1", "all", "/api/v1/status", "evil.example", "127.0.0.1", "is not this machine"),
+        ("127.0.0.1:1", "probes", "/metrics", "evil.example", "127.0.0.1", "is not this machine"),
+    ],
+)
+def test_who_asks_decides_what_is_answered(
+    listen: str, expose: str, path: str, host: str, peer: str, reason: str
+) -> None:
+    config = AdminConfig.model_validate({"listen": listen, "expose": expose})
+
+    refused = refusal(config, path, host, peer)
+
+    assert reason in refused
+    assert bool(refused) == bool(reason)
