@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from bridge.admin import access, document, event, source, summary, unix_socket
-from bridge.admin.change import Changes, Verbs
+from bridge.admin.change import Changes, Reload, Verbs
 from bridge.admin.view import View
 from bridge.config import AdminConfig
 from bridge.errors import ConfigError
@@ -32,9 +32,10 @@ class AdminServer:
         config: where, and to whom.
         view: all that there is to see.
         verbs: what can be changed, by those who reach the unix socket.
+        reload: has the configuration read again, for the same people.
     """
 
-    def __init__(self, config: AdminConfig, view: View, verbs: Verbs) -> None:
+    def __init__(self, config: AdminConfig, view: View, verbs: Verbs, reload: Reload) -> None:
         self._config = config
         self._view = view
         self._started = time.time()
@@ -42,7 +43,7 @@ class AdminServer:
         self._rendered_at = 0.0
         # Two threads, so that a scrape and a long list do not wait for each other.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
-        changes = Changes(verbs, self._executor, str(config.socket))
+        changes = Changes(verbs, reload, self._executor, str(config.socket))
         self._network = _runner([self._guard, _not_stored], [*self._reads(), *changes.closed()])
         self._local = _runner([_not_stored], [*self._reads(), *changes.routes()])
         self._bound: Path | None = None

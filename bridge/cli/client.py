@@ -12,7 +12,11 @@ from yarl import URL
 
 from bridge.errors import BridgeError
 
-TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
+CONNECTING = 5.0
+"""Seconds that a connection may take."""
+
+ANSWERING = 30.0
+"""Seconds that an answer may take that the bridge has at hand."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -30,6 +34,8 @@ class Way:
     """One way to a bridge: its socket, or the URL of its admin server."""
 
     place: Path | str
+    patience: float = ANSWERING
+    """Seconds that the whole may take."""
 
     def connector(self) -> aiohttp.BaseConnector:
         """What connects; on the event loop."""
@@ -69,9 +75,10 @@ async def change(way: Way, path: str, body: Mapping[str, object], model: type[Mo
 
 
 async def _ask(method: str, way: Way, url: URL, body: Mapping[str, object] | None, model: type[ModelT]) -> ModelT:
+    timeout = aiohttp.ClientTimeout(total=way.patience, connect=CONNECTING)
     try:
         async with (
-            aiohttp.ClientSession(connector=way.connector(), timeout=TIMEOUT) as session,
+            aiohttp.ClientSession(connector=way.connector(), timeout=timeout) as session,
             session.request(method, url, json=body) as response,
         ):
             status, text = response.status, await response.text()
@@ -93,10 +100,13 @@ def _parsed(way: Way, status: int, text: str, model: type[ModelT]) -> ModelT:
     try:
         if status == 200:
             return model.model_validate_json(text)
-        raise RefusedError(_Refusal.model_validate_json(text).error)
+        refusal = _Refusal.model_validate_json(text)
+        raise RefusedError("\n".join([refusal.error, *refusal.losses]))
     except ValidationError as error:
         raise RefusedError(f"{way.place} answers {status} as no bridge of this version does") from error
 
 
 class _Refusal(BaseModel):
     error: str
+    losses: tuple[str, ...] = ()
+    """What a reload would take, line by line, where that is why."""

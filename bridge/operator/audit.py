@@ -39,6 +39,9 @@ class Who:
     door: str
     """Where it came in: the path of the socket."""
 
+    def __str__(self) -> str:
+        return f"{self.user} (pid {self.pid}, {self.door})"
+
 
 class Audit(Protocol):
     """Is told of every change that was accepted, after it was made."""
@@ -72,7 +75,7 @@ class AuditLog:
         asked = {"by": who.user, "uid": who.uid, "gid": who.gid, "pid": who.pid, "door": who.door}
         log.info("operator.acted", extra={"action": action, "subject": subject, **asked, "detail": dict(detail)})
         length = f" for {detail['for']} s" if "for" in detail else ""
-        why = f"{action} {subject}{length}, asked for by {who.user} (pid {who.pid}, {who.door})"
+        why = f"{action} {subject}{length}, asked for by {who}"
         if action in _OF_SOURCES:
             self._remember(Event(time.time(), audit.Action.OPERATED, why, source=subject))
         else:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bridge.merge import Origin, Report
-from bridge.model import Entry, InstanceId, Scope, ServiceName, SetAside, SourceName
+from bridge.model import EndpointKey, Entry, InstanceId, Scope, ServiceName, SetAside, SourceName
 from bridge.registry.moves import Keeper, Moves
 from bridge.registry.part import NOTHING, Kept, Moment, Part
 from bridge.registry.scribe import Scribe
@@ -91,6 +91,12 @@ class Parts:
         for place in sorted(parts, key=lambda place: (self.sources[place[0]].rank, place[1])):
             for endpoint, since, standing in parts[place].endpoints():
                 yield Report(endpoint, Origin(*place, endpoint.instance, since, standing))
+
+    def at(self, key: EndpointKey) -> Iterator[ServiceName]:
+        """The services of which somebody reports an endpoint with this address and port, served or not."""
+        for service, parts in self._parts.items():
+            if any(endpoint.key == key for part in parts.values() for endpoint, _, _ in part.endpoints()):
+                yield service
 
     def set_aside(self, service: ServiceName) -> tuple[ReportedSetAside, ...]:
         """The entries of a service that cannot be served, with who reported them and why."""

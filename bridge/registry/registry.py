@@ -15,7 +15,7 @@ from bridge.audit import Event
 from bridge.diff import Diff
 from bridge.guard import UNGUARDED, GuardRules, Reason
 from bridge.merge import MergePolicy, Report, Service, merged
-from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
+from bridge.model import EndpointKey, Entry, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
 from bridge.registry.holding import Holding
 from bridge.registry.part import NOTHING, Kept, Moment, Part, identity
 from bridge.registry.parts import Clocks, Parts, ReportedSetAside
@@ -35,8 +35,8 @@ class RestoredPart:
     endpoints: tuple[Kept, ...]
 
 
-def _as_merged(service: Service) -> Service:
-    return service
+def _as_reported(_service: ServiceName, reports: Sequence[Report]) -> Sequence[Report]:
+    return reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Options:
     """Sources whose finding nothing is to be believed."""
     retention: float = 0.0
     """Seconds for which a service stays, empty, after its last report: static routes may still name its cluster."""
-    amend: Callable[[Service], Service] = _as_merged
-    """What becomes of a service after its reports were merged, such as an operator's drains; see `touch`."""
+    amend: Callable[[ServiceName, Sequence[Report]], Sequence[Report]] = _as_reported
+    """What becomes of the reports about a service before they are merged, such as an operator's drains; see `touch`."""
     record: Callable[[Event], None] = lambda _: None
     """Takes what happens to each endpoint."""
 
@@ -223,6 +223,15 @@ class Registry:
         self._parts.touched.update(dict.fromkeys(services))
         self._wake_up()
 
+    def at(self, key: EndpointKey) -> list[ServiceName]:
+        """The services of which some source reports an endpoint with this address and port."""
+        return list(self._parts.at(key))
+
+    def foreseen(self, service: ServiceName) -> Service:
+        """What the next `drain` makes of a service, if nothing more is said until then."""
+        now = self._parts.clocks.monotonic()
+        return merged(service, self._reports(service), self._policy(service), self._services.get(service), now)
+
     def names(self, place: Place) -> frozenset[ServiceName]:
         """The services of a scope of a source: what it last named, impossible names included, and what is kept."""
         return self._parts.services(place) | self._refusals.names(place)
@@ -365,7 +374,7 @@ class Registry:
         """What is served of a service now; None when its cluster is to go."""
         if name in self._parts:
             self._gone.pop(name, None)
-            return self._options.amend(self._merge(name, list(self._parts.reports(name)), old))
+            return self._merge(name, self._reports(name), old)
         if old is not None and name not in self._gone:
             self._gone[name] = self._parts.clocks.now()
             self._scribe.gone(name, self._options.retention)
@@ -378,6 +387,9 @@ class Registry:
     def _retained(self, name: ServiceName) -> bool:
         gone = self._gone.get(name)
         return gone is not None and self._parts.clocks.monotonic() - gone.monotonic < self._options.retention
+
+    def _reports(self, name: ServiceName) -> Sequence[Report]:
+        return self._options.amend(name, list(self._parts.reports(name)))
 
     def _merge(self, name: ServiceName, reports: Sequence[Report], old: Service | None) -> Service:
         before = old or Service(name, protocol=self._agreed.pop(name, None))

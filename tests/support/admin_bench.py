@@ -43,9 +43,8 @@ class Bench:
     def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
         config = AdminConfig.model_validate({"listen": listen, "expose": expose})
         seen = (self.knowledge, self.readiness, self.reading, self.streams, self.serving, self.metrics, self.operation)
-        return AdminServer(
-            config, View(lambda: LISTED, *seen, self.reloads, lambda: self.rules, self.trail), self.operation
-        )
+        view = View(lambda: LISTED, *seen, self.reloads, lambda: self.rules, self.trail)
+        return AdminServer(config, view, self.operation, self.operation.reload)
 
     async def request(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None

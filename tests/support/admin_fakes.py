@@ -20,7 +20,7 @@ from bridge.model import (
 from bridge.operator import Done, Drain, Pause, Who
 from bridge.outage import Failure
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
-from bridge.reload import ReloadReport
+from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
 from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
 
@@ -139,6 +139,7 @@ class FakeOperation:
     aged: frozenset[SourceName] = frozenset()
     asked: list[tuple[object, ...]] = field(default_factory=list)
     failure: Exception | None = None
+    outcome: ReloadOutcome = field(default_factory=lambda: ReloadOutcome(5.0, ok=True, by="anna", done="reloaded"))
 
     def paused(self, source: SourceName) -> Pause | None:
         return self.paused_sources.get(source)
@@ -169,6 +170,10 @@ class FakeOperation:
 
     def release(self, source: str, who: Who) -> Done:
         return self._asked("release", source, who)
+
+    async def reload(self, by: str, *, accept_loss: bool) -> ReloadOutcome:
+        self.asked.append(("reload", by, accept_loss))
+        return self.outcome
 
     def _asked(self, *what: object) -> Done:
         if self.failure:

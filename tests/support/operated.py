@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bridge.adapter import Sink
+from bridge.merge import MergePolicy, union
 from bridge.model import EndpointKey, Health, InstanceId, ServiceName, SourceName
 from bridge.operator import Action, Drain, Drains, Hand, Pauses, Who
 from bridge.restoration import Clock, Restoration
@@ -34,10 +35,10 @@ class RecordingAudit:
 class Operated:
     """One process: what is known, and what an operator does with it."""
 
-    def __init__(self, *, time: float = 1_000_000.0, max_age: float = 24 * 3600.0) -> None:
+    def __init__(self, *, time: float = 1_000_000.0, max_age: float = 24 * 3600.0, policy: MergePolicy = union) -> None:
         clock = Clock(lambda: self.world.time, lambda: self.world.time)
         self.drains = Drains(clock.wall, clock.monotonic)
-        self.world = World(replace(GUARDED, amend=self.drains.amend), time=time)
+        self.world = World(replace(GUARDED, amend=self.drains.amend), time=time, policy=policy)
         self.registry = self.world.registry
         self.caught_up: list[SourceName] = []
         self.pauses = Pauses(self.registry, clock.wall, self._caught_up)

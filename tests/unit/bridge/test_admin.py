@@ -75,7 +75,7 @@ async def test_status_sums_up(bench: Bench) -> None:
     bench.reading.failures = {LOCAL: (Failure("", "gone", 0.0, 1),)}
     bench.streams.connected = [stream(1, "a"), stream(2, "a"), stream(3, "b")]
     bench.serving.snapshot = snapshot = Snapshot().replace(CLUSTER.url, [Resource("web", b"body", "v1")])
-    bench.reloads.report = ReloadReport(5.0, ReloadOutcome(9.0, ok=False, error="no", losses=("web",)))
+    bench.reloads.report = ReloadReport(5.0, ReloadOutcome(9.0, ok=False, by="SIGHUP", error="no", losses=("web",)))
 
     document = await bench.get("/api/v1/status")
 
@@ -91,7 +91,10 @@ async def test_status_sums_up(bench: Bench) -> None:
         "streams": 3,
         "clients": 2,
         "versions": {"cluster": snapshot.version(CLUSTER.url), "endpoint": snapshot.version(ENDPOINT.url)},
-        "config": {"loaded": 5.0, "last_reload": {"at": 9.0, "ok": False, "error": "no", "losses": ["web"]}},
+        "config": {
+            "loaded": 5.0,
+            "last_reload": {"at": 9.0, "ok": False, "by": "SIGHUP", "done": "", "error": "no", "losses": ["web"]},
+        },
         "paused": [],
         "drains": [],
     }

@@ -41,7 +41,8 @@ def config(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "verb",
     [
-        *("run", "demo", "check", "schema", "bootstrap", "pause", "resume", "drain", "undrain", "services", "events"),
+        *("run", "demo", "check", "schema", "bootstrap", "pause", "resume", "drain", "undrain", "reload"),
+        *("services", "events"),
         *("guard", "guard list", "guard release"),
     ],
 )

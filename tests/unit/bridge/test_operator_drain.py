@@ -4,15 +4,17 @@ import json
 
 import pytest
 
+from bridge.merge import First, Weighted
+from bridge.merge.model import TAKING
 from bridge.model import Endpoint, EndpointKey, Health, InstanceId, ServiceName
 from bridge.operator import Action, NothingToDoError, UnknownError
 from bridge.operator.drain import parse_key
 from bridge.state.codec import Encoder, decode
-from support.guarded import API, SCOPE, WEB, endpoint
+from support.guarded import API, DC1, ECS, SCOPE, WEB, endpoint
 from support.operated import ANNA, Operated
 
 HOUR = 3600.0
-FIRST, SECOND = "10.0.0.1:80", "10.0.0.2:80"
+FIRST, SECOND, THIRD = "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"
 DRAINED = (Health.DRAINING, Health.HEALTHY)
 HEALTHY = (Health.HEALTHY, None)
 
@@ -22,6 +24,13 @@ def operated() -> Operated:
     operated = Operated()
     operated.read({WEB: [0, 1], API: [0]})
     return operated
+
+
+def shares(operated: Operated) -> dict[str, float]:
+    """The part of the requests that each endpoint gets that takes any."""
+    taking = [each for each in operated.registry.services()[WEB].endpoints if each.endpoint.health in TAKING]
+    whole = sum(each.weight or 1 for each in taking)
+    return {str(each.endpoint.key): (each.weight or 1) / whole for each in taking}
 
 
 def test_an_endpoint_is_drained_in_every_service(operated: Operated) -> None:
@@ -60,6 +69,39 @@ def test_what_its_source_drains_too_is_as_it_says(operated: Operated) -> None:
     operated.registry.drain()
 
     assert operated.healths()[SECOND] == (Health.DRAINING, None)
+
+
+def test_a_source_that_is_drained_gives_its_share_away_and_gets_it_back() -> None:
+    operated = Operated(policy=Weighted(((DC1, 90), (ECS, 10))))
+    operated.read({WEB: [0]})
+    operated.read({WEB: [1, 2]}, source=ECS)
+
+    operated.hand.drain(SECOND, HOUR, ANNA)
+    operated.registry.drain()
+    one_left = shares(operated)
+    operated.hand.drain(THIRD, HOUR, ANNA)
+    operated.registry.drain()
+    none_left = operated.registry.services()[WEB].ruling.heard
+    operated.hand.undrain(THIRD, ANNA)
+    operated.registry.drain()
+
+    assert one_left == shares(operated) == pytest.approx({FIRST: 0.9, THIRD: 0.1})
+    assert none_left == (DC1,)
+
+
+def test_a_source_that_is_drained_is_not_chosen_until_that_ends() -> None:
+    operated = Operated(policy=First(return_after=0))
+    operated.read({WEB: [0]})
+    operated.read({WEB: [1]}, source=ECS)
+
+    done = operated.hand.drain(FIRST, HOUR, ANNA)
+    operated.registry.drain()
+    meanwhile = operated.healths()
+    operated.later(HOUR)
+
+    assert not done.warnings
+    assert meanwhile == {SECOND: HEALTHY}
+    assert operated.healths() == {FIRST: HEALTHY}
 
 
 async def test_it_ends_by_itself_and_wakes_who_serves(operated: Operated) -> None:
