@@ -8,50 +8,20 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from bridge.adapter import Sink
-from bridge.audit import Event
 from bridge.diff import Diff
-from bridge.guard import UNGUARDED, GuardRules, Reason
+from bridge.guard import Reason
 from bridge.merge import MergePolicy, Report, Service, merged
 from bridge.model import EndpointKey, Entry, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
 from bridge.registry.holding import Holding
-from bridge.registry.part import NOTHING, Kept, Moment, Part, identity
+from bridge.registry.options import BELIEVING, Options, RestoredPart
+from bridge.registry.part import NOTHING, Moment, Part, identity
 from bridge.registry.parts import Clocks, Parts, ReportedSetAside
 from bridge.registry.refusals import Refusals, RefusedService
 from bridge.registry.scribe import Scribe
 from bridge.registry.sink import NOBODY, Place, Said, SourceSink
 from bridge.registry.source import Hold, Source, SourceStatistics
-
-
-@dataclass(frozen=True, slots=True)
-class RestoredPart:
-    """What an earlier process knew from one scope of one source about one service."""
-
-    source: SourceName
-    scope: Scope
-    service: ServiceName
-    endpoints: tuple[Kept, ...]
-
-
-def _as_reported(_service: ServiceName, reports: Sequence[Report]) -> Sequence[Report]:
-    return reports
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How careful the registry is with what vanishes, what is laid over all that it knows, and who is told."""
-
-    guard: GuardRules = UNGUARDED
-    allow_empty: frozenset[SourceName] = frozenset()
-    """Sources whose finding nothing is to be believed."""
-    retention: float = 0.0
-    """Seconds for which a service stays, empty, after its last report: static routes may still name its cluster."""
-    amend: Callable[[ServiceName, Sequence[Report]], Sequence[Report]] = _as_reported
-    """What becomes of the reports about a service before they are merged, such as an operator's drains; see `touch`."""
-    record: Callable[[Event], None] = lambda _: None
-    """Takes what happens to each endpoint."""
 
 
 class Registry:
@@ -62,7 +32,7 @@ class Registry:
         sources: Sequence[SourceName],
         policy: Callable[[ServiceName], MergePolicy],
         clock: Callable[[], float],
-        options: Options = Options(),
+        options: Options = BELIEVING,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start empty.
