@@ -18,6 +18,7 @@ from bridge.admin import AdminServer, ListedSource, View
 from bridge.audit import Trail
 from bridge.audit_file import AuditFile
 from bridge.config import Config, TlsConfig, XdsConfig, build_adapters, cluster_rules, merge_policies
+from bridge.event_log import EventLog
 from bridge.guard import GuardRules
 from bridge.log import set_level
 from bridge.metrics import Metrics
@@ -91,7 +92,7 @@ class Bridge:
         """
         self._config = config
         adapters = build_adapters(config.sources)
-        self._trail = Trail()
+        self._trail = _logged_trail()
         self._drains = Drains(time.time, time.monotonic)
         policies, options = merge_policies(config.services), _options(config, self._trail, self._drains)
         self._registry = Registry(list(adapters), policies, time.time, options)
@@ -190,7 +191,7 @@ class Bridge:
             return
         state = await self._keeper.open()
         try:
-            async with AuditFile(self._config.state_directory) as file:
+            async with AuditFile(self._config.state_directory, self._metrics.state.event_lost) as file:
                 leave = self._trail.follow(file.write)
                 if state is not None:
                     self._restoration.restore(state)
@@ -240,6 +241,8 @@ class Bridge:
             self._metrics,
             self._hand,
             self._reloader,
+            lambda: self._transition.config,
+            self._trail,
         )
 
     def _parts(self) -> Parts:
@@ -297,6 +300,12 @@ class Bridge:
 
     def _endpoints(self, source: SourceName) -> int:
         return self._registry.statistics(source).served
+
+
+def _logged_trail() -> Trail:
+    trail = Trail()
+    trail.follow(EventLog().tell)
+    return trail
 
 
 def _debounce(config: Config) -> Debounce:

@@ -13,7 +13,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from bridge.admin import access, document, source, unix_socket
+from bridge.admin import access, document, event, source, summary, unix_socket
 from bridge.admin.change import Changes, Reload, Verbs
 from bridge.admin.view import View
 from bridge.config import AdminConfig
@@ -102,6 +102,7 @@ class AdminServer:
             web.get("/api/v1/services/{name:.+}", self._service),
             web.get("/api/v1/envoys", self._envoys),
             web.get("/api/v1/guard", self._held),
+            web.get("/api/v1/events", self._events),
         ]
 
     @web.middleware
@@ -145,8 +146,8 @@ class AdminServer:
         return _answer(document.held(self._view))
 
     async def _services(self, _request: web.Request) -> web.Response:
-        services = tuple(self._view.knowledge.services().values())
-        return await self._worked_out(lambda: _json({"services": document.summaries(services)}))
+        known = summary.observe(self._view)
+        return await self._worked_out(lambda: _json(summary.document(known, time.monotonic())))
 
     async def _service(self, request: web.Request) -> web.Response:
         name = ServiceName(request.match_info["name"])
@@ -158,6 +159,24 @@ class AdminServer:
     async def _envoys(self, _request: web.Request) -> web.Response:
         streams = tuple(self._view.streams.streams())
         return await self._worked_out(lambda: _json(document.envoys(streams)))
+
+    async def _events(self, request: web.Request) -> web.Response:
+        remembered, parameters = self._view.trail.remembered(), list(request.query.items())
+        sources = {each.name for each in self._view.sources()}
+        services = set(self._view.knowledge.services())
+
+        def work() -> str:
+            query = event.parse(
+                parameters,
+                sources | {each.source for each in remembered.events if each.source},
+                services | {each.service for each in remembered.events if each.service},
+            )
+            return _json(event.document(remembered, query))
+
+        try:
+            return await self._worked_out(work)
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
 
     async def _worked_out(self, work: Callable[[], str]) -> web.Response:
         """An answer that takes time to make: in a thread, from values that do not change meanwhile."""

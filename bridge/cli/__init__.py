@@ -19,7 +19,7 @@ import typer
 
 from bridge import installation, log, plugins
 from bridge.cli import bootstrap as form
-from bridge.cli import hand
+from bridge.cli import events, hand, services
 from bridge.cli.convention import (
     DEFAULT_CONFIG,
     EXIT_CONFIG,
@@ -45,6 +45,8 @@ app = typer.Typer(
 for verb in (hand.pause, hand.resume, hand.drain, hand.undrain, hand.reload):
     app.command(epilog=f"Example: {hand.EXAMPLES[verb.__name__]}")(verb)
 app.add_typer(hand.guard, name="guard")
+app.command(epilog=f"Example: {services.EXAMPLE}")(services.services)
+app.command(epilog=f"Example: {events.EXAMPLE}")(events.events)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -123,7 +125,7 @@ def check(
         for each in readings:
             report.reading(console, each)
         report.polling(console, readings)
-        report.unmatched(console, settings.services, readings)
+        report.unmatched(console, settings, readings)
         # Before the runner is closed, as in `run`: that waits for threads, and Python for more; a call may hang.
         _leave(EXIT_FINDING if any(each.findings for each in readings) else 0)
 

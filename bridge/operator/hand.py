@@ -1,6 +1,6 @@
 """The operator's verbs: each looks whether what is asked can be done, does it, and tells the audit."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -11,14 +11,11 @@ from bridge.model import EndpointKey, Health, ServiceName, SourceName
 from bridge.operator.audit import Action, Audit, Who
 from bridge.operator.drain import Drain, Drains, Target, parse_key
 from bridge.operator.pause import Pause, Pauses
-from bridge.problem import nearest
+from bridge.problem import alike, nearest
 from bridge.registry import Registry
 
 _AVAILABLE = frozenset({Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED})
 _NAMED = 10
-
-_COMPARED = 200
-"""Names that a wrong one is compared with: each comparison takes 0.1 ms, and there may be thousands."""
 
 
 class UnknownError(BridgeError):
@@ -131,7 +128,9 @@ class Hand:
         names = {str(drain.target): drain for drain in self._drains.all()}
         found = names.get(target) or names.get(str(parse_key(target)))
         if found is None:
-            raise NothingToDoError(f"{target[:255]} is not drained by an operator{nearest(target, names)}")
+            raise NothingToDoError(
+                f"{target[:255]} is not drained by an operator{nearest(target, names, 'drained are')}"
+            )
         self._drains.stop(found.target)
         self._registry.touch(self._concerned(found.target))
         self._audit.record(Action.UNDRAIN, str(found.target), who, {"drained_by": found.by, "until": found.until})
@@ -163,6 +162,7 @@ class Hand:
     def expire(self) -> None:
         """End the drains that are over. Called about once a second."""
         for drain in self._drains.expire():
+            self._audit.expired(drain)
             self._registry.touch(self._concerned(drain.target))
 
     def paused(self, source: SourceName) -> Pause | None:
@@ -199,7 +199,7 @@ class Hand:
             return ServiceName(text)
         key = parse_key(text)
         if key is None:
-            hint = nearest(text, _alike(text, services))
+            hint = nearest(text, alike(text, services))
             raise UnknownError(f"there is no service {text[:255]!r}{hint} (an endpoint is written as IP:PORT)")
         if not self._concerned(key):
             keys = (each.endpoint.key for service in services.values() for each in service.endpoints)
@@ -222,7 +222,9 @@ class Hand:
         """What is to be said of services in which nothing is left that could take the requests."""
         for name in services:
             service = self._registry.foreseen(name)
-            if service.endpoints and not any(each.endpoint.health in _AVAILABLE for each in service.endpoints):
+            if not service.endpoints:
+                yield f"{name} has no endpoint now; those that come until then drain as well"
+            elif not any(each.endpoint.health in _AVAILABLE for each in service.endpoints):
                 yield _consequence(service)
 
 
@@ -235,15 +237,6 @@ def _consequence(service: Service) -> str:
         f"all of {service.name} drains, so Envoy sends requests on to it rather than refuse them "
         "(its panic; refused where healthy_panic_threshold is 0)"
     )
-
-
-def _alike(text: str, names: Iterable[str]) -> list[str]:
-    """The names that begin as a text does, or else have about its length."""
-
-    def unlike(name: str) -> tuple[bool, int]:
-        return name[:2] != text[:2], abs(len(name) - len(text))
-
-    return sorted(names, key=unlike)[:_COMPARED]
 
 
 def _pause_text(pause: Pause) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from bridge.adapter import Sink
 from bridge.merge import MergePolicy, union
 from bridge.model import EndpointKey, Health, InstanceId, ServiceName, SourceName
-from bridge.operator import Action, Drains, Hand, Pauses, Who
+from bridge.operator import Action, Drain, Drains, Hand, Pauses, Who
 from bridge.restoration import Clock, Restoration
 from support.guarded import DC1, GUARDED, SCOPE, WEB, World, entries
 
@@ -18,9 +18,14 @@ class RecordingAudit:
     """Remembers what it is told."""
 
     records: list[tuple[Action, str, str, Mapping[str, object]]] = field(default_factory=list)
+    over: list[str] = field(default_factory=list)
+    """The drains that ended by themselves."""
 
     def record(self, action: Action, subject: str, who: Who, detail: Mapping[str, object]) -> None:
         self.records.append((action, subject, who.user, detail))
+
+    def expired(self, drain: Drain) -> None:
+        self.over.append(str(drain.target))
 
     @property
     def actions(self) -> list[tuple[Action, str]]:

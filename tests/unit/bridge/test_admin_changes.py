@@ -13,6 +13,7 @@ import pytest
 
 from bridge.admin import AdminServer, View
 from bridge.admin.unix_socket import Peer, bind
+from bridge.audit import Trail
 from bridge.config import AdminConfig
 from bridge.errors import ConfigError
 from bridge.guard import Reason
@@ -31,6 +32,7 @@ from support.admin_fakes import (
     FakeReadiness,
     FakeReading,
     FakeReloads,
+    FakeRules,
     FakeServing,
     FakeStreams,
 )
@@ -66,7 +68,8 @@ async def opened(path: Path, group: str | None = None) -> AsyncIterator[Doors]:
     operation, knowledge = FakeOperation(), FakeKnowledge()
     config = AdminConfig.model_validate({"listen": "127.0.0.1:0", "socket": str(path), "socket_group": group})
     rest = (FakeReadiness(), FakeReading(), FakeStreams(), FakeServing(), FakeMetrics(), operation)
-    server = AdminServer(config, View(lambda: LISTED, knowledge, *rest, FakeReloads()), operation, operation.reload)
+    view = View(lambda: LISTED, knowledge, *rest, FakeReloads(), FakeRules, Trail())
+    server = AdminServer(config, view, operation, operation.reload)
     port = await server.start()
     try:
         yield Doors(path, port, operation, knowledge)

@@ -194,6 +194,30 @@ def test_an_ipv6_endpoint_is_named_in_brackets_however_it_is_spelled() -> None:
     assert operated.hand.drains() == ()
 
 
+def test_a_drain_of_a_service_without_endpoints_says_that_it_is_for_later(operated: Operated) -> None:
+    operated.sink().update(SCOPE, WEB, frozenset())
+    operated.registry.drain()
+
+    done = operated.hand.drain("web", HOUR, ANNA)
+
+    assert done.warnings == ("web has no endpoint now; those that come until then drain as well",)
+
+
+def test_the_end_of_a_drain_is_told_to_the_audit(operated: Operated) -> None:
+    operated.hand.drain("web", HOUR, ANNA)
+
+    operated.later(HOUR)
+
+    assert operated.audit.over == ["web"]
+
+
+def test_what_is_drained_is_named_to_whoever_ends_another_drain(operated: Operated) -> None:
+    operated.hand.drain(FIRST, HOUR, ANNA)
+
+    with pytest.raises(NothingToDoError, match=r"web is not drained by an operator; drained are 10\.0\.0\.1:80"):
+        operated.hand.undrain("web", ANNA)
+
+
 def test_who_is_left_with_nothing_healthy_is_told(operated: Operated) -> None:
     sick = Endpoint("10.0.0.2", 80, Health.UNHEALTHY, instance=InstanceId("i1"))
     operated.sink().update(SCOPE, WEB, frozenset({endpoint(0), sick}))
