@@ -14,11 +14,15 @@ from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption, du
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, fail, shown
 from bridge.errors import BridgeError
 
+RELOADING = 300.0
+"""Seconds that a reload may take, and another one before it; measured in tenths of a second."""
+
 EXAMPLES: Mapping[str, str] = {
     "pause": "xds-bridge pause dc1",
     "resume": "xds-bridge resume dc1",
     "drain": "xds-bridge drain 10.0.0.7:8080 --for 30m",
     "undrain": "xds-bridge undrain 10.0.0.7:8080",
+    "reload": "xds-bridge reload",
 }
 
 guard = typer.Typer(
@@ -91,6 +95,22 @@ def undrain(target: TargetArgument, socket: SocketOption = None, config: ConfigO
     _change("api/v1/undrain", {"target": target}, socket, config)
 
 
+def reload(
+    *,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Go by it although it takes more than guard.max_loss.")
+    ] = False,
+    socket: SocketOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Have the bridge read again the configuration file that it was started with, and go by it.
+
+    Returns when it is in use. Exits with 3 when it is not: it is wrong, needs a restart, or would take too much of a
+    source or of a view, which is then listed. --config tells where the bridge's socket is, and not what to read.
+    """
+    _change("api/v1/reload", {"accept_loss": accept_loss}, socket, config, RELOADING)
+
+
 @guard.command("list", epilog="Example: xds-bridge guard list -o json")
 def held(
     *,
@@ -112,12 +132,14 @@ def release(source: SourceArgument, socket: SocketOption = None, config: ConfigO
     _change("api/v1/guard/release", {"source": source}, socket, config)
 
 
-def _change(path: str, body: Mapping[str, object], socket: Path | None, config: Path) -> None:
+def _change(
+    path: str, body: Mapping[str, object], socket: Path | None, config: Path, patience: float | None = None
+) -> None:
     from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
     place = reading.place(socket, reading.settings(socket, config))
     try:
-        done = asyncio.run(client.change(client.Way(place), path, body, _Done))
+        done = asyncio.run(client.change(client.Way(place, patience or client.ANSWERING), path, body, _Done))
     except client.UnreachableError as error:
         fail(f"{error}; a running bridge listens there when admin.socket says so (--socket names another path)")
     except BridgeError as error:

@@ -68,7 +68,7 @@ async def test_everything_that_a_person_should_look_at_is_a_finding(bench: Bench
     bench.operation.paused_sources = {DC1: Pause(DC1, T, "anna")}
     bench.operation.aged = frozenset({LOCAL})
     bench.knowledge.held = (Hold(DC1, Reason.LOSS, "", T, 7, (ServiceName("web"),)),)
-    bench.reloads.report = ReloadReport(T, ReloadOutcome(T, ok=False, error="bridge.yaml:1:1: wrong"))
+    bench.reloads.report = ReloadReport(T, ReloadOutcome(T, ok=False, by="anna", error="bridge.yaml:1:1: wrong"))
     difference = Difference("default", ("api", "web"), here=22, there=3)
     bench.replicas.peers = (
         PeerStatus(PEER, PeerState.DIFFERS, T, difference=difference),
