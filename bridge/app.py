@@ -24,6 +24,7 @@ from bridge.log import set_level
 from bridge.metrics import Metrics
 from bridge.model import SourceName
 from bridge.operator import AuditLog, Drains, Hand, Pauses
+from bridge.peers import Peers
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
@@ -115,8 +116,7 @@ class Bridge:
         self._supervisor = Supervisor(observers, self._scheduler.ticks, self._endpoints)
         self._sources = self._new_sources(adapters)
         self._keeper = self._new_keeper(config.state_directory)
-        builder = ResourceBuilder(config.cluster_defaults, cluster_rules(config.services))
-        self._views = ClientViews(builder, config.views, required=config.views_required)
+        self._views = ClientViews(_builder(config), config.views, required=config.views_required)
         self._reconciler = Reconciler(self._registry, self._views, _debounce(config), self._metrics)
         self._memory = memory.Reclaimer(memory.find_trim())
         observer = Observers(self._metrics.streams, StreamLog(), self._memory)
@@ -126,6 +126,7 @@ class Bridge:
         self._rest = self._new_rest(config.xds, observer)
         self._transition = Transition(config, self._parts(), self._terms())
         self._reloader = Reloader(reread, self._transition, self._metrics.reload)
+        self._peers = Peers(config.admin, self._views, self._scheduler.ticks, Clock(time.time, time.monotonic))
         self._admin = AdminServer(config.admin, self._view(), self._hand, self.reload)
 
     async def reload(self, by: str, *, accept_loss: bool) -> ReloadOutcome:
@@ -173,6 +174,8 @@ class Bridge:
         yield "memory", self._memory.run()
         yield "sources", self._sources.run()
         yield "reload", self._reloader.run()
+        if self._config.admin.peers:
+            yield "peers", self._peers.run()
 
     def _new_sources(self, adapters: Mapping[SourceName, Adapter]) -> Sources:
         sources = Sources(self._supervisor, self._pauses.sink)
@@ -241,6 +244,7 @@ class Bridge:
             self._metrics,
             self._hand,
             self._reloader,
+            self._peers,
             lambda: self._transition.config,
             self._trail,
         )
@@ -306,6 +310,10 @@ def _logged_trail() -> Trail:
     trail = Trail()
     trail.follow(EventLog().tell)
     return trail
+
+
+def _builder(config: Config) -> ResourceBuilder:
+    return ResourceBuilder(config.cluster_defaults, cluster_rules(config.services))
 
 
 def _debounce(config: Config) -> Debounce:

@@ -3,6 +3,7 @@
 import ipaddress
 
 from bridge.config import AdminConfig, Expose
+from bridge.peers import VERSIONS
 
 PROBES = frozenset({"/metrics", "/livez", "/readyz"})
 """What other machines are answered in any case."""
@@ -17,15 +18,23 @@ def refusal(config: AdminConfig, path: str, host: str, peer: str) -> str:
         host: the Host header.
         peer: the address that the request comes from; empty when it is not known.
     """
-    if not config.listen.loopback and (config.expose is Expose.ALL or path in PROBES):
+    # What replicas compare is hashes, without a name or an address in it.
+    free = path in PROBES or (bool(config.peers) and _compared(path))
+    if not config.listen.loopback and (config.expose is Expose.ALL or free):
         return ""
     if not _is_loopback(peer):
+        if _compared(path):
+            return "this replica is compared with no other one; set admin.peers here too"
         return f"only {', '.join(sorted(PROBES))} answer other machines; set admin.expose: all to change that"
     if not _is_this_machine(host):
         # A page of any web site may name this server by a host of its own whose address it changes ("DNS rebinding");
         # the browser then lets the page read the answer.
         return f"host {host[:100]!r} is not this machine; use an IP or localhost"
     return ""
+
+
+def _compared(path: str) -> bool:
+    return path == VERSIONS or path.startswith(f"{VERSIONS}/")
 
 
 def _is_loopback(peer: str) -> bool:

@@ -12,9 +12,10 @@ from bridge.admin.view import View
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.operator import Drain, Pause
 from bridge.outage import Failure
+from bridge.peers import PeerStatus, Versions, fingerprints, type_versions, versions
 from bridge.registry import Hold, ReportedSetAside
 from bridge.reload import ReloadReport
-from xds import CLUSTER, ENDPOINT, Snapshot, StreamStatus
+from xds import Snapshot, StreamStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,25 @@ class StatusDocument:
     """When the configuration in use was read, and what came of the last attempt to have another."""
     paused: tuple[PauseDocument, ...]
     drains: tuple[DrainDocument, ...]
+    peers: tuple[PeerStatus, ...]
+    """The other replicas of `admin.peers`, in its order, and what they serve otherwise than this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionsDocument:
+    """`/api/v1/versions`: what replicas compare. Hashes alone: other machines may read it where there are peers."""
+
+    instance: str
+    """Of the process: another one after a restart."""
+    views: Versions
+    """Of each view in use, by type; empty before Envoys are answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class FingerprintsDocument:
+    """`/api/v1/versions/VIEW`: a hash for each service in it, sorted; who serves the same service has the same hash."""
+
+    services: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +183,7 @@ class State:
     config: ReloadReport
     pauses: tuple[Pause, ...]
     drains: tuple[Drain, ...]
+    peers: tuple[PeerStatus, ...]
 
 
 def observe(view: View) -> State:
@@ -178,6 +199,7 @@ def observe(view: View) -> State:
         config=view.reloads.report,
         pauses=tuple(view.operation.pauses()),
         drains=tuple(view.operation.drains()),
+        peers=tuple(view.replicas.statuses()),
     )
 
 
@@ -194,10 +216,11 @@ def status(state: State, version: str, started: float) -> StatusDocument:
         endpoints=by_health(served.endpoint for service in state.services for served in service.endpoints),
         streams=len(state.streams),
         clients=len({each.node.id if each.node and each.node.id else each.peer for each in state.streams}),
-        versions=_versions(state.snapshot),
+        versions=type_versions(state.snapshot) if state.snapshot else {},
         config=state.config,
         paused=tuple(PauseDocument(each.source, each.since, each.by) for each in state.pauses),
         drains=tuple(DrainDocument(str(each.target), each.until, each.by) for each in state.drains),
+        peers=state.peers,
     )
 
 
@@ -217,6 +240,16 @@ def service(found: Service, set_aside: Iterable[ReportedSetAside], now: float) -
         endpoints=tuple(_endpoint(served) for served in found.endpoints),
         set_aside=tuple(_set_aside(each) for each in set_aside),
     )
+
+
+def compared(view: View) -> VersionsDocument:
+    """What other replicas compare with theirs."""
+    return VersionsDocument(view.replicas.instance, versions(view.serving.snapshots()))
+
+
+def marks(snapshot: Snapshot) -> FingerprintsDocument:
+    """What they find the difference by; work for a thread."""
+    return FingerprintsDocument(tuple(sorted(fingerprints(snapshot).values())))
 
 
 def envoys(streams: Sequence[StreamStatus]) -> EnvoysDocument:
@@ -254,9 +287,3 @@ def _endpoint(served: ServedEndpoint) -> EndpointDocument:
 def _set_aside(reported: ReportedSetAside) -> SetAsideDocument:
     entry = reported.entry
     return SetAsideDocument(reported.source, reported.scope, entry.instance, entry.reported, entry.reason)
-
-
-def _versions(snapshot: Snapshot | None) -> Mapping[str, str]:
-    if snapshot is None:
-        return {}
-    return {"cluster": snapshot.version(CLUSTER.url), "endpoint": snapshot.version(ENDPOINT.url)}

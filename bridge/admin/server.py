@@ -20,6 +20,8 @@ from bridge.config import AdminConfig
 from bridge.errors import ConfigError
 from bridge.metrics import CONTENT_TYPE
 from bridge.model import ServiceName
+from bridge.peers import VERSIONS
+from xds import Snapshot
 
 FRESH = 1.0
 """Seconds for which rendered metrics are given out again: several scrapers cost as much as one."""
@@ -41,6 +43,8 @@ class AdminServer:
         self._started = time.time()
         self._rendered: asyncio.Future[bytes] | None = None
         self._rendered_at = 0.0
+        self._marks: dict[str, tuple[Snapshot, asyncio.Future[str]]] = {}
+        """By view, what was worked out for its peers; once for a snapshot, because other machines may ask for it."""
         # Two threads, so that a scrape and a long list do not wait for each other.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
         changes = Changes(verbs, reload, self._executor, str(config.socket))
@@ -102,6 +106,8 @@ class AdminServer:
             web.get("/api/v1/services/{name:.+}", self._service),
             web.get("/api/v1/envoys", self._envoys),
             web.get("/api/v1/guard", self._held),
+            web.get(VERSIONS, self._versions),
+            web.get(f"{VERSIONS}/{{view}}", self._fingerprints),
             web.get("/api/v1/events", self._events),
         ]
 
@@ -159,6 +165,20 @@ class AdminServer:
     async def _envoys(self, _request: web.Request) -> web.Response:
         streams = tuple(self._view.streams.streams())
         return await self._worked_out(lambda: _json(document.envoys(streams)))
+
+    async def _versions(self, _request: web.Request) -> web.Response:
+        return _answer(document.compared(self._view))
+
+    async def _fingerprints(self, request: web.Request) -> web.Response:
+        view, snapshots = request.match_info["view"], self._view.serving.snapshots()
+        snapshot = snapshots.get(view)
+        if snapshot is None:
+            raise web.HTTPNotFound(text="no such view is in use")
+        if view not in self._marks or self._marks[view][0] is not snapshot:
+            work = asyncio.get_running_loop().run_in_executor(self._executor, lambda: _json(document.marks(snapshot)))
+            self._marks = {name: each for name, each in self._marks.items() if name in snapshots}
+            self._marks[view] = snapshot, work
+        return web.json_response(text=await asyncio.shield(self._marks[view][1]))
 
     async def _events(self, request: web.Request) -> web.Response:
         remembered, parameters = self._view.trail.remembered(), list(request.query.items())

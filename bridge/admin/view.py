@@ -10,6 +10,7 @@ from bridge.merge import Service
 from bridge.metrics import Sample
 from bridge.model import ServiceName, SourceName
 from bridge.operator import Drain, Pause
+from bridge.peers import PeerStatus
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
@@ -76,6 +77,9 @@ class Serving(Protocol):
     def snapshot(self) -> Snapshot | None:
         """All resources, as an Envoy sees them for which there is no rule; None before Envoys are answered."""
 
+    def snapshots(self) -> Mapping[str, Snapshot]:
+        """What each view in use shows, by its name; nothing before Envoys are answered."""
+
 
 class Exposition(Protocol):
     """The metrics (`Metrics`)."""
@@ -122,6 +126,17 @@ class Reloads(Protocol):
         """When it was read, and what came of the last attempt to have another."""
 
 
+class Replicas(Protocol):
+    """The other replicas (`Peers`)."""
+
+    @property
+    def instance(self) -> str:
+        """Of this process, by which it knows itself."""
+
+    def statuses(self) -> Sequence[PeerStatus]:
+        """How each compares with this one."""
+
+
 class Rules(Protocol):
     """What the configuration says of services by their names (`Config`)."""
 
@@ -155,6 +170,7 @@ class View:
     metrics: Exposition
     operation: Operation
     reloads: Reloads
+    replicas: Replicas
     rules: Callable[[], Rules]
     """Those in use: they can change."""
     trail: Remembering
@@ -172,4 +188,5 @@ class View:
             sources={source.name: self.reading.status(source.name) for source in sources},
             paused=frozenset(pause.source for pause in self.operation.pauses()),
             drains=len(self.operation.drains()),
+            peers=self.replicas.statuses(),
         )

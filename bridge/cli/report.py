@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
@@ -11,7 +12,7 @@ from rich.text import Text
 from bridge import config as configured
 from bridge.cli import rate
 from bridge.cli.live import Reading
-from bridge.config import Config, ViewMatch, XdsConfig, merge_notes
+from bridge.config import Address, Config, ViewMatch, XdsConfig, merge_notes
 from bridge.log import printable
 from bridge.model import Health
 
@@ -149,6 +150,9 @@ def _notes(config: Config) -> Iterator[str]:
                 f"views[{index}] goes by what an Envoy says of itself, which keeps order and no secrets; "
                 "a boundary needs `san` in its match"
             )
+    hosts = [Address(urlsplit(url).hostname or "", 0) for url in config.admin.peers]
+    if config.admin.listen.loopback and not all(host.loopback for host in hosts):
+        yield "admin.listen is for this machine alone, so the replicas of admin.peers cannot ask this one"
     guarded = any(rule.selective and rule.match.san is not None for rule in config.views)
     if guarded and not config.views_required and config.views[-1].match != ViewMatch():
         yield "an Envoy that no view matches sees every service; `views_required: true` refuses it"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Never, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -43,6 +44,19 @@ def _state_directory(value: Path) -> Path:
     return value
 
 
+def _peer(value: str) -> str:
+    """The URL of a peer as it is shown: without a path, and without a slash at its end."""
+    require_printable(value)
+    parts = urlsplit(value)
+    try:
+        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(f"{value!r} is no admin server; write it as http://10.0.0.6:19000, without path and user")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def _socket(value: Path) -> Path:
     if not value.is_absolute():
         example = "/run/xds-bridge/admin.sock"
@@ -68,6 +82,18 @@ class AdminConfig(Section):
     """Path of a unix socket for operators: mode 0660. What is changed in a running bridge is changed through it."""
     socket_group: Annotated[str, Field(min_length=1)] | None = None
     """The group that may use the socket, by name or number; that of the bridge when left out."""
+
+    peers: tuple[Annotated[str, AfterValidator(_peer)], ...] = ()
+    """The admin servers of the other replicas, as URLs. What they serve is compared with what this one serves."""
+
+    peer_patience: Duration = 60.0
+    """How long a peer may serve something else before that is told: sources that are polled reach replicas apart."""
+
+    @model_validator(mode="after")
+    def _peers_differ(self) -> Self:
+        if twice := sorted({url for url in self.peers if self.peers.count(url) > 1}):
+            raise ValueError(f"peers: {', '.join(twice)} is there twice")
+        return self
 
     @model_validator(mode="after")
     def _group_of_something(self) -> Self:

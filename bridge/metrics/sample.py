@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from bridge.guard import Reason as GuardReason
 from bridge.merge import Policy, Service
 from bridge.model import Health, SourceName
+from bridge.peers import PeerState, PeerStatus
 from bridge.poll import Poll
 from bridge.registry import Hold, SourceStatistics
 from bridge.supervisor import SourceStatus
@@ -35,6 +36,8 @@ class Sample:
     """Sources that an operator has paused."""
     drains: int = 0
     """Services and endpoints that an operator drains."""
+    peers: Sequence[PeerStatus] = ()
+    """The other replicas."""
 
 
 class SampledCollector(Collector):
@@ -52,6 +55,7 @@ class SampledCollector(Collector):
         yield from _guard_families(sample)
         yield from _reading_families(sample.sources)
         yield from _operator_families(sample)
+        yield from _peer_families(sample.peers)
         yield from _stream_families(sample.streams)
         yield from _load_families(sample.load)
 
@@ -162,6 +166,23 @@ def _operator_families(sample: Sample) -> Iterator[Metric]:
     )
     yield GaugeMetricFamily(
         "xds_bridge_operator_drains", "Services and endpoints that an operator drains.", value=sample.drains
+    )
+
+
+def _peer_families(peers: Sequence[PeerStatus]) -> Iterator[Metric]:
+    others = [peer for peer in peers if peer.state is not PeerState.ITSELF]
+    unheard = (PeerState.UNKNOWN, PeerState.UNREACHABLE)
+    yield _family(
+        "peer_up",
+        "1 when another replica answered the last time that it was asked what it serves.",
+        ["peer"],
+        {(peer.url,): float(peer.state not in unheard) for peer in others},
+    )
+    yield _family(
+        "peer_differs",
+        "1 while another replica serves something else, for longer than admin.peer_patience.",
+        ["peer"],
+        {(peer.url,): float(peer.state is PeerState.DIFFERS) for peer in others},
     )
 
 

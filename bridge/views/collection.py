@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -123,6 +123,11 @@ class ClientViews:
     def snapshot(self) -> Snapshot | None:
         """What the default view shows; None before the first publication."""
         return self._default.snapshot
+
+    def snapshots(self) -> Mapping[str, Snapshot]:
+        """What each view in use shows, by its name, the default view first; nothing before the first publication."""
+        caches = [self._default, *self._caches.values()]
+        return {cache.name: cache.snapshot for cache in caches if cache.snapshot is not None}
 
     def view(self, client: Client) -> SnapshotCache:
         """What a client sees; a view that was not in use is filled soon.

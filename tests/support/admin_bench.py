@@ -18,6 +18,7 @@ from support.admin_fakes import (
     FakeReadiness,
     FakeReading,
     FakeReloads,
+    FakeReplicas,
     FakeRules,
     FakeServing,
     FakeStreams,
@@ -36,6 +37,7 @@ class Bench:
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     operation: FakeOperation = field(default_factory=FakeOperation)
     reloads: FakeReloads = field(default_factory=FakeReloads)
+    replicas: FakeReplicas = field(default_factory=FakeReplicas)
     rules: FakeRules = field(default_factory=FakeRules)
     trail: Trail = field(default_factory=Trail)
     url: str = ""
@@ -43,7 +45,7 @@ class Bench:
     def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
         config = AdminConfig.model_validate({"listen": listen, "expose": expose})
         seen = (self.knowledge, self.readiness, self.reading, self.streams, self.serving, self.metrics, self.operation)
-        view = View(lambda: LISTED, *seen, self.reloads, lambda: self.rules, self.trail)
+        view = View(lambda: LISTED, *seen, self.reloads, self.replicas, lambda: self.rules, self.trail)
         return AdminServer(config, view, self.operation, self.operation.reload)
 
     async def request(

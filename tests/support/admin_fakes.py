@@ -19,6 +19,7 @@ from bridge.model import (
 )
 from bridge.operator import Done, Drain, Pause, Who
 from bridge.outage import Failure
+from bridge.peers import PeerStatus
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
@@ -117,6 +118,18 @@ class FakeStreams:
 @dataclass
 class FakeServing:
     snapshot: Snapshot | None = None
+
+    def snapshots(self) -> Mapping[str, Snapshot]:
+        return {"default": self.snapshot} if self.snapshot else {}
+
+
+@dataclass
+class FakeReplicas:
+    instance: str = "5e1f"
+    peers: tuple[PeerStatus, ...] = ()
+
+    def statuses(self) -> Sequence[PeerStatus]:
+        return self.peers
 
 
 @dataclass

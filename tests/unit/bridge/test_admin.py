@@ -97,6 +97,7 @@ async def test_status_sums_up(bench: Bench) -> None:
         },
         "paused": [],
         "drains": [],
+        "peers": [],
     }
 
 

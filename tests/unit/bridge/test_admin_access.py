@@ -30,3 +30,28 @@ def test_who_asks_decides_what_is_answered(
 
     assert reason in refused
     assert bool(refused) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("peers", "path", "answered"),
+    [
+        (["http://10.0.0.6:1"], "/api/v1/versions", True),
+        (["http://10.0.0.6:1"], "/api/v1/versions/views[0]", True),
+        (["http://10.0.0.6:1"], "/api/v1/versionsx", False),
+        (["http://10.0.0.6:1"], "/api/v1/status", False),
+        ([], "/api/v1/versions", False),
+        ([], "/api/v1/versions/default", False),
+    ],
+)
+def test_where_there_are_peers_other_machines_may_compare(peers: list[str], path: str, *, answered: bool) -> None:
+    config = AdminConfig.model_validate({"listen": "0.0.0.0:1", "peers": peers})
+
+    refused = refusal(config, path, "10.0.0.5", "10.0.0.6")
+
+    assert answered == (not refused)
+
+
+def test_where_there_are_none_the_refusal_of_versions_says_what_to_do() -> None:
+    config = AdminConfig.model_validate({"listen": "0.0.0.0:1"})
+
+    assert "set admin.peers" in refusal(config, "/api/v1/versions", "10.0.0.5", "10.0.0.6")

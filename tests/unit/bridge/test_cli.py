@@ -42,7 +42,7 @@ def config(tmp_path: Path) -> Path:
     "verb",
     [
         *("run", "demo", "check", "schema", "bootstrap", "pause", "resume", "drain", "undrain", "reload"),
-        *("services", "events"),
+        *("services", "events", "status"),
         *("guard", "guard list", "guard release"),
     ],
 )
@@ -114,6 +114,28 @@ VIEWS = """views:
   - {match: {san: "spiffe://*"}, services: [web, db], locality_failover: true}
   - {match: {cluster: all}}
 """
+
+
+@pytest.mark.parametrize(
+    ("listen", "peers", "noted"),
+    [
+        ("127.0.0.1:19000", ["http://10.0.0.6:19000", "http://127.0.0.1:19000"], True),
+        ("0.0.0.0:19000", ["http://10.0.0.6:19000"], False),
+        ("127.0.0.1:19000", ["http://127.0.0.1:19001", "http://localhost:19002"], False),
+    ],
+)
+def test_peers_that_cannot_ask_back_are_noted(
+    command: Command, config: Path, listen: str, peers: list[str], *, noted: bool
+) -> None:
+    text = f"admin: {json.dumps({'listen': listen, 'peers': peers})}\n"
+    config.write_text(config.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+    outcome = command("check", "--config", str(config))
+
+    assert outcome.status == 0
+    assert ("note: admin.listen is for this machine alone" in outcome.output) == noted
+
+
 NO_BOUNDARY = "note: views[0] goes by what an Envoy says of itself"
 NOT_REQUIRED = "note: an Envoy that no view matches sees every service"
 

@@ -60,3 +60,33 @@ def test_what_is_wrong_with_it_is_said(path: Path, text: str, problem: str) -> N
         load_admin(path, {})
 
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("peers", "problem"),
+    [
+        ("10.0.0.6:19000", "'10.0.0.6:19000' is no admin server; write it as http://10.0.0.6:19000"),
+        ("'http://10.0.0.6:19000/api'", "without path and user"),
+        ("'http://anna:secret@10.0.0.6:19000'", "is no admin server"),
+        ("'http://10.0.0.6:99999'", "is no admin server"),
+        ("'ftp://10.0.0.6:19000'", "is no admin server"),
+        ("'http://10.0.0.6:19000?x=1'", "is no admin server"),
+        ("'http://:19000'", "is no admin server"),
+        ("'http://a:1', 'http://a:1/'", "peers: http://a:1 is there twice"),
+    ],
+)
+def test_a_peer_is_the_url_of_an_admin_server(path: Path, peers: str, problem: str) -> None:
+    path.write_text(f"admin: {{peers: [{peers}]}}\n")
+
+    with pytest.raises(ConfigError) as caught:
+        load_admin(path, {})
+
+    assert problem in str(caught.value)
+
+
+def test_peers_have_no_slash_at_their_end_and_a_minute() -> None:
+    admin = AdminConfig.model_validate({"peers": ["http://10.0.0.6:19000/", "https://[fd00::6]:19000"]})
+
+    assert admin.peers == ("http://10.0.0.6:19000", "https://[fd00::6]:19000")
+    assert admin.peer_patience == 60
+    assert AdminConfig().peers == ()

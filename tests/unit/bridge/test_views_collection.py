@@ -96,6 +96,18 @@ async def test_a_rule_selects_services(start: Start) -> None:
     assert views.view(client("other")).name == "default"
 
 
+async def test_what_is_shown_is_told_by_view_the_default_first(start: Start) -> None:
+    views = collected(EDGE)
+    start(views)
+    edge = views.view(client("edge"))
+    assert views.snapshots() == {}
+
+    await publish(views, appeared(service("web"), service("db")))
+    await eventually(lambda: edge.snapshot is not None)
+
+    assert list(views.snapshots().items()) == [("default", views.snapshot), ("views[0]", edge.snapshot)]
+
+
 async def test_nothing_is_shown_in_any_view_before_the_first_publication(start: Start) -> None:
     views, told = collected(EDGE), list[int]()
     views.watch(told.append)

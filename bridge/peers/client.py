@@ -1,0 +1,100 @@
+"""How a peer is asked: HTTP, of its admin server. A failure of any kind is one error, for people to read."""
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+from pydantic import BaseModel, ValidationError
+from yarl import URL
+
+from bridge.errors import BridgeError
+
+VERSIONS = "/api/v1/versions"
+"""The path at which a replica answers its peers; below it, each view by its name."""
+
+TIMEOUT = aiohttp.ClientTimeout(total=5.0)
+LARGEST = 16 << 20
+"""Bytes of an answer: some 800,000 services."""
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class PeerError(BridgeError):
+    """A peer cannot be asked now; the message says why."""
+
+
+class Told(BaseModel):
+    """What a replica says of itself."""
+
+    instance: str
+    """Of the process: no two have the same."""
+    views: Mapping[str, Mapping[str, str]]
+    """The versions of each view; empty while it does not answer Envoys."""
+
+
+class _Fingerprints(BaseModel):
+    services: frozenset[str]
+
+
+class _Refusal(BaseModel):
+    error: str
+
+
+class PeerClient:
+    """Asks peers; an async context, which holds the connections."""
+
+    async def __aenter__(self) -> Self:
+        """Be ready to connect."""
+        self._session = aiohttp.ClientSession(timeout=TIMEOUT)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def versions(self, peer: str) -> Told:
+        """What a peer serves. Raises PeerError."""
+        return await self._ask(f"{peer}{VERSIONS}", Told)
+
+    async def fingerprints(self, peer: str, view: str) -> frozenset[str]:
+        """Those of the services that a peer serves in a view. Raises PeerError."""
+        return (await self._ask(f"{peer}{VERSIONS}/{quote(view, safe='')}", _Fingerprints)).services
+
+    async def _ask(self, url: str, model: type[ModelT]) -> ModelT:
+        try:
+            async with self._session.get(URL(url, encoded=True), allow_redirects=False) as response:
+                status, body = response.status, await _body(response)
+        except aiohttp.ClientConnectorError as error:
+            raise PeerError(f"cannot connect ({_reason(error.os_error)})") from error
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise PeerError(f"no answer ({str(error) or type(error).__name__})") from error
+        return _parsed(status, body, model)
+
+
+def _reason(error: OSError) -> str:
+    """Why a connection failed; asyncio words it with the address, and a resolver's numbers are its own."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(1 << 16):
+        body += chunk
+        if len(body) > LARGEST:
+            raise PeerError(f"an answer of more than {LARGEST} bytes")
+    return bytes(body)
+
+
+def _parsed(status: int, body: bytes, model: type[ModelT]) -> ModelT:
+    try:
+        if status == 200:
+            return model.model_validate_json(body)
+        reason = _Refusal.model_validate_json(body).error
+    except ValidationError as error:
+        raise PeerError(f"answers {status} as no replica of this version does") from error
+    raise PeerError(f"answers {status}: {reason[:300]}")

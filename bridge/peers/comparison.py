@@ -1,0 +1,109 @@
+"""Whether two replicas serve the same, and what differs for longer than a moment: pure functions of what both serve."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from xds import CLUSTER, ENDPOINT, Snapshot
+
+Versions = Mapping[str, Mapping[str, str]]
+"""By view, the version of each type."""
+
+SHOWN = 20
+"""Names of services in a difference, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What both sides served of one view, at about the same time."""
+
+    view: str
+    at: float
+    """Monotonic seconds."""
+    here: Mapping[str, str]
+    """The fingerprint of each service that this side serves, by its name."""
+    there: frozenset[str]
+    """The fingerprints of the services that the other side serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What one side serves and the other does not, each since the first of the looks that all saw it so."""
+
+    view: str
+    here: Mapping[tuple[str, str], float]
+    """By name and fingerprint."""
+    there: Mapping[str, float]
+    """By fingerprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What differs in one view."""
+
+    view: str
+    services: tuple[str, ...]
+    """Names of services that are served here, and not there or otherwise there: sorted, the first 20 of them."""
+    here: int
+    """How many these are in all."""
+    there: int
+    """How many services are served there, and not here or otherwise here. Their names are the other side's to tell."""
+
+
+def type_versions(snapshot: Snapshot) -> Mapping[str, str]:
+    """The version of each type, by the name that the API has for it."""
+    return {"cluster": snapshot.version(CLUSTER.url), "endpoint": snapshot.version(ENDPOINT.url)}
+
+
+def versions(snapshots: Mapping[str, Snapshot]) -> Versions:
+    """The versions in each view."""
+    return {view: type_versions(snapshot) for view, snapshot in snapshots.items()}
+
+
+def fingerprints(snapshot: Snapshot) -> Mapping[str, str]:
+    """A hash of each service as it is served, by its name: 16 hexadecimal digits.
+
+    The name is part of it, so it tells nothing to anybody who does not know name, cluster and endpoints. Costs a hash
+    for each service: work for a thread.
+    """
+    clusters, assignments = snapshot.resources(CLUSTER.url), snapshot.resources(ENDPOINT.url)
+    found = {}
+    for name in clusters.keys() | assignments.keys():
+        parts = (known[name].version if name in known else "" for known in (clusters, assignments))
+        # No version has the separator in it, and a name comes last: no two services share their bytes.
+        found[name] = blake2b("\0".join((*parts, name)).encode(), digest_size=8).hexdigest()
+    return found
+
+
+def differing_view(here: Versions, there: Versions) -> str | None:
+    """The first view of this side that both have, in different versions; None if there is none."""
+    return next((view for view, known in here.items() if view in there and there[view] != known), None)
+
+
+def drift(before: Drift | None, look: Look) -> Drift:
+    """What differs at a look, and since when: what one side changes, begins anew.
+
+    So a change that one side has already and the other has not yet never grows old, whatever else changes. What a
+    replica holds, retains, freezes or drains does.
+    """
+    if before is None or before.view != look.view:
+        before = Drift(look.view, {}, {})
+    here = (each for each in look.here.items() if each[1] not in look.there)
+    there = look.there.difference(look.here.values())
+    return Drift(
+        look.view,
+        {each: before.here.get(each, look.at) for each in here},
+        {mark: before.there.get(mark, look.at) for mark in there},
+    )
+
+
+def difference(found: Drift, latest: float) -> Difference | None:
+    """What differs since `latest` or longer, in monotonic seconds; None if nothing does."""
+    here = sorted(name for (name, _), since in found.here.items() if since <= latest)
+    there = sum(since <= latest for since in found.there.values())
+    return Difference(found.view, tuple(here[:SHOWN]), len(here), there) if here or there else None
+
+
+def beginning(found: Drift) -> float:
+    """When the oldest of what differs was first seen, in monotonic seconds."""
+    return min((*found.here.values(), *found.there.values()))

@@ -1,0 +1,91 @@
+from collections.abc import Mapping
+
+from bridge.peers.comparison import (
+    Difference,
+    Look,
+    beginning,
+    difference,
+    differing_view,
+    drift,
+    fingerprints,
+    versions,
+)
+from support.xds_content import snapshot
+
+
+def look(at: float, here: Mapping[str, str], *there: str, view: str = "default") -> Look:
+    return Look(view, at, here, frozenset(there))
+
+
+def test_a_fingerprint_is_of_name_cluster_and_endpoints() -> None:
+    known = fingerprints(snapshot({"web": "c", "api": "c"}, {"web": "e", "api": "e"}))
+
+    assert known == fingerprints(snapshot({"api": "c", "web": "c"}, {"api": "e", "web": "e"}))
+    assert len(set(known.values())) == 2
+    for other in (snapshot({"web": "d"}, {"web": "e"}), snapshot({"web": "c"}, {"web": "f"}), snapshot({"web": "c"})):
+        assert fingerprints(other)["web"] != known["web"]
+    assert fingerprints(snapshot({"web": "c"}, {"web": "e"}))["web"] == known["web"]
+    assert all(len(mark) == 16 for mark in known.values())
+
+
+def test_versions_are_those_of_every_view_by_type() -> None:
+    served = snapshot({"web": "c"})
+
+    (view,) = versions({"default": served}).values()
+
+    assert set(view) == {"cluster", "endpoint"}
+    assert versions({"a": served}) == versions({"a": snapshot({"web": "c"})})
+    assert versions({"a": served}) != versions({"a": snapshot({"web": "d"})})
+
+
+def test_views_that_only_one_side_has_are_not_compared() -> None:
+    old, new = {"cluster": "1"}, {"cluster": "2"}
+
+    assert differing_view({"default": old, "views[0]": old}, {"default": old, "views[1]": new}) is None
+    assert differing_view({"default": old, "views[0]": old}, {"views[0]": new, "default": old}) == "views[0]"
+    assert differing_view({"default": old, "views[0]": old}, {"views[0]": new, "default": new}) == "default"
+
+
+def test_what_is_missing_on_the_other_side_grows_old() -> None:
+    first = drift(None, look(10.0, {"web": "w1", "api": "a1"}, "a1", "w2"))
+    second = drift(first, look(70.0, {"web": "w1", "api": "a1", "new": "n1"}, "a1", "w2"))
+
+    assert difference(first, 9.0) is None
+    assert difference(first, 10.0) == Difference("default", ("web",), 1, 1)
+    assert difference(second, 10.0) == Difference("default", ("web",), 1, 1)
+    assert difference(second, 70.0) == Difference("default", ("new", "web"), 2, 1)
+    assert beginning(second) == 10.0
+
+
+def test_what_changes_on_a_side_begins_anew() -> None:
+    found = drift(None, look(10.0, {"web": "w1"}, "w0"))
+    found = drift(found, look(70.0, {"web": "w2"}, "w1"))
+
+    assert difference(found, 10.0) is None
+    assert difference(found, 70.0) == Difference("default", ("web",), 1, 1)
+
+
+def test_what_agrees_in_between_begins_anew() -> None:
+    found = drift(None, look(10.0, {"web": "w1", "api": "a1"}, "w2", "a2"))
+    found = drift(found, look(20.0, {"web": "w1", "api": "a1"}, "w1", "a2"))
+    found = drift(found, look(70.0, {"web": "w1", "api": "a1"}, "w2", "a2"))
+
+    assert difference(found, 10.0) == Difference("default", ("api",), 1, 1)
+
+
+def test_another_view_begins_anew() -> None:
+    found = drift(None, look(10.0, {"web": "w1"}, "w2"))
+    found = drift(found, look(70.0, {"web": "w1"}, "w2", view="views[0]"))
+
+    assert difference(found, 10.0) is None
+    assert found.view == "views[0]"
+
+
+def test_names_are_bounded_and_counted() -> None:
+    found = drift(None, look(0.0, {f"s{number:03}": str(number) for number in range(100)}))
+
+    told = difference(found, 0.0)
+
+    assert told is not None
+    assert told.services == tuple(f"s{number:03}" for number in range(20))
+    assert (told.here, told.there) == (100, 0)
