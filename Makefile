@@ -18,7 +18,7 @@ run: setup-run ## start everything on this machine with a real Envoy; Ctrl-C end
 	@$(VENV)/xds-bridge demo --directory .cache/demo $(ARGS)
 
 test: check ## all tests, with a real Consul and a real Envoy
-	$(VENV)/pytest tests/integration tests/chaos
+	$(VENV)/pytest -n 2 --dist loadfile tests/integration tests/chaos
 
 check: setup-test ## formatting, lint, types, imports, and the fast tests (no Envoy): before each commit
 	$(VENV)/ruff format --check --quiet .

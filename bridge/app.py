@@ -17,7 +17,8 @@ from bridge.adapter import Adapter
 from bridge.admin import AdminServer, ListedSource, View
 from bridge.audit import Trail
 from bridge.audit_file import AuditFile
-from bridge.config import Config, XdsConfig, build_adapters, cluster_rules, merge_policies
+from bridge.config import Config, TlsConfig, XdsConfig, build_adapters, cluster_rules, merge_policies
+from bridge.event_log import EventLog
 from bridge.guard import GuardRules
 from bridge.log import set_level
 from bridge.metrics import Metrics
@@ -36,7 +37,7 @@ from bridge.state import Keeper, Pace, Store
 from bridge.stream_log import StreamLog
 from bridge.supervisor import Supervisor
 from bridge.views import ClientViews
-from xds import Credentials, IdentityObserver, Limits, Observers, ServerOptions, XdsServer
+from xds import Credentials, IdentityObserver, Limits, Observers, ServerOptions, StreamObserver, XdsServer
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ async def serve(config: Config, reread: Callable[[], Config]) -> None:
     """Run the bridge until SIGTERM or SIGINT, then end the streams and return within five seconds.
 
     A second signal ends the process at once, as if nobody had asked for the first. SIGHUP has the configuration read
-    again.
+    again; one that is blocked so far, because there was nobody to take it, is taken then.
 
     Args:
         config: what to begin with.
@@ -72,6 +73,7 @@ async def serve(config: Config, reread: Callable[[], Config]) -> None:
         bridge = Bridge(config, reread)
         memory.settle()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, bridge.ask_for_reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         await bridge.run(stop)
 
 
@@ -90,7 +92,7 @@ class Bridge:
         """
         self._config = config
         adapters = build_adapters(config.sources)
-        self._trail = Trail()
+        self._trail = _logged_trail()
         self._drains = Drains(time.time, time.monotonic)
         policies, options = merge_policies(config.services), _options(config, self._trail, self._drains)
         self._registry = Registry(list(adapters), policies, time.time, options)
@@ -119,24 +121,25 @@ class Bridge:
         self._memory = memory.Reclaimer(memory.find_trim())
         observer = Observers(self._metrics.streams, StreamLog(), self._memory)
         self._handshakes = Handshakes() if config.xds.rest and config.xds.tls else None
-        self._xds = XdsServer(self._views, _server_options(config.xds), observer, credentials=self._credentials())
-        rest = _rest_options(config.xds, self._handshakes)
-        self._rest = RestServer(rest, self._views, observer) if rest else None
+        self._credentials = self._new_credentials(config.xds.tls)
+        self._xds = XdsServer(self._views, _server_options(config.xds), observer, credentials=self._credentials)
+        self._rest = self._new_rest(config.xds, observer)
         self._transition = Transition(config, self._parts(), self._terms())
         self._reloader = Reloader(reread, self._transition, self._metrics.reload)
-        self._admin = AdminServer(config.admin, self._view(), self._hand)
+        self._admin = AdminServer(config.admin, self._view(), self._hand, self.reload)
 
-    async def reload(self, accept_loss: bool) -> ReloadOutcome:  # noqa: FBT001 (an operator's answer)
+    async def reload(self, by: str, *, accept_loss: bool) -> ReloadOutcome:
         """Read the configuration again and go by it, unless that is impossible or would take too much.
 
         Args:
+            by: who asks, for the audit trail.
             accept_loss: go by it whatever it takes.
         """
-        return await asyncio.shield(self._reloader.ask(accept_loss=accept_loss))
+        return await asyncio.shield(self._reloader.ask(by, accept_loss=accept_loss))
 
     def ask_for_reload(self) -> None:
-        """Have the configuration read again; the log and the metrics tell what came of it."""
-        self._reloader.ask()
+        """Have the configuration read again by a signal; the log and the metrics tell what came of it."""
+        self._reloader.ask(signal.SIGHUP.name)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set.
@@ -188,7 +191,7 @@ class Bridge:
             return
         state = await self._keeper.open()
         try:
-            async with AuditFile(self._config.state_directory) as file:
+            async with AuditFile(self._config.state_directory, self._metrics.state.event_lost) as file:
                 leave = self._trail.follow(file.write)
                 if state is not None:
                     self._restoration.restore(state)
@@ -216,11 +219,16 @@ class Bridge:
                 )
             yield stack
 
-    def _credentials(self) -> Credentials | None:
-        config = self._config.xds.tls
+    def _new_credentials(self, config: TlsConfig | None) -> Credentials | None:
         observers: list[IdentityObserver] = [self._metrics.tls, tls.TlsLog()]
         observers += [self._handshakes] if self._handshakes else []
         return Credentials(tls.files(config), observers) if config else None
+
+    def _new_rest(self, config: XdsConfig, observer: StreamObserver) -> RestServer | None:
+        if config.rest is None:
+            return None
+        options = RestOptions(listen=config.rest.listen, handshakes=self._handshakes, allowed_sans=config.allowed_sans)
+        return RestServer(options, self._views, observer)
 
     def _view(self) -> View:
         return View(
@@ -233,11 +241,14 @@ class Bridge:
             self._metrics,
             self._hand,
             self._reloader,
+            lambda: self._transition.config,
+            self._trail,
         )
 
     def _parts(self) -> Parts:
         return Parts(
             self._registry,
+            self._pauses,
             self._restoration,
             self._readiness,
             self._supervisor,
@@ -246,6 +257,7 @@ class Bridge:
             self._reconciler,
             self._views,
             self._xds,
+            self._credentials,
         )
 
     def _terms(self) -> Terms:
@@ -290,6 +302,12 @@ class Bridge:
         return self._registry.statistics(source).served
 
 
+def _logged_trail() -> Trail:
+    trail = Trail()
+    trail.follow(EventLog().tell)
+    return trail
+
+
 def _debounce(config: Config) -> Debounce:
     return Debounce(config.xds.debounce.quiet, config.xds.debounce.max)
 
@@ -302,16 +320,6 @@ def _server_options(config: XdsConfig) -> ServerOptions:
         limits=Limits(**config.limits.model_dump()),  # the keys are called as the limits are
         allowed_sans=config.allowed_sans,
         status_names=config.csds_allowed_sans,
-    )
-
-
-def _rest_options(config: XdsConfig, handshakes: Handshakes | None) -> RestOptions | None:
-    if config.rest is None:
-        return None
-    return RestOptions(
-        listen=config.rest.listen,
-        handshakes=handshakes,
-        allowed_sans=config.allowed_sans,
     )
 
 

@@ -3,8 +3,9 @@
 Values and a bounded memory of the latest; `bridge/audit_file.py` keeps them on disk.
 """
 
+import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -51,10 +52,38 @@ class Numbered:
     event: Event
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a trail remembers at one moment; nothing in it changes, so it may be searched in a thread."""
+
+    trail: str
+    """Which trail it is: the numbers begin anew with every process."""
+    first: int
+    """The number of the first of the events."""
+    events: tuple[Event, ...]
+
+    @property
+    def last(self) -> int:
+        """The number of the last event there was; 0 before the first."""
+        return self.first + len(self.events) - 1
+
+    def after(self, number: int, matches: Callable[[Event], bool], limit: int) -> list[Numbered]:
+        """The first of those that came after the one of this number and match."""
+        return list(islice((each for each in self._numbered() if each.number > number and matches(each.event)), limit))
+
+    def latest(self, matches: Callable[[Event], bool], limit: int) -> list[Numbered]:
+        """The last of those that match, oldest first."""
+        return list(deque((each for each in self._numbered() if matches(each.event)), maxlen=limit))
+
+    def _numbered(self) -> Iterator[Numbered]:
+        return (Numbered(self.first + place, event) for place, event in enumerate(self.events))
+
+
 class Trail:
     """The latest events, and whoever follows them."""
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
+        self._name = secrets.token_hex(8)
         self._events: deque[Event] = deque(maxlen=remembered)
         self._recorded = 0
         self._followers: list[Callable[[Numbered], None]] = []
@@ -71,12 +100,6 @@ class Trail:
         self._followers.append(follower)
         return lambda: self._followers.remove(follower)
 
-    def after(self, number: int, matches: Callable[[Event], bool], limit: int) -> list[Numbered]:
-        """The latest events of those that came after the one of this number and match, oldest first."""
-        first = self._recorded - len(self._events) + 1
-        found = [
-            Numbered(first + place, event)
-            for place, event in enumerate(self._events)
-            if first + place > number and matches(event)
-        ]
-        return list(islice(found, max(0, len(found) - limit), None))
+    def remembered(self) -> Remembered:
+        """The latest events. On the event loop only."""
+        return Remembered(self._name, self._recorded - len(self._events) + 1, tuple(self._events))

@@ -11,6 +11,7 @@ import logging
 import logging.handlers
 import queue
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -38,14 +39,18 @@ LAST_WORDS = 1.0
 class AuditFile:
     """Writes events for as long as an `async with` block lasts."""
 
-    def __init__(self, directory: Path, size: int = SIZE, kept: int = KEPT) -> None:
+    def __init__(
+        self, directory: Path, lost: Callable[[], None] = lambda: None, size: int = SIZE, kept: int = KEPT
+    ) -> None:
         """Open nothing yet.
 
         Args:
             directory: where the files are; there must be one.
+            lost: is called for each event that cannot be written, in whatever thread.
             size: bytes after which a file is put away; fewer in tests.
             kept: how many of those are kept.
         """
+        self._lost = lost
         self._queue: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
         self._open = partial(_Handler, directory / NAME, maxBytes=size, backupCount=kept, encoding="utf-8", delay=True)
         self._dropped = 0
@@ -61,11 +66,13 @@ class AuditFile:
         """Have an event written soon; lost while the disk is too far behind."""
         if self._queue.qsize() >= WAITING:
             self._dropped += 1
+            self._lost()
         else:
             self._queue.put(logging.makeLogRecord({"msg": numbered.event}))
 
     async def __aenter__(self) -> Self:
         self._handler = await asyncio.get_running_loop().run_in_executor(None, self._open)
+        self._handler.tell = self._lost
         self._listener = logging.handlers.QueueListener(self._queue, self._handler)
         self._listener.start()
         return self
@@ -86,6 +93,7 @@ class _Handler(logging.handlers.RotatingFileHandler):
     """Counts what it cannot write, and says so once for as long as it lasts."""
 
     lost = 0
+    tell: Callable[[], None] = staticmethod(lambda: None)
     _failing = False
 
     def format(self, record: logging.LogRecord) -> str:
@@ -100,6 +108,7 @@ class _Handler(logging.handlers.RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (the library's)
         self.lost += 1
+        self.tell()
         if not self._failing:
             self._failing = True
             log.warning("audit.write_failed", extra={"file": self.baseFilename, "error": repr(sys.exc_info()[1])})

@@ -15,6 +15,7 @@ Path = tuple[str | int, ...]
 _SHOWN = 60
 _LONGEST = 200  # a comparison takes the square of it
 _FEW = 8
+_COMPARED = 200  # names that one is compared with: each takes 0.1 ms, and there may be thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,21 @@ def path_text(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def nearest(word: str, candidates: Iterable[str]) -> str:
-    """A hint at what was meant, to be put behind a message: the closest candidate, or all when they are few."""
+def nearest(word: str, candidates: Iterable[str], few: str = "there are") -> str:
+    """A hint at what was meant, to be put behind a message: the closest candidate, or all, after `few`, when few."""
     known = sorted(set(candidates))
     if close := difflib.get_close_matches(word[:_LONGEST], known, n=1):
         return f"; did you mean {close[0]!r}?"
-    return f"; there are {', '.join(known)}" if 0 < len(known) <= _FEW else ""
+    return f"; {few} {', '.join(known)}" if 0 < len(known) <= _FEW else ""
+
+
+def alike(text: str, names: Iterable[str]) -> list[str]:
+    """The names that begin as a text does, or else have about its length: as many as `nearest` should be given."""
+
+    def unlike(name: str) -> tuple[bool, int]:
+        return name[:2] != text[:2], abs(len(name) - len(text))
+
+    return sorted(names, key=unlike)[:_COMPARED]
 
 
 def kind(value: object) -> str:

@@ -15,7 +15,7 @@ from xds.node import Client, Locality, Node
 from xds.observer import Load, ObservedStream, Observers, StreamObserver, StreamStatus, TypeStatus
 from xds.refusal import Reason, Refused
 from xds.resource import CLUSTER, ENDPOINT, TYPES, Resource, ResourceType, content_version
-from xds.server import Credentials, IdentityObserver, ServerOptions, XdsServer
+from xds.server import Credentials, FreshIdentity, IdentityObserver, ServerOptions, XdsServer
 from xds.snapshot import Snapshot
 from xds.view import Views
 
@@ -26,6 +26,7 @@ __all__ = [
     "AllowedNames",
     "Client",
     "Credentials",
+    "FreshIdentity",
     "Identity",
     "IdentityError",
     "IdentityObserver",

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import asdict
+from http import HTTPStatus
 from typing import Annotated, Protocol, TypeVar
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridge.admin import unix_socket
 from bridge.operator import Done, NothingToDoError, UnknownError, Who
+from bridge.reload import ReloadOutcome
 
 LONGEST = 10 * 365 * 24 * 3600.0
 """Seconds that a drain may take."""
@@ -37,6 +39,13 @@ class Verbs(Protocol):
 
     def release(self, source: str, who: Who) -> Done:
         """Let go of what is held."""
+
+
+class Reload(Protocol):
+    """Has the configuration read again (`Bridge.reload`)."""
+
+    def __call__(self, by: str, *, accept_loss: bool) -> Awaitable[ReloadOutcome]:
+        """What came of it, once that is known."""
 
 
 class _Body(BaseModel):
@@ -69,17 +78,26 @@ class ReleaseBody(_Body):
     source: str
 
 
+class ReloadBody(_Body):
+    """How the configuration is to be read again."""
+
+    accept_loss: bool = False
+    """Go by it whatever it takes from the Envoys."""
+
+
 class Changes:
     """The paths by which something is changed.
 
     Args:
-        verbs: what can be done.
+        verbs: what can be done at once.
+        reload: what takes some time.
         executor: for looking up who asks.
         door: the path of the socket, for the audit.
     """
 
-    def __init__(self, verbs: Verbs, executor: Executor, door: str) -> None:
+    def __init__(self, verbs: Verbs, reload: Reload, executor: Executor, door: str) -> None:
         self._verbs = verbs
+        self._reload = reload
         self._executor = executor
         self._door = door
 
@@ -99,6 +117,7 @@ class Changes:
             "/api/v1/drain": self._answer(DrainBody, lambda body, who: verbs.drain(body.target, body.seconds, who)),
             "/api/v1/undrain": self._answer(UndrainBody, lambda body, who: verbs.undrain(body.target, who)),
             "/api/v1/guard/release": self._answer(ReleaseBody, lambda body, who: verbs.release(body.source, who)),
+            "/api/v1/reload": self._reloaded,
         }
 
     def _answer(self, model: type[BodyT], change: Callable[[BodyT, Who], Done]) -> Answer:
@@ -114,6 +133,13 @@ class Changes:
             return web.json_response(asdict(done))
 
         return answer
+
+    async def _reloaded(self, request: web.Request) -> web.Response:
+        body = await _read(request, ReloadBody)
+        outcome = await self._reload(str(await self._who(request)), accept_loss=body.accept_loss)
+        if outcome.ok:
+            return web.json_response(asdict(Done(outcome.done)))
+        return web.json_response({"error": outcome.error, "losses": outcome.losses}, status=HTTPStatus.CONFLICT)
 
     async def _who(self, request: web.Request) -> Who:
         """The process that asks; without the operating system's word for it, nobody may."""

@@ -3,14 +3,13 @@
 Everything that has no order of its own is sorted, so that equal states give equal documents. Times are Unix seconds.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.admin.ruling import MergeDocument, merge
+from bridge.admin.summary import by_health, disputed
 from bridge.admin.view import View
 from bridge.merge import Origin, ServedEndpoint, Service
-from bridge.model import Endpoint, Health
 from bridge.operator import Drain, Pause
 from bridge.outage import Failure
 from bridge.registry import Hold, ReportedSetAside
@@ -84,21 +83,6 @@ class StatusDocument:
     """When the configuration in use was read, and what came of the last attempt to have another."""
     paused: tuple[PauseDocument, ...]
     drains: tuple[DrainDocument, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceSummary:
-    """One of `/api/v1/services`, sorted by name."""
-
-    name: str
-    endpoints: Mapping[str, int]
-    """By health."""
-    sources: tuple[str, ...]
-    policy: str
-    """By which its sources are merged."""
-    diverted: bool
-    protocol: str | None
-    disputed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +191,7 @@ def status(state: State, version: str, started: float) -> StatusDocument:
         sources=state.sources,
         sources_failing=state.sources_failing,
         services=len(state.services),
-        endpoints=_by_health(served.endpoint for service in state.services for served in service.endpoints),
+        endpoints=by_health(served.endpoint for service in state.services for served in service.endpoints),
         streams=len(state.streams),
         clients=len({each.node.id if each.node and each.node.id else each.peer for each in state.streams}),
         versions=_versions(state.snapshot),
@@ -223,17 +207,12 @@ def held(view: View) -> GuardDocument:
     return GuardDocument(tuple(held), tuple(sorted(view.operation.too_old())))
 
 
-def summaries(services: Iterable[Service]) -> tuple[ServiceSummary, ...]:
-    """A line for each service."""
-    return tuple(_summary(service) for service in sorted(services, key=lambda service: service.name))
-
-
 def service(found: Service, set_aside: Iterable[ReportedSetAside], now: float) -> ServiceDocument:
     """Everything about one service; `now` is the time on the monotonic clock."""
     return ServiceDocument(
         name=found.name,
         protocol=found.protocol.value if found.protocol else None,
-        disputed=_disputed(found),
+        disputed=disputed(found),
         merge=merge(found, now),
         endpoints=tuple(_endpoint(served) for served in found.endpoints),
         set_aside=tuple(_set_aside(each) for each in set_aside),
@@ -251,27 +230,6 @@ def envoys(streams: Sequence[StreamStatus]) -> EnvoysDocument:
 
 def _error(failure: Failure) -> str:
     return f"{failure.reading}: {failure.error}" if failure.reading else failure.error
-
-
-def _by_health(endpoints: Iterable[Endpoint]) -> Mapping[str, int]:
-    counts = Counter(endpoint.health for endpoint in endpoints)
-    return {health.value: counts[health] for health in Health}
-
-
-def _summary(service: Service) -> ServiceSummary:
-    return ServiceSummary(
-        name=service.name,
-        endpoints=_by_health(served.endpoint for served in service.endpoints),
-        sources=tuple(sorted({origin.source for served in service.endpoints for origin in served.origins})),
-        policy=service.ruling.policy.value,
-        diverted=service.ruling.diverted,
-        protocol=service.protocol.value if service.protocol else None,
-        disputed=_disputed(service),
-    )
-
-
-def _disputed(service: Service) -> tuple[str, ...]:
-    return tuple(sorted(protocol.value for protocol in service.disputed))
 
 
 def _endpoint(served: ServedEndpoint) -> EndpointDocument:

@@ -1,10 +1,18 @@
 """How the sources of a service were merged, for the HTTP API: who rules, who won, and who has which share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from bridge.merge import Policy, Ruling, Service
-from bridge.model import SourceName
+from bridge.model import EndpointKey, SourceName
+
+_WINNERS: Mapping[Policy, str] = MappingProxyType(
+    {
+        Policy.WEIGHTED: "the first source whose weight is not 0 wins an address",
+        Policy.FIRST: "the source that is served wins an address",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,11 @@ class Conflict:
     won: str
     lost: tuple[str, ...]
 
+    @property
+    def key(self) -> EndpointKey:
+        """The address and port."""
+        return EndpointKey(self.address, self.port)
+
 
 @dataclass(frozen=True, slots=True)
 class MergeDocument:
@@ -50,6 +63,8 @@ class MergeDocument:
     sources: tuple[MergedSource, ...]
     conflicts: tuple[Conflict, ...]
     """By address and port."""
+    decided_by: str
+    """The rule by which somebody wins an address, in words."""
 
 
 def merge(service: Service, now: float) -> MergeDocument:
@@ -59,8 +74,22 @@ def merge(service: Service, now: float) -> MergeDocument:
         policy=ruling.policy.value,
         diverted=ruling.diverted,
         sources=tuple(_source(each, service, now) for each in _sources(service)),
-        conflicts=tuple(_conflicts(service)),
+        conflicts=tuple(conflicts(service)),
+        decided_by=decided_by(ruling.policy),
     )
+
+
+def conflicts(service: Service) -> Iterator[Conflict]:
+    """The addresses that several sources report."""
+    for each in service.endpoints:
+        won, *others = dict.fromkeys(origin.source for origin in each.origins) or [""]
+        if others:
+            yield Conflict(each.endpoint.address, each.endpoint.port, won, tuple(others))
+
+
+def decided_by(policy: Policy) -> str:
+    """Who wins an address that several sources report."""
+    return _WINNERS.get(policy, "the source that stands first in the configuration wins an address")
 
 
 def _sources(service: Service) -> list[SourceName]:
@@ -96,10 +125,3 @@ def _share(source: SourceName, ruling: Ruling) -> tuple[int | None, float | None
     configured = sum(share.weight for share in ruling.shares)
     in_force = sum(share.in_force for share in ruling.shares)
     return own.weight, own.in_force / (in_force or 1), (own.weight - own.in_force) / configured
-
-
-def _conflicts(service: Service) -> Iterator[Conflict]:
-    for each in service.endpoints:
-        won, *others = dict.fromkeys(origin.source for origin in each.origins) or [""]
-        if others:
-            yield Conflict(each.endpoint.address, each.endpoint.port, won, tuple(others))

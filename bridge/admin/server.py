@@ -13,8 +13,8 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from bridge.admin import access, document, source, unix_socket
-from bridge.admin.change import Changes, Verbs
+from bridge.admin import access, document, event, source, summary, unix_socket
+from bridge.admin.change import Changes, Reload, Verbs
 from bridge.admin.view import View
 from bridge.config import AdminConfig
 from bridge.errors import ConfigError
@@ -32,9 +32,10 @@ class AdminServer:
         config: where, and to whom.
         view: all that there is to see.
         verbs: what can be changed, by those who reach the unix socket.
+        reload: has the configuration read again, for the same people.
     """
 
-    def __init__(self, config: AdminConfig, view: View, verbs: Verbs) -> None:
+    def __init__(self, config: AdminConfig, view: View, verbs: Verbs, reload: Reload) -> None:
         self._config = config
         self._view = view
         self._started = time.time()
@@ -42,7 +43,7 @@ class AdminServer:
         self._rendered_at = 0.0
         # Two threads, so that a scrape and a long list do not wait for each other.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
-        changes = Changes(verbs, self._executor, str(config.socket))
+        changes = Changes(verbs, reload, self._executor, str(config.socket))
         self._network = _runner([self._guard, _not_stored], [*self._reads(), *changes.closed()])
         self._local = _runner([_not_stored], [*self._reads(), *changes.routes()])
         self._bound: Path | None = None
@@ -101,6 +102,7 @@ class AdminServer:
             web.get("/api/v1/services/{name:.+}", self._service),
             web.get("/api/v1/envoys", self._envoys),
             web.get("/api/v1/guard", self._held),
+            web.get("/api/v1/events", self._events),
         ]
 
     @web.middleware
@@ -144,8 +146,8 @@ class AdminServer:
         return _answer(document.held(self._view))
 
     async def _services(self, _request: web.Request) -> web.Response:
-        services = tuple(self._view.knowledge.services().values())
-        return await self._worked_out(lambda: _json({"services": document.summaries(services)}))
+        known = summary.observe(self._view)
+        return await self._worked_out(lambda: _json(summary.document(known, time.monotonic())))
 
     async def _service(self, request: web.Request) -> web.Response:
         name = ServiceName(request.match_info["name"])
@@ -157,6 +159,24 @@ class AdminServer:
     async def _envoys(self, _request: web.Request) -> web.Response:
         streams = tuple(self._view.streams.streams())
         return await self._worked_out(lambda: _json(document.envoys(streams)))
+
+    async def _events(self, request: web.Request) -> web.Response:
+        remembered, parameters = self._view.trail.remembered(), list(request.query.items())
+        sources = {each.name for each in self._view.sources()}
+        services = set(self._view.knowledge.services())
+
+        def work() -> str:
+            query = event.parse(
+                parameters,
+                sources | {each.source for each in remembered.events if each.source},
+                services | {each.service for each in remembered.events if each.service},
+            )
+            return _json(event.document(remembered, query))
+
+        try:
+            return await self._worked_out(work)
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
 
     async def _worked_out(self, work: Callable[[], str]) -> web.Response:
         """An answer that takes time to make: in a thread, from values that do not change meanwhile."""

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bridge.audit import Remembered
+from bridge.config import ServiceRule, ViewRule
 from bridge.merge import Service
 from bridge.metrics import Sample
 from bridge.model import ServiceName, SourceName
 from bridge.operator import Drain, Pause
-from bridge.registry import Hold, ReportedSetAside, SourceStatistics
+from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
 from xds import Load, Snapshot, StreamStatus
@@ -22,6 +24,15 @@ class Knowledge(Protocol):
 
     def set_aside(self, service: ServiceName) -> tuple[ReportedSetAside, ...]:
         """What cannot be served of a service."""
+
+    def set_aside_counts(self) -> Mapping[ServiceName, int]:
+        """How much cannot be served of each service of which there is something."""
+
+    def refused(self, source: SourceName) -> tuple[RefusedService, ...]:
+        """The services of a source that cannot be served because of their names."""
+
+    def retained(self) -> Mapping[ServiceName, float]:
+        """The empty services that no source names, with the Unix time at which each goes."""
 
     def statistics(self, source: SourceName) -> SourceStatistics:
         """Counts of what a source contributes."""
@@ -111,6 +122,25 @@ class Reloads(Protocol):
         """When it was read, and what came of the last attempt to have another."""
 
 
+class Rules(Protocol):
+    """What the configuration says of services by their names (`Config`)."""
+
+    @property
+    def services(self) -> Sequence[ServiceRule]:
+        """How they are merged."""
+
+    @property
+    def views(self) -> Sequence[ViewRule]:
+        """Who sees them."""
+
+
+class Remembering(Protocol):
+    """What has happened (`Trail`)."""
+
+    def remembered(self) -> Remembered:
+        """The latest events."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """All parts of the bridge that are shown."""
@@ -125,6 +155,9 @@ class View:
     metrics: Exposition
     operation: Operation
     reloads: Reloads
+    rules: Callable[[], Rules]
+    """Those in use: they can change."""
+    trail: Remembering
 
     def sample(self) -> Sample:
         """What the metrics count at this moment. On the event loop only."""

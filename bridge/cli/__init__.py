@@ -5,11 +5,13 @@ for Envoy's messages and for an HTTP server, which together take most of a secon
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
+import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Never
 
@@ -17,7 +19,7 @@ import typer
 
 from bridge import installation, log, plugins
 from bridge.cli import bootstrap as form
-from bridge.cli import hand
+from bridge.cli import events, hand, services
 from bridge.cli.convention import (
     DEFAULT_CONFIG,
     EXIT_CONFIG,
@@ -40,9 +42,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in (hand.pause, hand.resume, hand.drain, hand.undrain):
+for verb in (hand.pause, hand.resume, hand.drain, hand.undrain, hand.reload):
     app.command(epilog=f"Example: {hand.EXAMPLES[verb.__name__]}")(verb)
 app.add_typer(hand.guard, name="guard")
+app.command(epilog=f"Example: {services.EXAMPLE}")(services.services)
+app.command(epilog=f"Example: {events.EXAMPLE}")(events.events)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -60,21 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 @app.command(epilog="Example: xds-bridge run --config bridge.yaml")
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Run the bridge in the foreground until SIGTERM or SIGINT.
+    """Run the bridge in the foreground until SIGTERM or SIGINT. SIGHUP has it read its configuration again.
 
     Exits with 1 when a port is in use, 78 when the configuration is wrong, and 70 after a bug in the bridge, which is
     logged as bridge.crashed.
     """
-    settings = _load(config)
-    # gRPC's core writes lines of its own form to standard error, about what we learn as exceptions. Read at its import.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-
-    from bridge.app import serve  # noqa: PLC0415 (see the top of this file)
-
-    log.configure(settings.log.format, settings.log.level, sys.stderr, os.environ)
-    # Not `asyncio.run`, and never closed: closing waits for threads, such as one that asks a DNS server that is silent.
-    runner = asyncio.Runner()
-    _leave(_outcome(runner, serve(settings, lambda: _load(config))))
+    with _held(signal.SIGHUP):
+        _serve(config)
 
 
 @app.command(epilog="Example: xds-bridge demo --once")
@@ -129,7 +125,7 @@ def check(
         for each in readings:
             report.reading(console, each)
         report.polling(console, readings)
-        report.unmatched(console, settings.services, readings)
+        report.unmatched(console, settings, readings)
         # Before the runner is closed, as in `run`: that waits for threads, and Python for more; a call may hang.
         _leave(EXIT_FINDING if any(each.findings for each in readings) else 0)
 
@@ -228,6 +224,29 @@ def bootstrap(  # noqa: PLR0913 (an option each)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from error
     typer.echo(form.write(content, output), nl=False)
+
+
+@contextlib.contextmanager
+def _held(number: signal.Signals) -> Iterator[None]:
+    """Have a signal wait that would end the process before there is somebody to take it (`serve`)."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+
+
+def _serve(config: Path) -> Never:
+    settings = _load(config)
+    # gRPC's core writes lines of its own form to standard error, about what we learn as exceptions. Read at its import.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+    from bridge.app import serve  # noqa: PLC0415 (see the top of this file)
+
+    log.configure(settings.log.format, settings.log.level, sys.stderr, os.environ)
+    # Not `asyncio.run`, and never closed: closing waits for threads, such as one that asks a DNS server that is silent.
+    runner = asyncio.Runner()
+    _leave(_outcome(runner, serve(settings, lambda: _load(config))))
 
 
 def _load(path: Path) -> Config:

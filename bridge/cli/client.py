@@ -1,5 +1,6 @@
 """How a command talks to a running bridge: HTTP over its unix socket, or, to read, over the network."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,11 @@ from yarl import URL
 
 from bridge.errors import BridgeError
 
-TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
+CONNECTING = 5.0
+"""Seconds that a connection may take."""
+
+ANSWERING = 30.0
+"""Seconds that an answer may take that the bridge has at hand."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -29,6 +34,8 @@ class Way:
     """One way to a bridge: its socket, or the URL of its admin server."""
 
     place: Path | str
+    patience: float = ANSWERING
+    """Seconds that the whole may take."""
 
     def connector(self) -> aiohttp.BaseConnector:
         """What connects; on the event loop."""
@@ -41,7 +48,7 @@ class Way:
         return URL("http://localhost" if isinstance(self.place, Path) else self.place.rstrip("/")) / path
 
 
-async def read(ways: Sequence[Way], path: str, model: type[ModelT]) -> ModelT:
+async def read(ways: Sequence[Way], path: str, model: type[ModelT], query: Mapping[str, str] | None = None) -> ModelT:
     """What a bridge answers, by the first way on which one can be reached.
 
     Raises:
@@ -51,7 +58,7 @@ async def read(ways: Sequence[Way], path: str, model: type[ModelT]) -> ModelT:
     failures = []
     for way in ways:
         try:
-            return await _ask(way, "GET", path, None, model)
+            return await _ask("GET", way, way.url(path).with_query(query), None, model)
         except UnreachableError as error:
             failures.append(str(error))
     raise UnreachableError("\n".join(failures))
@@ -64,31 +71,42 @@ async def change(way: Way, path: str, body: Mapping[str, object], model: type[Mo
         UnreachableError: it cannot be reached, and nothing was changed; or it broke off, and nobody knows.
         RefusedError: it refuses, and nothing was changed.
     """
-    return await _ask(way, "POST", path, body, model)
+    return await _ask("POST", way, way.url(path), body, model)
 
 
-async def _ask(way: Way, method: str, path: str, body: Mapping[str, object] | None, model: type[ModelT]) -> ModelT:
+async def _ask(method: str, way: Way, url: URL, body: Mapping[str, object] | None, model: type[ModelT]) -> ModelT:
+    timeout = aiohttp.ClientTimeout(total=way.patience, connect=CONNECTING)
     try:
         async with (
-            aiohttp.ClientSession(connector=way.connector(), timeout=TIMEOUT) as session,
-            session.request(method, way.url(path), json=body) as response,
+            aiohttp.ClientSession(connector=way.connector(), timeout=timeout) as session,
+            session.request(method, url, json=body) as response,
         ):
             status, text = response.status, await response.text()
     except aiohttp.ClientConnectorError as error:
-        raise UnreachableError(f"cannot reach a bridge on {way.place} ({error.os_error.strerror})") from error
+        raise UnreachableError(f"cannot reach a bridge on {way.place} ({_reason(error.os_error)})") from error
+    except aiohttp.ClientResponseError as error:
+        raise UnreachableError(f"what answers on {way.place} is no admin server of a bridge") from error
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise UnreachableError(f"no answer from {way.place} ({error or type(error).__name__})") from error
     return _parsed(way, status, text, model)
+
+
+def _reason(error: OSError) -> str:
+    """What the operating system says; of several addresses that were tried, asyncio says more."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _parsed(way: Way, status: int, text: str, model: type[ModelT]) -> ModelT:
     try:
         if status == 200:
             return model.model_validate_json(text)
-        raise RefusedError(_Refusal.model_validate_json(text).error)
+        refusal = _Refusal.model_validate_json(text)
+        raise RefusedError("\n".join([refusal.error, *refusal.losses]))
     except ValidationError as error:
         raise RefusedError(f"{way.place} answers {status} as no bridge of this version does") from error
 
 
 class _Refusal(BaseModel):
     error: str
+    losses: tuple[str, ...] = ()
+    """What a reload would take, line by line, where that is why."""

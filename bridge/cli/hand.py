@@ -1,31 +1,28 @@
 """The commands by which a person changes a running bridge, and looks at what the guard holds."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Never
+from typing import Annotated
 
 import typer
 from pydantic import BaseModel
 
-from bridge.cli.bootstrap import Output as Format
-from bridge.cli.bootstrap import write
-from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FAILED, EXIT_FINDING, ConfigOption, duration
-from bridge.config import Address, AdminConfig, load_admin
-from bridge.errors import BridgeError, ConfigError
-from bridge.log import printable
+from bridge.cli import reading
+from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption, duration
+from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, fail, shown
+from bridge.errors import BridgeError
 
-DEFAULT_SOCKET = Path("/run/xds-bridge/admin.sock")
+RELOADING = 300.0
+"""Seconds that a reload may take, and another one before it; measured in tenths of a second."""
 
 EXAMPLES: Mapping[str, str] = {
     "pause": "xds-bridge pause dc1",
     "resume": "xds-bridge resume dc1",
     "drain": "xds-bridge drain 10.0.0.7:8080 --for 30m",
     "undrain": "xds-bridge undrain 10.0.0.7:8080",
+    "reload": "xds-bridge reload",
 }
 
 guard = typer.Typer(
@@ -34,40 +31,13 @@ guard = typer.Typer(
     no_args_is_help=True,
 )
 
-SocketOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--socket",
-        envvar="XDS_BRIDGE_SOCKET",
-        metavar="PATH",
-        help="The bridge's socket for operators.",
-        show_default=f"admin.socket, else {DEFAULT_SOCKET}",
-    ),
-]
-AdminOption = Annotated[
-    str | None,
-    typer.Option(
-        "--admin", metavar="URL", help="Ask this admin server, such as http://127.0.0.1:19000, and no socket."
-    ),
-]
 SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help="Name of the source.")]
 SomeSource = Annotated[
-    str | None, typer.Argument(metavar="[SOURCE]", help="Name of the source.", show_default="all of them")
+    str | None, typer.Argument(metavar="SOURCE", help="Name of the source.", show_default="all of them")
 ]
 TargetArgument = Annotated[
     str, typer.Argument(metavar="SERVICE|IP:PORT", help="A whole service, or an endpoint of whatever services have it.")
 ]
-
-
-class Output(StrEnum):
-    """How a list is written."""
-
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
-
-
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to write it.")]
 
 
 class _Hold(BaseModel):
@@ -125,6 +95,22 @@ def undrain(target: TargetArgument, socket: SocketOption = None, config: ConfigO
     _change("api/v1/undrain", {"target": target}, socket, config)
 
 
+def reload(
+    *,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Go by it although it takes more than guard.max_loss.")
+    ] = False,
+    socket: SocketOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Have the bridge read again the configuration file that it was started with, and go by it.
+
+    Returns when it is in use. Exits with 3 when it is not: it is wrong, needs a restart, or would take too much of a
+    source or of a view, which is then listed. --config tells where the bridge's socket is, and not what to read.
+    """
+    _change("api/v1/reload", {"accept_loss": accept_loss}, socket, config, RELOADING)
+
+
 @guard.command("list", epilog="Example: xds-bridge guard list -o json")
 def held(
     *,
@@ -134,17 +120,7 @@ def held(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Show what is held, and why. Exits with 1 when something is."""
-    from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
-
-    if named := admin or socket:
-        ways = [client.Way(named)]  # and no other: that could be another bridge
-    else:
-        settings = _settings(socket, config)
-        ways = [client.Way(_socket(socket, settings)), client.Way(_url(settings.listen))]
-    try:
-        found = asyncio.run(client.read(ways, "api/v1/guard", _Held))
-    except BridgeError as error:
-        _fail(str(error))
+    found = reading.read(reading.ways(admin, socket, config), "api/v1/guard", _Held)
     _print(found, output)
     if found.held or found.too_old:
         raise typer.Exit(EXIT_FINDING)
@@ -156,50 +132,32 @@ def release(source: SourceArgument, socket: SocketOption = None, config: ConfigO
     _change("api/v1/guard/release", {"source": source}, socket, config)
 
 
-def _change(path: str, body: Mapping[str, object], socket: Path | None, config: Path) -> None:
+def _change(
+    path: str, body: Mapping[str, object], socket: Path | None, config: Path, patience: float | None = None
+) -> None:
     from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
-    place = _socket(socket, _settings(socket, config))
+    place = reading.place(socket, reading.settings(socket, config))
     try:
-        done = asyncio.run(client.change(client.Way(place), path, body, _Done))
+        done = asyncio.run(client.change(client.Way(place, patience or client.ANSWERING), path, body, _Done))
     except client.UnreachableError as error:
-        _fail(f"{error}; a running bridge listens there when admin.socket says so (--socket names another path)")
+        fail(f"{error}; a running bridge listens there when admin.socket says so (--socket names another path)")
     except BridgeError as error:
-        _fail(str(error))
-    typer.echo(_shown(done.message))
+        fail(str(error))
+    typer.echo(shown(done.message))
     for warning in done.warnings:
-        typer.echo(_shown(f"warning: {warning}"), err=True)
-
-
-def _settings(socket: Path | None, config: Path) -> AdminConfig:
-    """The section `admin`; nothing is looked up that was named, and a file that nobody named need not be readable."""
-    if socket is not None or (config == DEFAULT_CONFIG and not os.access(config, os.R_OK)):
-        return AdminConfig()
-    try:
-        return load_admin(config, os.environ)
-    except ConfigError as error:
-        raise ConfigError(f"{error}\n--socket names the bridge's socket without this file") from error
-
-
-def _socket(named: Path | None, settings: AdminConfig) -> Path:
-    return named or settings.socket or DEFAULT_SOCKET
-
-
-def _url(listen: Address) -> str:
-    """The admin server as this machine reaches it."""
-    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (to find it, not to listen there)
-    return f"http://{Address(anywhere.get(listen.host, listen.host), listen.port)}"
+        typer.echo(shown(f"warning: {warning}"), err=True)
 
 
 def _print(found: _Held, output: Output) -> None:
     if output is not Output.TABLE:
-        typer.echo(_text(found, output), nl=False)
+        typer.echo(reading.text(found, output), nl=False)
         return
     from bridge.cli import report  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
     for source in found.too_old:
         typer.echo(
-            _shown(f"of {source}, what was kept over a restart is too old to be served; `guard release` serves it")
+            shown(f"of {source}, what was kept over a restart is too old to be served; `guard release` serves it")
         )
     if not found.held:
         typer.echo("nothing is held")
@@ -210,18 +168,4 @@ def _print(found: _Held, output: Output) -> None:
 
 
 def _row(hold: _Hold) -> tuple[str, ...]:
-    since = f"{datetime.fromtimestamp(hold.since, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return hold.source, hold.reason, str(hold.endpoints), since, ", ".join(hold.services), hold.detail
-
-
-def _text(found: _Held, output: Output) -> str:
-    return write(found.model_dump(mode="json"), Format.JSON if output is Output.JSON else Format.YAML)
-
-
-def _shown(text: str) -> str:
-    return "\n".join(map(printable, text.splitlines()))
-
-
-def _fail(message: str) -> Never:
-    typer.echo(_shown(message), err=True)
-    raise typer.Exit(EXIT_FAILED)
+    return hold.source, hold.reason, str(hold.endpoints), reading.utc(hold.since), ", ".join(hold.services), hold.detail

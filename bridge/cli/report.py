@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bridge import config as configured
 from bridge.cli import rate
 from bridge.cli.live import Reading
-from bridge.config import Config, ServiceRule, ViewMatch, XdsConfig, merge_notes
+from bridge.config import Config, ViewMatch, XdsConfig, merge_notes
 from bridge.log import printable
 from bridge.model import Health
 
@@ -114,14 +115,15 @@ def _interval(polled: rate.PlaceRate) -> str:
     return f"{polled.configured:.4g} s{stretched}"
 
 
-def unmatched(target: Console, rules: Sequence[ServiceRule], readings: Sequence[Reading]) -> None:
-    """Print which rules are for no service that a source has an endpoint of; nothing unless all sources were read."""
+def unmatched(target: Console, config: Config, readings: Sequence[Reading]) -> None:
+    """Print which globs are for no service that a source has an endpoint of; nothing unless all sources were read."""
     if not all(read.complete for read in readings):
         return
     found = {name for read in readings for name in read.services}
-    for index, rule in enumerate(rules):
-        if not any(rule.matches(name) for name in found):
-            _line(target, f"note: services[{index}]: no source has an endpoint of a service {rule.match!r}", "yellow")
+    for each in configured.unmatched(config.services, config.views, found):
+        _line(
+            target, f"note: {each.where}: {each.glob!r} counts for no service with an endpoint: {each.reason}", "yellow"
+        )
 
 
 def table(target: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

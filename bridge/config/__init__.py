@@ -4,6 +4,7 @@ Only this package and each adapter's own `Config` know the names of keys.
 """
 
 from bridge.config.address import Address
+from bridge.config.glob import UnmatchedGlob, first_match, unmatched
 from bridge.config.loader import load, load_admin
 from bridge.config.model import (
     AdminConfig,
@@ -39,14 +40,17 @@ __all__ = [
     "SourceConfig",
     "SourceKeys",
     "TlsConfig",
+    "UnmatchedGlob",
     "ViewMatch",
     "ViewRule",
     "XdsConfig",
     "build_adapters",
     "cluster_rules",
+    "first_match",
     "json_schema",
     "load",
     "load_admin",
     "merge_notes",
     "merge_policies",
+    "unmatched",
 ]

@@ -44,6 +44,13 @@ def _state_directory(value: Path) -> Path:
     return value
 
 
+def _socket(value: Path) -> Path:
+    if not value.is_absolute():
+        example = "/run/xds-bridge/admin.sock"
+        raise ValueError(f"{str(value)!r} is not absolute, and commands run elsewhere; write a path such as {example}")
+    return value
+
+
 class Expose(StrEnum):
     """What the admin server answers to other machines."""
 
@@ -58,7 +65,7 @@ class AdminConfig(Section):
     """Where it listens, as host:port."""
     expose: Expose = Expose.PROBES
     """What other machines are answered: `probes` is /metrics, /livez and /readyz alone; `all` is everything."""
-    socket: Path | None = None
+    socket: Annotated[Path, AfterValidator(_socket)] | None = None
     """Path of a unix socket for operators: mode 0660. What is changed in a running bridge is changed through it."""
     socket_group: Annotated[str, Field(min_length=1)] | None = None
     """The group that may use the socket, by name or number; that of the bridge when left out."""

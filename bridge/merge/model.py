@@ -43,6 +43,8 @@ class Report:
 
     endpoint: Endpoint
     origin: Origin
+    reported: Health | None = None
+    """What the source says of its health, where an operator's word counts and not the source's; else None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class ServedEndpoint:
     weight: int | None = None
     """The weight to be served in place of its own, where the policy sets shares; 1 to 2³² - 1."""
     reported: Health | None = None
-    """What the source says of its health, where an operator's word counts and not the source's; else None."""
+    """As in the report whose word counts."""
 
 
 class Policy(StrEnum):

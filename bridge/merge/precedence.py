@@ -59,7 +59,8 @@ def _served(reports: list[Report], rank: Mapping[SourceName, int]) -> ServedEndp
                 _text(report.endpoint),
             ),
         )
-    return ServedEndpoint(reports[0].endpoint, tuple(report.origin for report in reports))
+    first = reports[0]
+    return ServedEndpoint(first.endpoint, tuple(report.origin for report in reports), reported=first.reported)
 
 
 def _text(endpoint: Endpoint) -> str:

@@ -60,7 +60,7 @@ def weigh(endpoints: Sequence[ServedEndpoint], shares: Iterable[Share]) -> tuple
         if takes < _CLASS[Health.DEGRADED]:
             _spread(_FEW, of_priority[_CLASS[Health.DEGRADED]], endpoints, weights, found)
     return tuple(
-        ServedEndpoint(each.endpoint, each.origins, each.priority, weight)
+        ServedEndpoint(each.endpoint, each.origins, each.priority, weight, each.reported)
         for each, weight in zip(endpoints, found, strict=True)
     )
 

@@ -5,7 +5,7 @@ over it.
 """
 
 from bridge.operator.audit import Action, Audit, AuditLog, Who
-from bridge.operator.drain import Drain, Drains, Target
+from bridge.operator.drain import Drain, Drains, Target, parse_key
 from bridge.operator.hand import Done, Hand, NothingToDoError, UnknownError
 from bridge.operator.pause import Pause, Pauses
 
@@ -23,4 +23,5 @@ __all__ = [
     "Target",
     "UnknownError",
     "Who",
+    "parse_key",
 ]

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from bridge import audit
 from bridge.audit import Event
+from bridge.operator.drain import Drain, parse_key
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ class Who:
     door: str
     """Where it came in: the path of the socket."""
 
+    def __str__(self) -> str:
+        return f"{self.user} (pid {self.pid}, {self.door})"
+
 
 class Audit(Protocol):
     """Is told of every change that was accepted, after it was made."""
@@ -51,6 +55,9 @@ class Audit(Protocol):
             who: asked for it.
             detail: what else there is to know, such as for how long.
         """
+
+    def expired(self, drain: Drain) -> None:
+        """Take note that a drain is over."""
 
 
 class AuditLog:
@@ -67,6 +74,20 @@ class AuditLog:
         """Log a change, with who asked for it."""
         asked = {"by": who.user, "uid": who.uid, "gid": who.gid, "pid": who.pid, "door": who.door}
         log.info("operator.acted", extra={"action": action, "subject": subject, **asked, "detail": dict(detail)})
-        why = f"{action} {subject}, asked for by {who.user} (pid {who.pid}, {who.door})"
-        source = subject if action in _OF_SOURCES else ""
-        self._remember(Event(time.time(), audit.Action.OPERATED, why, source, service="" if source else subject))
+        length = f" for {detail['for']} s" if "for" in detail else ""
+        why = f"{action} {subject}{length}, asked for by {who}"
+        if action in _OF_SOURCES:
+            self._remember(Event(time.time(), audit.Action.OPERATED, why, source=subject))
+        else:
+            self._remember(_about(subject, why))
+
+    def expired(self, drain: Drain) -> None:
+        """Have the end of a drain in the trail; the log has it already."""
+        self._remember(_about(str(drain.target), f"the drain that {drain.by} asked for is over"))
+
+
+def _about(target: str, why: str) -> Event:
+    """An event that is about a service, or about an endpoint of whatever services have it."""
+    if parse_key(target):
+        return Event(time.time(), audit.Action.OPERATED, why, endpoint=target)
+    return Event(time.time(), audit.Action.OPERATED, why, service=target)

@@ -2,10 +2,10 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from bridge.merge import ServedEndpoint, Service
+from bridge.merge import Report
 from bridge.model import EndpointKey, Health, ServiceName, canonical_address
 
 log = logging.getLogger(__name__)
@@ -76,29 +76,13 @@ class Drains:
         """Every drain, sorted by what is drained."""
         return tuple(sorted((drain for drain, _ in self._drains.values()), key=lambda drain: str(drain.target)))
 
-    def amend(self, service: Service) -> Service:
-        """A service as it is to be served: what is drained is DRAINING, and keeps in mind what its source says."""
+    def amend(self, service: ServiceName, reports: Sequence[Report]) -> Sequence[Report]:
+        """Reports about a service as they are to be merged: what is drained is DRAINING, whatever its source says."""
         if not self._drains:
-            return service
-        whole = service.name in self._drains
-        if not whole and not any(served.endpoint.key in self._drains for served in service.endpoints):
-            return service
-        return replace(
-            service,
-            endpoints=tuple(
-                _draining(served) if whole or served.endpoint.key in self._drains else served
-                for served in service.endpoints
-            ),
-        )
-
-
-def concerned(services: Mapping[ServiceName, Service], target: Target) -> Iterator[ServiceName]:
-    """The services, of those that there are, in which something is to be drained."""
-    if not isinstance(target, EndpointKey):
-        return iter([target] if target in services else [])
-    return (
-        name for name, service in services.items() if any(each.endpoint.key == target for each in service.endpoints)
-    )
+            return reports
+        if service in self._drains:
+            return [_draining(report) for report in reports]
+        return [_draining(report) if report.endpoint.key in self._drains else report for report in reports]
 
 
 def parse_key(text: str) -> EndpointKey | None:
@@ -112,8 +96,8 @@ def parse_key(text: str) -> EndpointKey | None:
         return None
 
 
-def _draining(served: ServedEndpoint) -> ServedEndpoint:
-    endpoint = served.endpoint
+def _draining(report: Report) -> Report:
+    endpoint = report.endpoint
     if endpoint.health is Health.DRAINING:
-        return served  # the source says so too
-    return replace(served, endpoint=replace(endpoint, health=Health.DRAINING), reported=endpoint.health)
+        return report  # the source says so too
+    return replace(report, endpoint=replace(endpoint, health=Health.DRAINING), reported=endpoint.health)

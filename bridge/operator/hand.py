@@ -1,6 +1,6 @@
 """The operator's verbs: each looks whether what is asked can be done, does it, and tells the audit."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -9,16 +9,13 @@ from bridge.errors import BridgeError
 from bridge.merge import Service
 from bridge.model import EndpointKey, Health, ServiceName, SourceName
 from bridge.operator.audit import Action, Audit, Who
-from bridge.operator.drain import Drain, Drains, Target, concerned, parse_key
+from bridge.operator.drain import Drain, Drains, Target, parse_key
 from bridge.operator.pause import Pause, Pauses
-from bridge.problem import nearest
+from bridge.problem import alike, nearest
 from bridge.registry import Registry
 
 _AVAILABLE = frozenset({Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED})
 _NAMED = 10
-
-_COMPARED = 200
-"""Names that a wrong one is compared with: each comparison takes 0.1 ms, and there may be thousands."""
 
 
 class UnknownError(BridgeError):
@@ -116,7 +113,7 @@ class Hand:
         """
         found = self._target(target)
         drain = self._drains.start(found, length, who.user)
-        services = list(concerned(self._registry.services(), found))
+        services = self._concerned(found)
         self._registry.touch(services)
         self._audit.record(Action.DRAIN, str(found), who, {"for": length, "until": drain.until, "services": services})
         where = f" in {', '.join(services)}" if isinstance(found, EndpointKey) else ""
@@ -131,9 +128,11 @@ class Hand:
         names = {str(drain.target): drain for drain in self._drains.all()}
         found = names.get(target) or names.get(str(parse_key(target)))
         if found is None:
-            raise NothingToDoError(f"{target[:255]} is not drained by an operator{nearest(target, names)}")
+            raise NothingToDoError(
+                f"{target[:255]} is not drained by an operator{nearest(target, names, 'drained are')}"
+            )
         self._drains.stop(found.target)
-        self._registry.touch(concerned(self._registry.services(), found.target))
+        self._registry.touch(self._concerned(found.target))
         self._audit.record(Action.UNDRAIN, str(found.target), who, {"drained_by": found.by, "until": found.until})
         return Done(f"{found.target} is served again as its sources say")
 
@@ -163,7 +162,8 @@ class Hand:
     def expire(self) -> None:
         """End the drains that are over. Called about once a second."""
         for drain in self._drains.expire():
-            self._registry.touch(concerned(self._registry.services(), drain.target))
+            self._audit.expired(drain)
+            self._registry.touch(self._concerned(drain.target))
 
     def paused(self, source: SourceName) -> Pause | None:
         """The pause of a source; None when it is heard."""
@@ -199,13 +199,19 @@ class Hand:
             return ServiceName(text)
         key = parse_key(text)
         if key is None:
-            hint = nearest(text, _alike(text, services))
+            hint = nearest(text, alike(text, services))
             raise UnknownError(f"there is no service {text[:255]!r}{hint} (an endpoint is written as IP:PORT)")
-        if not any(True for _ in concerned(services, key)):
+        if not self._concerned(key):
             keys = (each.endpoint.key for service in services.values() for each in service.endpoints)
             near = {str(known) for known in keys if known.address == key.address}
             raise UnknownError(f"no service has an endpoint {key}{nearest(str(key), near)}")
         return key
+
+    def _concerned(self, target: Target) -> list[ServiceName]:
+        """The services, of those that there are, in which something is to be drained."""
+        if isinstance(target, EndpointKey):
+            return self._registry.at(target)
+        return [target] if target in self._registry.services() else []
 
     def _frozen_empty(self, sources: list[SourceName]) -> Iterator[str]:
         for source in sources:
@@ -215,8 +221,10 @@ class Hand:
     def _left_without(self, services: list[ServiceName]) -> Iterator[str]:
         """What is to be said of services in which nothing is left that could take the requests."""
         for name in services:
-            service = self._drains.amend(self._registry.services()[name])
-            if service.endpoints and not any(each.endpoint.health in _AVAILABLE for each in service.endpoints):
+            service = self._registry.foreseen(name)
+            if not service.endpoints:
+                yield f"{name} has no endpoint now; those that come until then drain as well"
+            elif not any(each.endpoint.health in _AVAILABLE for each in service.endpoints):
                 yield _consequence(service)
 
 
@@ -229,15 +237,6 @@ def _consequence(service: Service) -> str:
         f"all of {service.name} drains, so Envoy sends requests on to it rather than refuse them "
         "(its panic; refused where healthy_panic_threshold is 0)"
     )
-
-
-def _alike(text: str, names: Iterable[str]) -> list[str]:
-    """The names that begin as a text does, or else have about its length."""
-
-    def unlike(name: str) -> tuple[bool, int]:
-        return name[:2] != text[:2], abs(len(name) - len(text))
-
-    return sorted(names, key=unlike)[:_COMPARED]
 
 
 def _pause_text(pause: Pause) -> str:

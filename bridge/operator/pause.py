@@ -64,6 +64,11 @@ class Pauses(SourceObserver):
         if not reading and source in self._shadows:
             self._shadows[source].spoken = True
 
+    def restart(self, source: SourceName) -> None:
+        """Keep nothing of what a paused source has said: it is read in another way from now on."""
+        if source in self._shadows:
+            self._shadows[source] = Shadow({})
+
     def ended(self, source: SourceName) -> None:
         """Forget a source that was taken out of the configuration."""
         self._pauses.pop(source, None)

@@ -1,11 +1,12 @@
 """All parts of all sources, with what is counted of them; every change of one goes through here."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bridge.merge import Origin, Report
-from bridge.model import Entry, InstanceId, Scope, ServiceName, SetAside, SourceName
+from bridge.model import EndpointKey, Entry, InstanceId, Scope, ServiceName, SetAside, SourceName
 from bridge.registry.moves import Keeper, Moves
 from bridge.registry.part import NOTHING, Kept, Moment, Part
 from bridge.registry.scribe import Scribe
@@ -91,6 +92,12 @@ class Parts:
             for endpoint, since, standing in parts[place].endpoints():
                 yield Report(endpoint, Origin(*place, endpoint.instance, since, standing))
 
+    def at(self, key: EndpointKey) -> Iterator[ServiceName]:
+        """The services of which somebody reports an endpoint with this address and port, served or not."""
+        for service, parts in self._parts.items():
+            if any(endpoint.key == key for part in parts.values() for endpoint, _, _ in part.endpoints()):
+                yield service
+
     def set_aside(self, service: ServiceName) -> tuple[ReportedSetAside, ...]:
         """The entries of a service that cannot be served, with who reported them and why."""
         found = [
@@ -100,6 +107,15 @@ class Parts:
             if isinstance(entry, SetAside)
         ]
         return tuple(sorted(found, key=lambda each: (each.source, each.scope, each.entry.instance, each.entry.reason)))
+
+    def set_aside_counts(self) -> Mapping[ServiceName, int]:
+        """How many entries of each service cannot be served; looks only where a source has any."""
+        counts: Counter[ServiceName] = Counter()
+        for source in self.sources.values():
+            for (_, scope), service in self._of(source) if source.statistics.set_aside else ():
+                entries = self._parts[service][source.name, scope].entries
+                counts[service] += sum(isinstance(entry, SetAside) for entry in entries)
+        return +counts
 
     def kept(self, source: Source) -> Iterator[tuple[Keeper, Kept]]:
         """Every endpoint of a source that is served although its last read does not show it."""

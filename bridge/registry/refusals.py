@@ -1,9 +1,11 @@
 """Services under names that no cluster can have: each is refused alone, said once, and forgotten when it goes."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.model import Scope, ServiceName, SourceName, require_service_name
+from bridge.registry.moves import Keeper
 from bridge.registry.sink import Place
 
 log = logging.getLogger(__name__)
@@ -19,9 +21,14 @@ class RefusedService:
 
 
 class Refusals:
-    """What is refused, by scope of a source."""
+    """What is refused, by scope of a source.
 
-    def __init__(self) -> None:
+    Args:
+        tell: is told of each service when it is refused, and why.
+    """
+
+    def __init__(self, tell: Callable[[Keeper, str], None]) -> None:
+        self._tell = tell
         self._reasons: dict[Place, dict[ServiceName, str]] = {}
 
     def accepts(self, place: Place, service: ServiceName) -> bool:
@@ -33,6 +40,7 @@ class Refusals:
             if service not in reasons:
                 reasons[service] = str(error)
                 source, scope = place
+                self._tell((place, service), str(error))
                 log.warning("service.refused", extra={"source": source, "scope": scope, "reason": str(error)})
             return False
         return True

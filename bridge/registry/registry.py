@@ -8,50 +8,20 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from bridge.adapter import Sink
-from bridge.audit import Event
 from bridge.diff import Diff
-from bridge.guard import UNGUARDED, GuardRules, Reason
+from bridge.guard import Reason
 from bridge.merge import MergePolicy, Report, Service, merged
-from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
+from bridge.model import EndpointKey, Entry, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
 from bridge.registry.holding import Holding
-from bridge.registry.part import NOTHING, Kept, Moment, Part, identity
+from bridge.registry.options import BELIEVING, Options, RestoredPart
+from bridge.registry.part import NOTHING, Moment, Part, identity
 from bridge.registry.parts import Clocks, Parts, ReportedSetAside
 from bridge.registry.refusals import Refusals, RefusedService
 from bridge.registry.scribe import Scribe
 from bridge.registry.sink import NOBODY, Place, Said, SourceSink
 from bridge.registry.source import Hold, Source, SourceStatistics
-
-
-@dataclass(frozen=True, slots=True)
-class RestoredPart:
-    """What an earlier process knew from one scope of one source about one service."""
-
-    source: SourceName
-    scope: Scope
-    service: ServiceName
-    endpoints: tuple[Kept, ...]
-
-
-def _as_merged(service: Service) -> Service:
-    return service
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How careful the registry is with what vanishes, what is laid over all that it knows, and who is told."""
-
-    guard: GuardRules = UNGUARDED
-    allow_empty: frozenset[SourceName] = frozenset()
-    """Sources whose finding nothing is to be believed."""
-    retention: float = 0.0
-    """Seconds for which a service stays, empty, after its last report: static routes may still name its cluster."""
-    amend: Callable[[Service], Service] = _as_merged
-    """What becomes of a service after its reports were merged, such as an operator's drains; see `touch`."""
-    record: Callable[[Event], None] = lambda _: None
-    """Takes what happens to each endpoint."""
 
 
 class Registry:
@@ -62,7 +32,7 @@ class Registry:
         sources: Sequence[SourceName],
         policy: Callable[[ServiceName], MergePolicy],
         clock: Callable[[], float],
-        options: Options = Options(),
+        options: Options = BELIEVING,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start empty.
@@ -83,7 +53,7 @@ class Registry:
         self._scribe = Scribe(options.record, clock)
         self._parts = Parts(self._sources, Clocks(clock, monotonic), self._scribe)
         self._holding = Holding(self._parts, options.guard.release_after)
-        self._refusals = Refusals()
+        self._refusals = Refusals(self._scribe.refused)
         self._services: dict[ServiceName, Service] = {}
         self._agreed: dict[ServiceName, UpstreamProtocol] = {}
         self._gone: dict[ServiceName, Moment] = {}
@@ -159,6 +129,10 @@ class Registry:
         """The entries of a service that cannot be served, with who reported them and why."""
         return self._parts.set_aside(service)
 
+    def set_aside_counts(self) -> Mapping[ServiceName, int]:
+        """How many entries of each service cannot be served, for those of which there are any."""
+        return self._parts.set_aside_counts()
+
     def refused(self, source: SourceName) -> tuple[RefusedService, ...]:
         """The services of a source that cannot be served because of their names, and why."""
         return self._refusals.of(source)
@@ -175,6 +149,12 @@ class Registry:
     def gone(self) -> Mapping[ServiceName, Moment]:
         """The services that stay although nobody names them, with when they went."""
         return self._gone
+
+    def retained(self) -> Mapping[ServiceName, float]:
+        """The services that stay although nobody names them, with the Unix time at which each goes."""
+        now = self._parts.clocks.now()
+        ends = now.wall - now.monotonic + self._options.retention
+        return {name: gone.monotonic + ends for name, gone in self._gone.items()}
 
     def reason(self, source: SourceName, scope: Scope) -> str:
         """Why what is missing in a scope is held; empty when nothing has been judged to be."""
@@ -212,6 +192,15 @@ class Registry:
         """Have services merged anew, because something else than a report says something else of them."""
         self._parts.touched.update(dict.fromkeys(services))
         self._wake_up()
+
+    def at(self, key: EndpointKey) -> list[ServiceName]:
+        """The services of which some source reports an endpoint with this address and port."""
+        return list(self._parts.at(key))
+
+    def foreseen(self, service: ServiceName) -> Service:
+        """What the next `drain` makes of a service, if nothing more is said until then."""
+        now = self._parts.clocks.monotonic()
+        return merged(service, self._reports(service), self._policy(service), self._services.get(service), now)
 
     def names(self, place: Place) -> frozenset[ServiceName]:
         """The services of a scope of a source: what it last named, impossible names included, and what is kept."""
@@ -355,19 +344,22 @@ class Registry:
         """What is served of a service now; None when its cluster is to go."""
         if name in self._parts:
             self._gone.pop(name, None)
-            return self._options.amend(self._merge(name, list(self._parts.reports(name)), old))
+            return self._merge(name, self._reports(name), old)
         if old is not None and name not in self._gone:
             self._gone[name] = self._parts.clocks.now()
-            stays = f"its cluster stays, empty, for {self._options.retention:g} s"
-            self._scribe.service(name, f"no source names it any more; {stays}")
+            self._scribe.gone(name, self._options.retention)
         if self._retained(name):
             return self._merge(name, [], old)
-        self._gone.pop(name, None)
+        if self._gone.pop(name, None) and self._options.retention:
+            self._scribe.expired(name, self._options.retention)
         return None
 
     def _retained(self, name: ServiceName) -> bool:
         gone = self._gone.get(name)
         return gone is not None and self._parts.clocks.monotonic() - gone.monotonic < self._options.retention
+
+    def _reports(self, name: ServiceName) -> Sequence[Report]:
+        return self._options.amend(name, list(self._parts.reports(name)))
 
     def _merge(self, name: ServiceName, reports: Sequence[Report], old: Service | None) -> Service:
         before = old or Service(name, protocol=self._agreed.pop(name, None))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 
 from bridge.audit import Action, Event
-from bridge.model import Endpoint, Entry, ServiceName, SourceName
+from bridge.model import MAX_SERVICE_NAME, Endpoint, Entry, ServiceName, SourceName
 from bridge.registry.moves import Keeper
 from bridge.registry.part import Identity, Kept, identity
 
@@ -73,8 +73,21 @@ class Scribe:
         why = f"{endpoints} endpoints are known from an earlier process, and served until the source has been read"
         self._record(Event(self._clock(), Action.RESTORED, why, source))
 
-    def service(self, name: ServiceName, why: str) -> None:
-        """Write down that a service is gone."""
+    def refused(self, keeper: Keeper, reason: str) -> None:
+        """Write down that a service cannot be served because of its name."""
+        (source, scope), service = keeper
+        self._record(Event(self._clock(), Action.SET_ASIDE, reason, source, scope, service[:MAX_SERVICE_NAME]))
+
+    def gone(self, name: ServiceName, retention: float) -> None:
+        """Write down that nobody names a service any more."""
+        then = f"; its cluster stays, empty, for {retention:g} s" if retention else ", and its cluster goes"
+        self._service(name, f"no source names it any more{then}")
+
+    def expired(self, name: ServiceName, retention: float) -> None:
+        """Write down that the cluster of a service goes, which stayed for a while."""
+        self._service(name, f"its cluster goes: no source has named it for {retention:g} s")
+
+    def _service(self, name: ServiceName, why: str) -> None:
         self._record(Event(self._clock(), Action.REMOVED, why, service=name))
 
     def _tell(self, keeper: Keeper, action: Action, endpoint: Endpoint, why: str) -> None:

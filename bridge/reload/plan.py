@@ -1,14 +1,15 @@
 """What another configuration would change: pure functions of the two."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.config import Config, SourceConfig
+from bridge.config.section import Section
 from bridge.model import SourceName
 
 _SECTIONS = ("xds", "admin", "log")
 _FIXED = ("state_directory",)
-_CHANGEABLE = frozenset({"xds.debounce", "log.level"})
+_CHANGEABLE = frozenset({"xds.debounce", "log.level", "xds.tls.certificate", "xds.tls.private_key"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,20 @@ def unchangeable(old: Config, new: Config) -> list[str]:
     """The keys that differ and that only a restart can change, sorted."""
     found = [key for key in _FIXED if getattr(old, key) != getattr(new, key)]
     for section in _SECTIONS:
-        before, after = getattr(old, section), getattr(new, section)
-        keys = (key for key in type(before).model_fields if getattr(before, key) != getattr(after, key))
-        found += [name for key in keys if (name := f"{section}.{key}") not in _CHANGEABLE]
+        found += _different(section, getattr(old, section), getattr(new, section))
     return sorted(found)
+
+
+def _different(section: str, before: Section, after: Section) -> Iterator[str]:
+    """The keys of a section that differ and that only a restart can change."""
+    for key in type(before).model_fields:
+        one, other, name = getattr(before, key), getattr(after, key), f"{section}.{key}"
+        if one == other or name in _CHANGEABLE:
+            continue
+        if name == "xds.tls" and one and other:
+            yield from _different(name, one, other)
+        elif name != "xds.tls.client_ca" or not (one and other):  # what is fixed is whether there is one
+            yield name
 
 
 def _alike(one: SourceConfig, other: SourceConfig) -> bool:

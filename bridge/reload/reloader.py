@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -26,14 +26,14 @@ TOO_MUCH = "the reload would take more than guard.max_loss, so nothing was chang
 class Way(Protocol):
     """The way from the configuration in use to another one (`Transition`)."""
 
-    def build(self, config: Config) -> Built:
+    async def build(self, config: Config) -> Built:
         """Do all that can fail, and change nothing. Raises ConfigError."""
 
     def weigh(self, built: Built) -> Callable[[], list[Loss]]:
         """What would be lost and is too much to be taken for meant; work for a thread."""
 
-    async def perform(self, built: Built) -> None:
-        """Bring it into use."""
+    async def perform(self, built: Built, by: str) -> str:
+        """Bring it into use, because somebody asked for it; returns what that was, in a line for a person."""
 
     async def depart(self) -> None:
         """Have the sources go whose time has come."""
@@ -57,6 +57,10 @@ class ReloadOutcome:
     """Unix time."""
     ok: bool
     """Whether the configuration is in use."""
+    by: str
+    """Who asked for it."""
+    done: str = ""
+    """What came into use."""
     error: str = ""
     """Why it is not, whole."""
     losses: tuple[str, ...] = ()
@@ -71,6 +75,14 @@ class ReloadReport:
     """Unix time when it was read."""
     last_reload: ReloadOutcome | None
     """None before the first one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What any number of people have asked for."""
+
+    outcome: asyncio.Future[ReloadOutcome]
+    by: list[str]
 
 
 class Reloader:
@@ -88,7 +100,7 @@ class Reloader:
         self._transition = transition
         self._observer = observer
         self._executor = ThreadPoolExecutor(1, "reload")
-        self._asked: dict[bool, asyncio.Future[ReloadOutcome]] = {}
+        self._asked: dict[bool, _Request] = {}
         self._wake = asyncio.Event()
         self._report = ReloadReport(time.time(), None)
         observer.succeeded()
@@ -98,12 +110,22 @@ class Reloader:
         """Which configuration is in use, and what came of the last attempt to have another."""
         return self._report
 
-    def ask(self, *, accept_loss: bool = False) -> asyncio.Future[ReloadOutcome]:
-        """Have the file read again, after a reload that is under way; who asks meanwhile gets the same one."""
+    def ask(self, by: str, *, accept_loss: bool = False) -> asyncio.Future[ReloadOutcome]:
+        """Have the file read again, after a reload that is under way; who asks meanwhile gets the same one.
+
+        The future belongs to all who asked: shield it from your own cancellation.
+
+        Args:
+            by: who asks, for people.
+            accept_loss: go by the file whatever it takes.
+        """
         if accept_loss not in self._asked:
-            self._asked[accept_loss] = asyncio.get_running_loop().create_future()
+            self._asked[accept_loss] = _Request(asyncio.get_running_loop().create_future(), [])
+        request = self._asked[accept_loss]
+        if by not in request.by:
+            request.by.append(by)
         self._wake.set()
-        return self._asked[accept_loss]
+        return request.outcome
 
     async def run(self) -> None:
         """Perform what is asked for, and have removed sources go in time, until cancelled."""
@@ -111,10 +133,10 @@ class Reloader:
             while True:
                 await self._asked_or_time()
                 for accept_loss in list(self._asked):
-                    future = self._asked.pop(accept_loss)
-                    outcome = await self._reload(accept_loss=accept_loss)
-                    if not future.done():
-                        future.set_result(outcome)
+                    request = self._asked.pop(accept_loss)
+                    outcome = await self._reload(" and ".join(request.by), accept_loss=accept_loss)
+                    if not request.outcome.done():
+                        request.outcome.set_result(outcome)
                 await self._transition.depart()
         finally:
             self._executor.shutdown(wait=False, cancel_futures=True)
@@ -127,31 +149,37 @@ class Reloader:
             pass
         self._wake.clear()
 
-    async def _reload(self, *, accept_loss: bool) -> ReloadOutcome:
+    async def _reload(self, by: str, *, accept_loss: bool) -> ReloadOutcome:
         try:
-            config = await self._in_thread(self._read)
-            built = self._transition.build(config)
+            built, losses = await self._tried()
         except ConfigError as error:
-            return self._refused(ReloadOutcome(time.time(), ok=False, error=str(error)))
-        losses = await self._in_thread(self._transition.weigh(built))
+            return self._refused(ReloadOutcome(time.time(), ok=False, by=by, error=str(error)))
+        except Exception as error:  # noqa: BLE001 (of a stranger's adapter or of ours, and nothing was changed so far)
+            return self._refused(ReloadOutcome(time.time(), ok=False, by=by, error=_crashed(error)), error)
         if losses and not accept_loss:
-            return self._refused(_too_much(losses))
-        await self._transition.perform(built)
+            lines = tuple(line for loss in losses for line in loss.lines())
+            return self._refused(ReloadOutcome(time.time(), ok=False, by=by, error=TOO_MUCH, losses=lines))
+        done = await self._transition.perform(built, by)
         self._observer.succeeded()
-        outcome = ReloadOutcome(time.time(), ok=True)
+        outcome = ReloadOutcome(time.time(), ok=True, by=by, done=done)
         self._report = ReloadReport(outcome.at, outcome)
         return outcome
+
+    async def _tried(self) -> tuple[Built, list[Loss]]:
+        """All that can fail; nothing is changed."""
+        built = await self._transition.build(await self._in_thread(self._read))
+        return built, await self._in_thread(self._transition.weigh(built))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    def _refused(self, outcome: ReloadOutcome) -> ReloadOutcome:
+    def _refused(self, outcome: ReloadOutcome, bug: Exception | None = None) -> ReloadOutcome:
         self._observer.failed()
         self._report = ReloadReport(self._report.loaded, outcome)
-        log.error("config.reload_failed", extra={"error": outcome.error, "losses": list(outcome.losses)})
+        fields = {"error": outcome.error, "losses": list(outcome.losses), "by": outcome.by}
+        log.error("config.reload_failed", extra=fields, exc_info=bug)
         return outcome
 
 
-def _too_much(losses: Sequence[Loss]) -> ReloadOutcome:
-    lines = tuple(line for loss in losses for line in loss.lines())
-    return ReloadOutcome(time.time(), ok=False, error=TOO_MUCH, losses=lines)
+def _crashed(error: Exception) -> str:
+    return f"a bug, in the bridge or in an adapter ({error!r}; the log has more), so nothing was changed"

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from bridge import tls
 from bridge.adapter import Adapter
 from bridge.audit import Action, Event
 from bridge.config import Config, LogLevel, build_adapters, cluster_rules, merge_policies
 from bridge.errors import ConfigError
 from bridge.model import SourceName
+from bridge.operator import Pauses
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
@@ -22,7 +24,7 @@ from bridge.restoration import Restoration
 from bridge.sources import Sources
 from bridge.supervisor import Supervisor
 from bridge.views import ClientViews
-from xds import Client
+from xds import Client, FreshIdentity, TlsFiles
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +39,22 @@ class Clients(Protocol):
         """End the streams of clients that are to see another view."""
 
 
+class Certificates(Protocol):
+    """What handshakes are made with (`Credentials`)."""
+
+    async def read(self, files: TlsFiles) -> FreshIdentity:
+        """What files hold. Raises IdentityError when they cannot be used."""
+
+    def use(self, fresh: FreshIdentity) -> None:
+        """Go by it, and follow its files."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The parts of the bridge that a configuration can change."""
 
     registry: Registry
+    pauses: Pauses
     restoration: Restoration
     readiness: Readiness
     supervisor: Supervisor
@@ -50,6 +63,8 @@ class Parts:
     reconciler: Reconciler
     views: ClientViews
     clients: Clients
+    certificates: Certificates | None
+    """None without TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,8 @@ class Built:
     builder: ResourceBuilder | None
     """None where templates are the same."""
     adapters: Mapping[SourceName, Adapter]
+    identity: FreshIdentity | None = None
+    """None without TLS."""
 
 
 class Transition:
@@ -90,19 +107,20 @@ class Transition:
         self._terms = terms
         self._clock = clock
 
-    def build(self, config: Config) -> Built:
+    async def build(self, config: Config) -> Built:
         """Do all that can fail, and change nothing.
 
         Raises:
-            ConfigError: a key differs that needs a restart, or something cannot be built.
+            ConfigError: a key differs that needs a restart, or something cannot be built or used.
         """
         if keys := unchangeable(self.config, config):
             raise ConfigError(f"{', '.join(keys)}: only a restart can change this; nothing was changed")
         found = plan(self._parts.sources.configs(), config.sources)
         new = _templates(config)
         builder = ResourceBuilder(*new) if new != _templates(self.config) else None
+        identity = await self._identity(config)
         adapters = build_adapters([*found.added, *found.changed])
-        return Built(config, found, builder, adapters)
+        return Built(config, found, builder, adapters, identity)
 
     def weigh(self, built: Built) -> Callable[[], list[Loss]]:
         """What would be lost and is too much to be taken for meant; work for a thread, on what is known now."""
@@ -124,17 +142,23 @@ class Transition:
 
         return losses
 
-    async def perform(self, built: Built) -> None:
-        """Bring a configuration into use; returns when what it changes is published."""
+    async def perform(self, built: Built, by: str) -> str:
+        """Bring a configuration into use; returns when what it changes is published, and what that is.
+
+        Args:
+            built: the configuration.
+            by: who asked for it.
+        """
         parts, found, old = self._parts, built.plan, self.config
         await parts.sources.stop(source.name for source in found.changed)
         await parts.reconciler.idle()
         self._swap(built)
         self._exchange(found, built)
-        self._tell(old, found)
+        done = self._tell(old, found, by)
         if parts.readiness.ready:
             await parts.views.published()
         await parts.clients.reconsider()
+        return done
 
     async def depart(self) -> None:
         """Have the sources go whose time has come."""
@@ -147,6 +171,14 @@ class Transition:
             parts.registry.forget(name, "its source was taken out of the configuration")
             parts.supervisor.forget(name)
             log.info("source.removed", extra={"source": name})
+
+    async def _identity(self, config: Config) -> FreshIdentity | None:
+        """What the files of the certificates hold now, whether they are others or not."""
+        certificates, settings = self._parts.certificates, config.xds.tls
+        if certificates is None or settings is None:
+            return None
+        with tls.explained():
+            return await certificates.read(tls.files(settings))
 
     def _swap(self, built: Built) -> None:
         """Tell every part of what it goes by from now on; no other work comes in between."""
@@ -163,6 +195,8 @@ class Transition:
         )
         parts.restoration.configure(config.restore_max_age)
         parts.reconciler.configure(Debounce(config.xds.debounce.quiet, config.xds.debounce.max))
+        if parts.certificates and built.identity:
+            parts.certificates.use(built.identity)
         if config.log.level is not self.config.log.level:
             self._terms.set_level(config.log.level)
         self.config = config
@@ -172,6 +206,7 @@ class Transition:
         parts, config = self._parts, built.config
         for source in found.changed:
             parts.registry.suspend(source.name)
+            parts.pauses.restart(source.name)
         for source in (*found.added, *found.changed):
             parts.sources.start(source, built.adapters[source.name])
         for source in config.sources:
@@ -184,16 +219,19 @@ class Transition:
             elif name not in parts.departures.accepted(source.name for source in config.sources):
                 parts.departures.leave(name, awaited, self._clock() + config.startup_grace)
 
-    def _tell(self, old: Config, found: Plan) -> None:
-        fields = {
+    def _tell(self, old: Config, found: Plan, by: str) -> str:
+        fields: dict[str, list[str]] = {
             "added": [source.name for source in found.added],
             "changed": [source.name for source in found.changed],
             "removed": list(found.removed),
         }
-        log.info("config.reloaded", extra={**fields, "sections": _differences(old, self.config)})
-        what = ", ".join(f"{kind} {', '.join(names)}" for kind, names in fields.items() if names)
-        why = f"the configuration was reloaded ({what or 'no source was touched'})"
-        self._terms.record(Event(time.time(), Action.OPERATED, why))
+        sections = _differences(old, self.config)
+        log.info("config.reloaded", extra={**fields, "sections": sections, "by": by})
+        told = fields | {"other keys": [key for key in sections if key != "sources"]}
+        what = "; ".join(f"{kind} {', '.join(names)}" for kind, names in told.items() if names)
+        done = f"the configuration was reloaded ({what or 'it is as it was'})"
+        self._terms.record(Event(time.time(), Action.OPERATED, f"{done}, asked for by {by}"))
+        return done
 
 
 def _shown(config: Config) -> object:

@@ -9,7 +9,8 @@ import pytest
 
 from bridge.app import Bridge
 from bridge.config import Config
-from bridge.model import EndpointKey
+from bridge.model import EndpointKey, SourceName
+from bridge.operator import Pauses
 from bridge.reload import ReloadOutcome
 from support.bridge import BridgeProcess
 from support.configured import Configured, Json, file
@@ -18,6 +19,7 @@ from support.ports import free_port
 from support.waiting import eventually
 
 MANY = [EndpointKey("10.0.1.1", port) for port in range(1, 21)]
+FEW_SOURCE = SourceName("few")
 FEW = [EndpointKey("10.0.2.1", port) for port in range(1, 4)]
 
 
@@ -42,7 +44,11 @@ class Bench:
 
     async def reload(self, *sources: Json, accept_loss: bool = False, **more: object) -> ReloadOutcome:
         await asyncio.to_thread(self.write, *sources, **more)
-        return await self.bridge.reload(accept_loss)
+        return await self.bridge.reload("anna", accept_loss=accept_loss)
+
+    @property
+    def pauses(self) -> Pauses:
+        return self.bridge._pauses
 
     async def ready(self) -> bool:
         """Whether Envoys are answered; the admin server may not be there yet."""
@@ -176,6 +182,24 @@ async def test_a_source_that_lost_its_successor_is_counted_again(bench: Bench) -
 
     assert outcome.losses[0] == 'source "many" would lose 0 of 1 clusters and 20 of 20 endpoints:'
     await bench.until(many=20, few=3)
+
+
+async def test_a_paused_source_stays_as_it_is_and_is_resumed_with_what_it_is_by_then(bench: Bench) -> None:
+    many, later = bench.many.source("many"), EndpointsFile(bench.directory / "later.json")
+    later.path.unlink()
+    bench.pauses.pause(FEW_SOURCE, "anna")
+
+    assert (await bench.reload(many, later.source("few"))).ok
+    await eventually(lambda: _fails(bench, "few"))
+    bench.pauses.resume(FEW_SOURCE, "anna")
+    assert (await bench.sources())["few"]["restored"] == 3
+    bench.pauses.pause(FEW_SOURCE, "anna")
+    later.set("web", [EndpointKey("10.0.2.1", 9)])
+    await eventually(lambda: bench.pauses.reported(FEW_SOURCE) == 1)
+    await bench.until(many=20, few=3)
+
+    bench.pauses.resume(FEW_SOURCE, "anna")
+    await bench.until(many=20, few=1)
 
 
 async def test_sources_have_the_order_of_the_file(bench: Bench) -> None:

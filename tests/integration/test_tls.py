@@ -76,8 +76,8 @@ async def setting(
         "client_ca": str(bridge_files.ca),
         "allowed_sans": ["spiffe://prod/*"],
     }
-    configured = json.loads(bridge.config.read_text())
-    bridge.write({**configured, "xds": {**configured["xds"], "tls": tls}})
+    bridge.settings["xds"] = {"listen": f"127.0.0.1:{bridge.xds_port}", "tls": tls}
+    bridge.write(bridge.settings)
     listener = HttpListener(SocketAddress("127.0.0.1", free_port()), (Route("web"),))
     own = EnvoyTls(
         ca=PurePosixPath(envoy_files.ca),
@@ -180,6 +180,30 @@ async def test_a_bad_certificate_is_told_once_and_the_last_good_one_stays(tmp_pa
         assert await here.loads("error") == 1
         key_text = here.bridge_files.private_key.read_text().splitlines()[1]
         assert key_text not in here.bridge.log.read_text()
+
+
+async def test_a_reload_takes_certificates_from_elsewhere_at_once_and_no_bad_ones(tmp_path: Path) -> None:
+    async with setting(tmp_path, EndpointKey("10.0.0.1", 80)) as here:
+        new = Authority()
+        moved = CertificateFiles(tmp_path / "moved", new.issue(BRIDGE, begins=-2 * DAY, ends=-DAY), new.certificate)
+        xds = here.bridge.settings["xds"]
+        assert isinstance(xds, dict)
+        paths = {"certificate": str(moved.certificate), "private_key": str(moved.private_key)}
+        tls = {"tls": {**xds["tls"], **paths, "client_ca": str(moved.ca)}}
+
+        refused = await here.bridge.reload(xds=xds | tls)
+        unverified = await here.bridge.reload(xds=xds | {"tls": paths})
+        before = len(here.bridge.events("tls.loaded"))
+        moved.write(new.issue(BRIDGE))
+        taken = await here.bridge.reload(xds=xds | tls)
+        after = len(here.bridge.events("tls.loaded"))
+        here.envoy_files.swap(new.issue(ENVOY), new.certificate)  # it trusts nobody else, and nobody else trusts it
+        async with EnvoyProcess(render(here.options), tmp_path) as envoy:
+            assert "web" in await envoy.clusters()
+
+        assert str(refused["error"]).startswith(f"xds.tls.certificate: {moved.certificate} is accepted by no client")
+        assert "xds.tls.allowed_sans, xds.tls.client_ca: only a restart" in str(unverified["error"])
+        assert (taken["ok"], before, after) == (True, 1, 2)
 
 
 async def test_a_bridge_does_not_start_with_a_bad_certificate(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import aiohttp
 from yarl import URL
 
 from bridge.admin import AdminServer, View
+from bridge.audit import Trail
 from bridge.config import AdminConfig
 from support.admin_fakes import (
     LISTED,
@@ -17,6 +18,7 @@ from support.admin_fakes import (
     FakeReadiness,
     FakeReading,
     FakeReloads,
+    FakeRules,
     FakeServing,
     FakeStreams,
 )
@@ -34,12 +36,15 @@ class Bench:
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     operation: FakeOperation = field(default_factory=FakeOperation)
     reloads: FakeReloads = field(default_factory=FakeReloads)
+    rules: FakeRules = field(default_factory=FakeRules)
+    trail: Trail = field(default_factory=Trail)
     url: str = ""
 
     def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
         config = AdminConfig.model_validate({"listen": listen, "expose": expose})
         seen = (self.knowledge, self.readiness, self.reading, self.streams, self.serving, self.metrics, self.operation)
-        return AdminServer(config, View(lambda: LISTED, *seen, self.reloads), self.operation)
+        view = View(lambda: LISTED, *seen, self.reloads, lambda: self.rules, self.trail)
+        return AdminServer(config, view, self.operation, self.operation.reload)
 
     async def request(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None

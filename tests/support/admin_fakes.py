@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.admin import ListedSource
+from bridge.config import ServiceRule, ViewRule
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.metrics import Sample
 from bridge.model import (
@@ -18,8 +19,8 @@ from bridge.model import (
 )
 from bridge.operator import Done, Drain, Pause, Who
 from bridge.outage import Failure
-from bridge.registry import Hold, ReportedSetAside, SourceStatistics
-from bridge.reload import ReloadReport
+from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
+from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
 from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
 
@@ -38,12 +39,23 @@ class FakeKnowledge:
     known: dict[ServiceName, Service] = field(default_factory=dict)
     aside: tuple[ReportedSetAside, ...] = ()
     held: tuple[Hold, ...] = ()
+    impossible: tuple[RefusedService, ...] = ()
+    gone: dict[ServiceName, float] = field(default_factory=dict)
 
     def services(self) -> Mapping[ServiceName, Service]:
         return self.known
 
     def set_aside(self, service: ServiceName) -> tuple[ReportedSetAside, ...]:
         return self.aside if service == "web" else ()
+
+    def set_aside_counts(self) -> Mapping[ServiceName, int]:
+        return {ServiceName("web"): len(self.aside)}
+
+    def refused(self, source: SourceName) -> tuple[RefusedService, ...]:
+        return self.impossible if source == DC1 else ()
+
+    def retained(self) -> Mapping[ServiceName, float]:
+        return self.gone
 
     def statistics(self, source: SourceName) -> SourceStatistics:
         return SourceStatistics(len(self.known), {Health.HEALTHY: 2}, len(self.aside)) if source == DC1 else NOTHING
@@ -86,6 +98,12 @@ class FakeReloads:
 
 
 @dataclass
+class FakeRules:
+    services: tuple[ServiceRule, ...] = ()
+    views: tuple[ViewRule, ...] = ()
+
+
+@dataclass
 class FakeStreams:
     connected: list[StreamStatus] = field(default_factory=list)
 
@@ -121,6 +139,7 @@ class FakeOperation:
     aged: frozenset[SourceName] = frozenset()
     asked: list[tuple[object, ...]] = field(default_factory=list)
     failure: Exception | None = None
+    outcome: ReloadOutcome = field(default_factory=lambda: ReloadOutcome(5.0, ok=True, by="anna", done="reloaded"))
 
     def paused(self, source: SourceName) -> Pause | None:
         return self.paused_sources.get(source)
@@ -151,6 +170,10 @@ class FakeOperation:
 
     def release(self, source: str, who: Who) -> Done:
         return self._asked("release", source, who)
+
+    async def reload(self, by: str, *, accept_loss: bool) -> ReloadOutcome:
+        self.asked.append(("reload", by, accept_loss))
+        return self.outcome
 
     def _asked(self, *what: object) -> Done:
         if self.failure:

@@ -42,6 +42,11 @@ class BridgeProcess:
         """Write the configuration; JSON is YAML."""
         self.config.write_text(json.dumps(config, indent=2))
 
+    def listen_for_operators(self, path: Path) -> None:
+        """Have it listen on a unix socket as well when it is started."""
+        self.settings["admin"] = {"listen": f"127.0.0.1:{self.admin_port}", "socket": str(path)}
+        self.write(self.settings)
+
     async def __aenter__(self) -> Self:
         try:
             await self.start()

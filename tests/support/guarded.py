@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bridge.guard import GuardRules, Reason
-from bridge.merge import Standing, union
+from bridge.merge import MergePolicy, Standing, union
 from bridge.model import Endpoint, EndpointKey, Entry, InstanceId, Scope, ServiceName, SourceName
 from bridge.registry import Kept, Options, Registry, RestoredPart
 
@@ -37,9 +37,10 @@ class World:
     time: float = 1_000_000.0
     registry: Registry = field(init=False)
     agree: bool = True
+    policy: MergePolicy = union
 
     def __post_init__(self) -> None:
-        self.registry = Registry([DC1, ECS], lambda _: union, lambda: self.time, self.options, lambda: self.time)
+        self.registry = Registry([DC1, ECS], lambda _: self.policy, lambda: self.time, self.options, lambda: self.time)
 
     def read(
         self,

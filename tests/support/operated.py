@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bridge.adapter import Sink
+from bridge.merge import MergePolicy, union
 from bridge.model import EndpointKey, Health, InstanceId, ServiceName, SourceName
-from bridge.operator import Action, Drains, Hand, Pauses, Who
+from bridge.operator import Action, Drain, Drains, Hand, Pauses, Who
 from bridge.restoration import Clock, Restoration
 from support.guarded import DC1, GUARDED, SCOPE, WEB, World, entries
 
@@ -17,9 +18,14 @@ class RecordingAudit:
     """Remembers what it is told."""
 
     records: list[tuple[Action, str, str, Mapping[str, object]]] = field(default_factory=list)
+    over: list[str] = field(default_factory=list)
+    """The drains that ended by themselves."""
 
     def record(self, action: Action, subject: str, who: Who, detail: Mapping[str, object]) -> None:
         self.records.append((action, subject, who.user, detail))
+
+    def expired(self, drain: Drain) -> None:
+        self.over.append(str(drain.target))
 
     @property
     def actions(self) -> list[tuple[Action, str]]:
@@ -29,10 +35,10 @@ class RecordingAudit:
 class Operated:
     """One process: what is known, and what an operator does with it."""
 
-    def __init__(self, *, time: float = 1_000_000.0, max_age: float = 24 * 3600.0) -> None:
+    def __init__(self, *, time: float = 1_000_000.0, max_age: float = 24 * 3600.0, policy: MergePolicy = union) -> None:
         clock = Clock(lambda: self.world.time, lambda: self.world.time)
         self.drains = Drains(clock.wall, clock.monotonic)
-        self.world = World(replace(GUARDED, amend=self.drains.amend), time=time)
+        self.world = World(replace(GUARDED, amend=self.drains.amend), time=time, policy=policy)
         self.registry = self.world.registry
         self.caught_up: list[SourceName] = []
         self.pauses = Pauses(self.registry, clock.wall, self._caught_up)

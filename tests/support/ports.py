@@ -5,8 +5,11 @@ import os
 import socket
 
 _FIRST, _LAST = 20000, 32000
+_APART = 7417
+"""Between where two processes begin that were started one after the other: by the golden ratio, so that few meet."""
+
 _CANDIDATES = itertools.chain(
-    range(_FIRST + os.getpid() * 37 % (_LAST - _FIRST), _LAST), itertools.cycle(range(_FIRST, _LAST))
+    range(_FIRST + os.getpid() * _APART % (_LAST - _FIRST), _LAST), itertools.cycle(range(_FIRST, _LAST))
 )
 
 

@@ -71,10 +71,15 @@ def _speaks(module: ast.Module) -> bool:
     return bool(ast.get_docstring(module))
 
 
-def test_three_places_alone_catch_everything(modules: dict[Path, ast.Module]) -> None:
+def test_four_places_alone_catch_everything(modules: dict[Path, ast.Module]) -> None:
     catching = {str(path) for path, module in modules.items() if path.parts[0] in PACKAGES and any(_catch_all(module))}
 
-    assert catching <= {"bridge/supervisor.py", "bridge/plugins.py", "bridge/cli/__init__.py"}
+    assert catching <= {
+        "bridge/supervisor.py",
+        "bridge/plugins.py",
+        "bridge/reload/reloader.py",
+        "bridge/cli/__init__.py",
+    }
 
 
 def _catch_all(module: ast.Module) -> Iterator[ast.ExceptHandler]:

@@ -17,7 +17,7 @@ from xds.observer import Load, StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.resource import TYPES, ResourceType
 from xds.server.client_status import ClientStatus
-from xds.server.credentials import Credentials, IdentityObserver
+from xds.server.credentials import Credentials, FreshIdentity, IdentityObserver
 from xds.server.discovery import Discovery, Methods
 from xds.server.fetch import Fetch
 from xds.server.gate import Gate
@@ -27,7 +27,7 @@ from xds.server.unix_socket import private, require_free, target
 from xds.session import Surroundings
 from xds.view import Views
 
-__all__ = ["Credentials", "IdentityObserver", "ServerOptions", "XdsServer"]
+__all__ = ["Credentials", "FreshIdentity", "IdentityObserver", "ServerOptions", "XdsServer"]
 
 
 class XdsServer:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol
 
 import grpc
@@ -20,6 +21,14 @@ class IdentityObserver(Protocol):
         """Files that have changed cannot be used, so the last good ones still are; told once for each error."""
 
 
+@dataclass(frozen=True, slots=True)
+class FreshIdentity:
+    """What files held when they were read, and what follows them."""
+
+    identity: Identity
+    watch: IdentityWatch
+
+
 class Credentials:
     """Keeps to the files, and to their last good content while they have none.
 
@@ -33,6 +42,7 @@ class Credentials:
         self._verifies_clients = files.client_ca is not None
         self._observers = observers
         self._interval = interval
+        self._files = files
         self._watch = IdentityWatch(files)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tls-files")
         self._current: Identity | None = None
@@ -45,16 +55,34 @@ class Credentials:
         Raises:
             IdentityError: they cannot be used.
         """
-        identity = await self._look()
-        if identity is not None:
-            self._accept(identity)
-        assert self._current is not None  # noqa: S101 (the first look finds something new, or raises)
-        self._handed_over = self._current
+        fresh = await self.read(self._files)
+        self.use(fresh)
+        self._handed_over = fresh.identity
         return grpc.dynamic_ssl_server_credentials(
-            _configuration(self._current),
+            _configuration(fresh.identity),
             self._fetch,  # type: ignore[arg-type]  # None is "as before"; the stubs do not know
             self._verifies_clients,
         )
+
+    async def read(self, files: TlsFiles) -> FreshIdentity:
+        """What files hold at this moment, whether they are those that are followed or others; nothing is changed.
+
+        Raises:
+            IdentityError: they cannot be used.
+        """
+        watch = IdentityWatch(files)
+        identity = await self._look(watch)
+        assert identity is not None  # noqa: S101 (the first look finds something new, or raises)
+        return FreshIdentity(identity, watch)
+
+    def use(self, fresh: FreshIdentity) -> None:
+        """Make handshakes with what was read from now on, and follow its files.
+
+        Whether clients are asked for a certificate stays as it is: what was read has authorities for them if that of
+        the start has.
+        """
+        self._watch = fresh.watch
+        self._accept(fresh.identity)
 
     async def run(self) -> None:
         """Look at the files again and again, until cancelled."""
@@ -66,16 +94,18 @@ class Credentials:
             self._executor.shutdown(wait=False, cancel_futures=True)
 
     async def _look_again(self) -> None:
+        watch = self._watch
         try:
-            identity = await self._look()
+            identity = await self._look(watch)
         except IdentityError as error:
-            self._reject(error)
+            if watch is self._watch:  # and not of files that are no longer followed
+                self._reject(error)
         else:
-            if identity is not None:
+            if identity is not None and watch is self._watch:
                 self._accept(identity)
 
-    async def _look(self) -> Identity | None:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._watch.look)
+    async def _look(self, watch: IdentityWatch) -> Identity | None:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, watch.look)
 
     def _accept(self, identity: Identity) -> None:
         if identity != self._current or self._failure:

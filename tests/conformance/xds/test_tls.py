@@ -77,6 +77,7 @@ class Secured:
     identity: IdentityRecorder
     recorder: StreamRecorder
     views: RememberingViews
+    source: Credentials
 
     def credentials(self, *names: str) -> grpc.ChannelCredentials:
         return self.authority.credentials(self.authority.issue(*names))
@@ -127,15 +128,11 @@ async def secured(
     cache = SnapshotCache()
     cache.set(snapshot({"a": ""}))
     views = RememberingViews(cache)
-    server = XdsServer(
-        views,
-        ServerOptions(allowed_sans=allowed),
-        recorder,
-        credentials=Credentials(paths, [identity], interval=0.02),
-    )
+    credentials = Credentials(paths, [identity], interval=0.02)
+    server = XdsServer(views, ServerOptions(allowed_sans=allowed), recorder, credentials=credentials)
     running = asyncio.create_task(server.run())
     try:
-        yield Secured(await server.start(), authority, files, identity, recorder, views)
+        yield Secured(await server.start(), authority, files, identity, recorder, views, credentials)
     finally:
         await server.stop(grace=1)
         running.cancel()
@@ -357,6 +354,24 @@ async def test_the_same_files_written_again_change_nothing(tmp_path: Path) -> No
         await eventually(lambda: len(server.identity.errors) == 1)
 
         assert len(server.identity.identities) == 1
+
+
+async def test_files_in_another_place_are_used_when_they_were_read_and_followed_from_then_on(tmp_path: Path) -> None:
+    async with secured(tmp_path / "old") as server:
+        first, second, third = (server.authority.issue("127.0.0.1") for _ in range(3))
+        moved = CertificateFiles(tmp_path / "new", first, server.authority.certificate)
+        paths = TlsFiles(certificate=moved.certificate, private_key=moved.private_key, client_ca=moved.ca)
+
+        server.source.use(await server.source.read(paths))
+        assert await server.shown() == first.serial
+
+        server.files.write(third)  # in the old place, where nobody looks any more
+        moved.write(second)
+        await eventually(lambda: len(server.identity.identities) == 3)
+        assert await server.shown() == second.serial
+        moved.certificate.unlink()
+        with pytest.raises(IdentityError, match="cannot be read"):
+            await server.source.read(paths)
 
 
 async def test_files_that_cannot_be_used_stop_the_start(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ async def test_waiting_for_a_budget_that_many_share_is_not_against_the_deadline(
         await api.call("ec2", "DescribeInstances")  # makes the client, which takes long
         api.budget.charge(rate * 5)
         apis = [api.branch() for _ in range(branches)]
-        paces = [Pace(context, 0.1, branch, shortest_deadline=1) for branch in apis]
+        paces = [Pace(context, 0.1, branch, shortest_deadline=4) for branch in apis]
 
         async def read(branch: Api, pace: Pace) -> None:
             async with pace.turn():

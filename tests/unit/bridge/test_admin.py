@@ -10,14 +10,7 @@ import pytest
 from bridge.admin.access import refusal
 from bridge.config import AdminConfig
 from bridge.merge import ServedEndpoint, Service
-from bridge.model import (
-    Health,
-    InstanceId,
-    Scope,
-    ServiceName,
-    SetAside,
-    UpstreamProtocol,
-)
+from bridge.model import Health, InstanceId, Scope, ServiceName, SetAside
 from bridge.outage import Failure
 from bridge.registry import ReportedSetAside
 from bridge.reload import ReloadOutcome, ReloadReport
@@ -82,7 +75,7 @@ async def test_status_sums_up(bench: Bench) -> None:
     bench.reading.failures = {LOCAL: (Failure("", "gone", 0.0, 1),)}
     bench.streams.connected = [stream(1, "a"), stream(2, "a"), stream(3, "b")]
     bench.serving.snapshot = snapshot = Snapshot().replace(CLUSTER.url, [Resource("web", b"body", "v1")])
-    bench.reloads.report = ReloadReport(5.0, ReloadOutcome(9.0, ok=False, error="no", losses=("web",)))
+    bench.reloads.report = ReloadReport(5.0, ReloadOutcome(9.0, ok=False, by="SIGHUP", error="no", losses=("web",)))
 
     document = await bench.get("/api/v1/status")
 
@@ -98,33 +91,12 @@ async def test_status_sums_up(bench: Bench) -> None:
         "streams": 3,
         "clients": 2,
         "versions": {"cluster": snapshot.version(CLUSTER.url), "endpoint": snapshot.version(ENDPOINT.url)},
-        "config": {"loaded": 5.0, "last_reload": {"at": 9.0, "ok": False, "error": "no", "losses": ["web"]}},
+        "config": {
+            "loaded": 5.0,
+            "last_reload": {"at": 9.0, "ok": False, "by": "SIGHUP", "done": "", "error": "no", "losses": ["web"]},
+        },
         "paused": [],
         "drains": [],
-    }
-
-
-async def test_services_are_listed_by_name(bench: Bench) -> None:
-    disputed = frozenset({UpstreamProtocol.HTTP2, UpstreamProtocol.GRPC})
-    bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"),), UpstreamProtocol.GRPC, disputed))
-    bench.knowledge.put(Service(ServiceName("api")))
-
-    document = await bench.get("/api/v1/services")
-
-    none = {"healthy": 0, "degraded": 0, "unhealthy": 0, "draining": 0, "unknown": 0}
-    merged = {"policy": "union", "diverted": False}
-    assert document == {
-        "services": [
-            {"name": "api", "endpoints": none, "sources": [], **merged, "protocol": None, "disputed": []},
-            {
-                "name": "web",
-                "endpoints": {**none, "healthy": 1},
-                "sources": ["dc1"],
-                **merged,
-                "protocol": "grpc",
-                "disputed": ["grpc", "http2"],
-            },
-        ]
     }
 
 

@@ -13,13 +13,15 @@ import pytest
 
 from bridge.admin import AdminServer, View
 from bridge.admin.unix_socket import Peer, bind
+from bridge.audit import Trail
 from bridge.config import AdminConfig
 from bridge.errors import ConfigError
 from bridge.guard import Reason
 from bridge.merge import ServedEndpoint, Service
 from bridge.model import Endpoint, EndpointKey, Health, ServiceName
-from bridge.operator import Drain, NothingToDoError, Pause, UnknownError
+from bridge.operator import Drain, NothingToDoError, Pause, UnknownError, Who
 from bridge.registry import Hold
+from bridge.reload import ReloadOutcome
 from support.admin_fakes import (
     DC1,
     LISTED,
@@ -30,6 +32,7 @@ from support.admin_fakes import (
     FakeReadiness,
     FakeReading,
     FakeReloads,
+    FakeRules,
     FakeServing,
     FakeStreams,
 )
@@ -65,7 +68,8 @@ async def opened(path: Path, group: str | None = None) -> AsyncIterator[Doors]:
     operation, knowledge = FakeOperation(), FakeKnowledge()
     config = AdminConfig.model_validate({"listen": "127.0.0.1:0", "socket": str(path), "socket_group": group})
     rest = (FakeReadiness(), FakeReading(), FakeStreams(), FakeServing(), FakeMetrics(), operation)
-    server = AdminServer(config, View(lambda: LISTED, knowledge, *rest, FakeReloads()), operation)
+    view = View(lambda: LISTED, knowledge, *rest, FakeReloads(), FakeRules, Trail())
+    server = AdminServer(config, view, operation, operation.reload)
     port = await server.start()
     try:
         yield Doors(path, port, operation, knowledge)
@@ -103,7 +107,7 @@ async def test_changes_come_in_with_who_asked(doors: Doors, path: str, body: obj
     assert who.door == str(doors.path)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("path", "body", "asked"), CHANGES)
+@pytest.mark.parametrize(("path", "body", "asked"), [*CHANGES, ("/api/v1/reload", {}, ())])
 async def test_nothing_is_changed_over_the_network(
     doors: Doors, path: str, body: object, asked: tuple[object, ...]
 ) -> None:
@@ -114,7 +118,25 @@ async def test_nothing_is_changed_over_the_network(
     assert doors.operation.asked == []
 
 
-@pytest.mark.parametrize("path", ["/api/v1/pause", "/api/v1/drain", "/api/v1/guard/release"])
+@pytest.mark.parametrize(("body", "accept_loss"), [(None, False), ({"accept_loss": True}, True)])
+async def test_a_reload_is_asked_for_by_who_asks_and_answered_when_it_is_done(
+    doors: Doors, body: object, accept_loss: bool
+) -> None:
+    answer = await doors.local("POST", "/api/v1/reload", body)
+
+    assert answer == (200, {"message": "reloaded", "warnings": []})
+    who = Who(Peer(os.getpid(), os.getuid(), os.getgid()).user, os.getuid(), os.getgid(), os.getpid(), str(doors.path))
+    assert doors.operation.asked == [("reload", str(who), accept_loss)]
+
+
+async def test_a_reload_that_is_refused_says_why_and_what_would_be_lost(doors: Doors) -> None:
+    losses = ("the view default would lose 1 of 1 clusters and 0 of 0 endpoints:", "  web")
+    doors.operation.outcome = ReloadOutcome(5.0, ok=False, by="anna", error="too much", losses=losses)
+
+    assert await doors.local("POST", "/api/v1/reload") == (409, {"error": "too much", "losses": list(losses)})
+
+
+@pytest.mark.parametrize("path", ["/api/v1/pause", "/api/v1/drain", "/api/v1/guard/release", "/api/v1/reload"])
 async def test_looking_changes_nothing(doors: Doors, path: str) -> None:
     assert (await doors.local("GET", path))[0] == 405
     assert (await doors.network("GET", path))[0] == 405
@@ -131,6 +153,7 @@ async def test_looking_changes_nothing(doors: Doors, path: str) -> None:
         ("/api/v1/drain", {"target": "web", "seconds": "1h"}, "seconds: Input should be a valid number"),
         ("/api/v1/drain", {"target": "web", "seconds": 1e300}, "seconds: Input should be less than or equal to"),
         ("/api/v1/guard/release", {}, "source: Field required"),
+        ("/api/v1/reload", {"accept_loss": "yes"}, "accept_loss: Input should be a valid boolean"),
     ],
 )
 async def test_bodies_that_say_something_else_are_refused(doors: Doors, path: str, body: object, reason: str) -> None:

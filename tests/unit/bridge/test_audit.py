@@ -22,16 +22,33 @@ def test_the_trail_keeps_the_latest_and_numbers_them() -> None:
     for number in range(1, 6):
         trail.record(event(number))
 
-    assert [(each.number, each.event.at) for each in trail.after(0, everything, 10)] == [(3, 3.0), (4, 4.0), (5, 5.0)]
+    remembered = trail.remembered()
+    assert (remembered.first, remembered.last) == (3, 5)
+    assert [(each.number, each.event.at) for each in remembered.after(0, everything, 10)] == [
+        (3, 3.0),
+        (4, 4.0),
+        (5, 5.0),
+    ]
 
 
-def test_the_trail_tells_what_came_after_a_number() -> None:
+def test_the_trail_tells_the_first_after_a_number_and_the_latest_of_all() -> None:
     trail = Trail()
     for number in range(1, 6):
         trail.record(event(number))
 
-    assert [each.number for each in trail.after(3, everything, 10)] == [4, 5]
-    assert [each.number for each in trail.after(0, everything, 2)] == [4, 5]
+    remembered = trail.remembered()
+    assert [each.number for each in remembered.after(1, everything, 2)] == [2, 3]
+    assert remembered.after(5, everything, 2) == []
+    assert [each.number for each in remembered.latest(everything, 2)] == [4, 5]
+
+
+def test_what_is_remembered_stays_as_it_was_and_names_its_trail() -> None:
+    trail = Trail()
+    before = trail.remembered()
+    trail.record(event(1))
+
+    assert (before.first, before.last, before.events) == (1, 0, ())
+    assert trail.remembered().trail == before.trail != Trail().remembered().trail
 
 
 def test_the_trail_tells_of_what_matches() -> None:
@@ -39,7 +56,7 @@ def test_the_trail_tells_of_what_matches() -> None:
     trail.record(event(1, "web"))
     trail.record(event(2, "api"))
 
-    assert [each.number for each in trail.after(0, lambda each: each.service == "api", 10)] == [2]
+    assert [each.number for each in trail.remembered().after(0, lambda each: each.service == "api", 10)] == [2]
 
 
 def test_followers_are_told_until_they_leave() -> None:
@@ -91,9 +108,10 @@ def full() -> Path:
 async def test_what_cannot_be_written_is_counted_said_once_and_stops_nothing(
     full: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with AuditFile(full) as file:
+    told: list[str] = []
+    async with AuditFile(full, lambda: told.append("lost")) as file:
         for number in range(3):
             file.write(Numbered(number, event(number)))
 
-    assert file.lost == 3
+    assert file.lost == len(told) == 3
     assert [(record.levelno, record.message) for record in caplog.records] == [(logging.WARNING, "audit.write_failed")]

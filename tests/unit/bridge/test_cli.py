@@ -41,7 +41,8 @@ def config(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "verb",
     [
-        *("run", "demo", "check", "schema", "bootstrap", "pause", "resume", "drain", "undrain"),
+        *("run", "demo", "check", "schema", "bootstrap", "pause", "resume", "drain", "undrain", "reload"),
+        *("services", "events"),
         *("guard", "guard list", "guard release"),
     ],
 )
@@ -174,8 +175,11 @@ def test_check_tells_what_shares_need_and_live_which_rules_are_for_nobody(comman
     assert outcome.status == 0
     assert ["we*", "weighted", "lb_policy"] in [line.split() for line in outcome.output.splitlines()]
     assert "note: services[0].cluster: RANDOM does not keep to shares" in outcome.output
-    assert "note: services[1]: no source has an endpoint of a service 'wbe'" in outcome.output
-    assert "a service 'we*'" not in outcome.output
+    assert (
+        "note: services[1].match: 'wbe' counts for no service with an endpoint: no service has such a name"
+        in outcome.output
+    )
+    assert "'we*' counts for" not in outcome.output
 
 
 def test_check_live_exits_with_1_when_a_source_cannot_be_read(command: Command, config: Path) -> None:

@@ -47,6 +47,7 @@ def test_a_file_that_says_nothing_of_it_has_the_defaults(path: Path, text: str) 
     [
         ("admin: {sokcet: /x}\n", "bridge.yaml:1:9: admin.sokcet: unknown key; did you mean 'socket'?"),
         ("admin: {socket: '${UNSET}/x'}\n", "the environment variable UNSET is not set"),
+        ("admin: {socket: admin.sock}\n", "admin.socket: 'admin.sock' is not absolute, and commands run elsewhere"),
         ("admin: [1]\n", "bridge.yaml:1:8: admin: expected a mapping"),
         ("", "the configuration is empty"),
         ("admin: {", "not YAML"),

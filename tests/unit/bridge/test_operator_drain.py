@@ -4,15 +4,17 @@ import json
 
 import pytest
 
+from bridge.merge import First, Weighted
+from bridge.merge.model import TAKING
 from bridge.model import Endpoint, EndpointKey, Health, InstanceId, ServiceName
 from bridge.operator import Action, NothingToDoError, UnknownError
 from bridge.operator.drain import parse_key
 from bridge.state.codec import Encoder, decode
-from support.guarded import API, SCOPE, WEB, endpoint
+from support.guarded import API, DC1, ECS, SCOPE, WEB, endpoint
 from support.operated import ANNA, Operated
 
 HOUR = 3600.0
-FIRST, SECOND = "10.0.0.1:80", "10.0.0.2:80"
+FIRST, SECOND, THIRD = "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"
 DRAINED = (Health.DRAINING, Health.HEALTHY)
 HEALTHY = (Health.HEALTHY, None)
 
@@ -22,6 +24,13 @@ def operated() -> Operated:
     operated = Operated()
     operated.read({WEB: [0, 1], API: [0]})
     return operated
+
+
+def shares(operated: Operated) -> dict[str, float]:
+    """The part of the requests that each endpoint gets that takes any."""
+    taking = [each for each in operated.registry.services()[WEB].endpoints if each.endpoint.health in TAKING]
+    whole = sum(each.weight or 1 for each in taking)
+    return {str(each.endpoint.key): (each.weight or 1) / whole for each in taking}
 
 
 def test_an_endpoint_is_drained_in_every_service(operated: Operated) -> None:
@@ -60,6 +69,39 @@ def test_what_its_source_drains_too_is_as_it_says(operated: Operated) -> None:
     operated.registry.drain()
 
     assert operated.healths()[SECOND] == (Health.DRAINING, None)
+
+
+def test_a_source_that_is_drained_gives_its_share_away_and_gets_it_back() -> None:
+    operated = Operated(policy=Weighted(((DC1, 90), (ECS, 10))))
+    operated.read({WEB: [0]})
+    operated.read({WEB: [1, 2]}, source=ECS)
+
+    operated.hand.drain(SECOND, HOUR, ANNA)
+    operated.registry.drain()
+    one_left = shares(operated)
+    operated.hand.drain(THIRD, HOUR, ANNA)
+    operated.registry.drain()
+    none_left = operated.registry.services()[WEB].ruling.heard
+    operated.hand.undrain(THIRD, ANNA)
+    operated.registry.drain()
+
+    assert one_left == shares(operated) == pytest.approx({FIRST: 0.9, THIRD: 0.1})
+    assert none_left == (DC1,)
+
+
+def test_a_source_that_is_drained_is_not_chosen_until_that_ends() -> None:
+    operated = Operated(policy=First(return_after=0))
+    operated.read({WEB: [0]})
+    operated.read({WEB: [1]}, source=ECS)
+
+    done = operated.hand.drain(FIRST, HOUR, ANNA)
+    operated.registry.drain()
+    meanwhile = operated.healths()
+    operated.later(HOUR)
+
+    assert not done.warnings
+    assert meanwhile == {SECOND: HEALTHY}
+    assert operated.healths() == {FIRST: HEALTHY}
 
 
 async def test_it_ends_by_itself_and_wakes_who_serves(operated: Operated) -> None:
@@ -150,6 +192,30 @@ def test_an_ipv6_endpoint_is_named_in_brackets_however_it_is_spelled() -> None:
 
     assert drained == DRAINED
     assert operated.hand.drains() == ()
+
+
+def test_a_drain_of_a_service_without_endpoints_says_that_it_is_for_later(operated: Operated) -> None:
+    operated.sink().update(SCOPE, WEB, frozenset())
+    operated.registry.drain()
+
+    done = operated.hand.drain("web", HOUR, ANNA)
+
+    assert done.warnings == ("web has no endpoint now; those that come until then drain as well",)
+
+
+def test_the_end_of_a_drain_is_told_to_the_audit(operated: Operated) -> None:
+    operated.hand.drain("web", HOUR, ANNA)
+
+    operated.later(HOUR)
+
+    assert operated.audit.over == ["web"]
+
+
+def test_what_is_drained_is_named_to_whoever_ends_another_drain(operated: Operated) -> None:
+    operated.hand.drain(FIRST, HOUR, ANNA)
+
+    with pytest.raises(NothingToDoError, match=r"web is not drained by an operator; drained are 10\.0\.0\.1:80"):
+        operated.hand.undrain("web", ANNA)
 
 
 def test_who_is_left_with_nothing_healthy_is_told(operated: Operated) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.audit import Action, Event
-from bridge.model import Endpoint, Health, InstanceId, SetAside
+from bridge.model import Endpoint, Health, InstanceId, ServiceName, SetAside
 from support.guarded import API, DC1, GUARDED, OTHER, SCOPE, WEB, World, entries
 
 
@@ -134,3 +134,44 @@ def test_a_service_that_is_gone_is_told(world: World, events: list[Event]) -> No
         (Action.REMOVED, "", "no source names it any more; its cluster stays, empty, for 3600 s"),
         (Action.REMOVED, "10.0.0.1:80", "reads no longer show it, and the source has lost no more than it may"),
     ]
+
+
+def test_the_end_of_a_retained_cluster_is_told(world: World, events: list[Event]) -> None:
+    world.read({WEB: [0], API: [1]})
+    world.read({API: [1]})
+    retained = dict(world.registry.retained())
+    events.clear()
+
+    world.later(3600)
+
+    assert retained == {WEB: 1_000_000.0 + 3600}
+    assert told(events) == [(Action.REMOVED, "", "its cluster goes: no source has named it for 3600 s")]
+    assert not world.registry.retained()
+
+
+def test_a_cluster_that_is_not_retained_goes_in_one_event(events: list[Event]) -> None:
+    world = World(replace(GUARDED, record=events.append))
+    world.read({WEB: [0], API: [1]})
+    events.clear()
+
+    world.read({API: [1]})
+    world.later(1)
+
+    assert [why for _, endpoint, why in told(events) if not endpoint] == [
+        "no source names it any more, and its cluster goes"
+    ]
+
+
+def test_a_service_that_is_refused_is_told_once_and_what_is_set_aside_is_counted(
+    world: World, events: list[Event]
+) -> None:
+    bad = SetAside(InstanceId("i1"), "db.internal:80", "not an IP address")
+    for _ in range(2):
+        world.registry.sink(DC1).replace(
+            SCOPE, {ServiceName("x" * 300): entries([0]), WEB: frozenset({bad}), API: entries([1])}
+        )
+
+    refused = [event for event in events if event.action is Action.SET_ASIDE and not event.endpoint]
+    assert [(event.source, event.scope, len(event.service)) for event in refused] == [(DC1, SCOPE, 255)]
+    assert "does not have 1 to 255 characters" in refused[0].why
+    assert world.registry.set_aside_counts() == {WEB: 1}

@@ -68,3 +68,23 @@ def test_one_source_is_the_heir_of_one_other(configured: Configured) -> None:
 )
 def test_keys_that_only_a_restart_can_change_are_named(more: Json, keys: list[str], configured: Configured) -> None:
     assert unchangeable(configured(file("a")), configured(file("a"), **more)) == keys
+
+
+TLS: Json = {"certificate": "/c", "private_key": "/k", "client_ca": "/a", "allowed_sans": ["web"]}
+
+
+@pytest.mark.parametrize(
+    ("tls", "keys"),
+    [
+        (TLS | {"certificate": "/c2", "private_key": "/k2", "client_ca": "/a2"}, []),
+        (TLS | {"allowed_sans": ["web", "api"]}, ["xds.tls.allowed_sans"]),
+        ({"certificate": "/c", "private_key": "/k"}, ["xds.tls.allowed_sans", "xds.tls.client_ca"]),
+        (None, ["xds.tls"]),
+    ],
+)
+def test_the_files_of_tls_can_change_and_whether_it_is_used_cannot(
+    tls: Json | None, keys: list[str], configured: Configured
+) -> None:
+    before, after = configured(file("a"), xds={"tls": TLS}), configured(file("a"), xds={"tls": tls} if tls else {})
+
+    assert unchangeable(before, after) == keys

@@ -16,12 +16,16 @@ class FakeTransition:
     """Performs what it is told to, and waits for the test where that wants it."""
 
     fault: str = ""
+    bug: Exception | None = None
     losses: list[Loss] = field(default_factory=list)
     performed: list[Config] = field(default_factory=list)
     goes_on: asyncio.Event = field(default_factory=asyncio.Event)
     looked: int = 0
+    by: str = ""
 
-    def build(self, config: Config) -> Built:
+    async def build(self, config: Config) -> Built:
+        if self.bug:
+            raise self.bug
         if self.fault:
             raise ConfigError(self.fault)
         return Built(config, Plan(), None, {})
@@ -29,9 +33,11 @@ class FakeTransition:
     def weigh(self, built: Built) -> Callable[[], list[Loss]]:
         return lambda: self.losses
 
-    async def perform(self, built: Built) -> None:
+    async def perform(self, built: Built, by: str) -> str:
         self.performed.append(built.config)
+        self.by = by
         await self.goes_on.wait()
+        return "views"
 
     async def depart(self) -> None:
         self.looked += 1
@@ -84,10 +90,11 @@ async def test_the_start_counts_as_loaded(bench: Bench) -> None:
 async def test_what_is_read_comes_into_use(bench: Bench) -> None:
     loaded = bench.reloader.report.loaded
 
-    outcome = await bench.reloader.ask()
+    outcome = await bench.reloader.ask("anna")
 
-    assert outcome.ok
+    assert (outcome.ok, outcome.by, outcome.done) == (True, "anna", "views")
     assert bench.transition.performed == [Config(sources=())]
+    assert bench.transition.by == "anna"
     assert bench.reloader.report.last_reload == outcome
     assert bench.reloader.report.loaded == outcome.at >= loaded
     assert bench.counts.successes == 2
@@ -98,7 +105,7 @@ async def test_an_invalid_file_is_not_used_and_its_fault_is_told_whole(
 ) -> None:
     loaded, bench.wrong = bench.reloader.report.loaded, "bridge.yaml:1:1: one\nbridge.yaml:2:1: two"
 
-    outcome = await bench.reloader.ask(accept_loss=True)
+    outcome = await bench.reloader.ask("anna", accept_loss=True)
 
     assert (outcome.ok, outcome.error) == (False, bench.wrong)
     assert bench.transition.performed == []
@@ -106,13 +113,13 @@ async def test_an_invalid_file_is_not_used_and_its_fault_is_told_whole(
     assert bench.reloader.report.loaded == loaded
     assert (bench.counts.successes, bench.counts.failures) == (1, 1)
     (record,) = [each for each in caplog.records if each.getMessage() == "config.reload_failed"]
-    assert vars(record)["error"] == bench.wrong
+    assert (vars(record)["error"], vars(record)["by"]) == (bench.wrong, "anna")
 
 
 async def test_what_cannot_be_built_is_not_used(bench: Bench) -> None:
     bench.transition.fault = "xds.listen: only a restart can change this"
 
-    outcome = await bench.reloader.ask()
+    outcome = await bench.reloader.ask("anna")
 
     assert outcome.error == bench.transition.fault
     assert bench.transition.performed == []
@@ -121,27 +128,57 @@ async def test_what_cannot_be_built_is_not_used(bench: Bench) -> None:
 async def test_a_loss_is_refused_with_the_list_unless_it_is_accepted(bench: Bench) -> None:
     bench.transition.losses = [Loss("the view default", 1, 1, 0, 0, ("web",))]
 
-    refused = await bench.reloader.ask()
+    refused = await bench.reloader.ask("anna")
     assert "--accept-loss" in refused.error
     assert refused.losses == ("the view default would lose 1 of 1 clusters and 0 of 0 endpoints:", "  web")
     assert bench.transition.performed == []
 
-    accepted = await bench.reloader.ask(accept_loss=True)
+    accepted = await bench.reloader.ask("anna", accept_loss=True)
     assert accepted.ok
     assert len(bench.transition.performed) == 1
 
 
 async def test_any_number_of_requests_during_a_reload_are_one_more(bench: Bench) -> None:
     bench.transition.goes_on.clear()
-    first = bench.reloader.ask()
+    first = bench.reloader.ask("anna")
     await eventually(lambda: len(bench.transition.performed) == 1)
 
-    others = [bench.reloader.ask() for _ in range(5)]
+    others = [bench.reloader.ask(by) for by in ("anna", "SIGHUP", "anna")]
     bench.transition.goes_on.set()
     await asyncio.gather(first, *others)
 
     assert bench.reads == len(bench.transition.performed) == 2
     assert all(other is others[0] for other in others)
+    assert bench.transition.by == "anna and SIGHUP"
+
+
+async def test_a_bug_before_anything_was_changed_is_told_and_the_next_reload_goes_well(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.transition.bug = RuntimeError("of a stranger's adapter")
+
+    outcome = await bench.reloader.ask("anna", accept_loss=True)
+
+    assert 'RuntimeError("of a stranger\'s adapter")' in outcome.error
+    assert (bench.transition.performed, bench.counts.failures) == ([], 1)
+    assert [each.exc_info is not None for each in caplog.records if each.msg == "config.reload_failed"] == [True]
+    bench.transition.bug = None
+    assert (await bench.reloader.ask("anna")).ok
+
+
+async def test_who_goes_away_takes_the_reload_from_nobody(bench: Bench) -> None:
+    bench.transition.goes_on.clear()
+    one, other = (asyncio.create_task(_wait(bench)) for _ in range(2))
+    await eventually(lambda: len(bench.transition.performed) == 1)
+
+    one.cancel()
+    bench.transition.goes_on.set()
+
+    assert await other == "views"
+
+
+async def _wait(bench: Bench) -> str:
+    return (await asyncio.shield(bench.reloader.ask("anna"))).done
 
 
 async def test_it_looks_by_itself_whether_a_source_may_go(bench: Bench) -> None:

@@ -1,0 +1,136 @@
+"""`xds-bridge events`: what happened to endpoints, and what happens, as a running bridge remembers it."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import BaseModel
+
+from bridge.cli import reading
+from bridge.cli.convention import DEFAULT_CONFIG, ConfigOption
+from bridge.cli.reading import AdminOption, SocketOption, fail, shown
+from bridge.errors import BridgeError
+from bridge.operator import parse_key
+
+if TYPE_CHECKING:
+    from bridge.cli.client import Way
+
+EXAMPLE = "xds-bridge events web --follow"
+
+INTERVAL = 1.0
+"""Seconds between two questions of `--follow`."""
+
+_PATH = "api/v1/events"
+_HINT = " (an endpoint is written as IP:PORT)"
+
+
+class Form(StrEnum):
+    """How an event is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class _Event(BaseModel):
+    number: int
+    at: float
+    action: str
+    why: str
+    source: str
+    scope: str
+    service: str
+    endpoint: str
+    instance: str
+
+
+class _Events(BaseModel):
+    """`/api/v1/events`."""
+
+    trail: str
+    first: int
+    after: int
+    events: tuple[_Event, ...]
+
+
+def events(  # noqa: PLR0913 (an option each)
+    about: Annotated[
+        str | None,
+        typer.Argument(metavar="SERVICE|IP:PORT", help="What they are about.", show_default="everything"),
+    ] = None,
+    *,
+    source: Annotated[str | None, typer.Option(metavar="NAME", help="Only what this source said.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the latest to show.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl-C.")] = False,
+    output: Annotated[Form, typer.Option("--output", "-o", help="A line for people, or a JSON object.")] = Form.TABLE,
+    admin: AdminOption = None,
+    socket: SocketOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Show what happened to endpoints: when, which source and scope, and why. A line each, the latest at the end.
+
+    A bridge remembers the latest 10,000 events of its process; older ones are in `audit.jsonl` of its state_directory.
+    """
+    ways = reading.ways(admin, socket, config)
+    query = {name: value for name, value in (*_about(about), ("source", source)) if value}
+    try:
+        asyncio.run(_show(ways, {**query, "limit": str(limit)}, output, follow=follow))
+    except BridgeError as error:
+        fail(f"{error}{_HINT if str(error).startswith('service: ') else ''}")
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+
+
+def _about(text: str | None) -> Sequence[tuple[str, str | None]]:
+    return (("endpoint", text),) if text and parse_key(text) else (("service", text),)
+
+
+async def _show(ways: "Sequence[Way]", query: Mapping[str, str], form: Form, *, follow: bool) -> None:
+    from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
+
+    found = await client.read(ways, _PATH, _Events, query)
+    _print(found, form)
+    if not follow and not found.events:
+        typer.echo("nothing of that is remembered", err=True)
+    lost = False
+    while follow:
+        await asyncio.sleep(INTERVAL)  # a person watches, and there is nothing else to wait for
+        try:
+            later = await client.read(ways, _PATH, _Events, {**query, "after": str(found.after)})
+            if later.trail != found.trail:
+                _note("the bridge was started anew, and so do the events")
+                later = await client.read(ways, _PATH, _Events, {**query, "after": "0"})
+            elif later.first > found.after + 1:
+                _note(f"{later.first - found.after - 1} events were forgotten before they could be shown")
+        except client.UnreachableError as error:
+            if not lost:
+                _note(f"{error}; asking again until it answers")
+            lost = True
+            continue
+        lost, found = False, later
+        _print(found, form)
+
+
+def _print(found: _Events, form: Form) -> None:
+    for event in found.events:
+        typer.echo(event.model_dump_json() if form is Form.JSON else shown(_line(event)))
+
+
+def _line(event: _Event) -> str:
+    at = f"{datetime.fromtimestamp(event.at, UTC):%Y-%m-%d %H:%M:%S}Z"
+    return "  ".join((at, f"{event.action:<9}", *_subject(event), event.why.replace("\n", " ")))
+
+
+def _subject(event: _Event) -> Iterator[str]:
+    """What an event is about, and where it was read; what it says nothing of is left out."""
+    if event.service or event.endpoint:
+        instance = f" ({event.instance})" if event.instance else ""
+        yield f"{event.service} {event.endpoint}{instance}".strip()
+    if event.source:
+        yield f"[{event.source}: {event.scope}]" if event.scope else f"[{event.source}]"
+
+
+def _note(text: str) -> None:
+    typer.echo(shown(f"note: {text}"), err=True)

@@ -1,0 +1,118 @@
+"""What the commands have in common that ask a running bridge: how they find it, and how they print what it answers."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Never, TypeVar
+
+import typer
+from pydantic import BaseModel
+
+from bridge.cli.bootstrap import Output as Format
+from bridge.cli.bootstrap import write
+from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FAILED
+from bridge.config import Address, AdminConfig, load_admin
+from bridge.errors import BridgeError, ConfigError
+from bridge.log import printable
+
+if TYPE_CHECKING:
+    from bridge.cli.client import Way
+
+DEFAULT_SOCKET = Path("/run/xds-bridge/admin.sock")
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+SocketOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--socket",
+        envvar="XDS_BRIDGE_SOCKET",
+        metavar="PATH",
+        help="The bridge's socket for operators.",
+        show_default=f"admin.socket, else {DEFAULT_SOCKET}",
+    ),
+]
+AdminOption = Annotated[
+    str | None,
+    typer.Option(
+        "--admin", metavar="URL", help="Ask this admin server, such as http://127.0.0.1:19000, and no socket."
+    ),
+]
+
+
+class Output(StrEnum):
+    """How a list is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to write it.")]
+
+
+def settings(socket: Path | None, config: Path) -> AdminConfig:
+    """The section `admin`; nothing is looked up that was named, and a file that nobody named need not be readable."""
+    if socket is not None or (config == DEFAULT_CONFIG and not os.access(config, os.R_OK)):
+        return AdminConfig()
+    try:
+        return load_admin(config, os.environ)
+    except ConfigError as error:
+        raise ConfigError(f"{error}\n--socket names the bridge's socket without this file") from error
+
+
+def place(named: Path | None, section: AdminConfig) -> Path:
+    """Where the socket is."""
+    return named or section.socket or DEFAULT_SOCKET
+
+
+def ways(admin: str | None, socket: Path | None, config: Path) -> "Sequence[Way]":
+    """How to reach a bridge to read from it: what was named alone, else its socket and then its admin server."""
+    from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
+
+    if admin is not None and not admin.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{admin!r} is no URL; write one such as http://127.0.0.1:19000", param_hint="--admin")
+    if named := admin or socket:
+        return [client.Way(named)]  # and no other: that could be another bridge
+    section = settings(socket, config)
+    return [client.Way(place(socket, section)), client.Way(_url(section.listen))]
+
+
+def read(ways: "Sequence[Way]", path: str, model: type[ModelT]) -> ModelT:
+    """What a bridge answers; the command ends when there is none, or it does not answer that."""
+    from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
+
+    try:
+        return asyncio.run(client.read(ways, path, model))
+    except BridgeError as error:
+        fail(str(error))
+
+
+def text(found: BaseModel, output: Output) -> str:
+    """An answer as JSON or YAML."""
+    return write(found.model_dump(mode="json"), Format.JSON if output is Output.JSON else Format.YAML)
+
+
+def utc(moment: float) -> str:
+    """A Unix time for people."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def shown(text: str) -> str:
+    """What a bridge said, with nothing in it that could move the cursor."""
+    return "\n".join(map(printable, text.splitlines()))
+
+
+def fail(message: str) -> Never:
+    """End the command: the operation failed."""
+    typer.echo(shown(message), err=True)
+    raise typer.Exit(EXIT_FAILED)
+
+
+def _url(listen: Address) -> str:
+    """The admin server as this machine reaches it."""
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (to find it, not to listen there)
+    return f"http://{Address(anywhere.get(listen.host, listen.host), listen.port)}"

@@ -1,0 +1,121 @@
+"""What `services` and `events` print of what the API says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+
+import pytest
+
+from bridge.audit import Action, Event
+from bridge.config import ServiceRule
+from bridge.merge import First, MergePolicy, Report, Standing, failover, merged, union
+from bridge.model import Health, Scope, ServiceName
+from bridge.registry import RefusedService
+from support.admin_bench import Bench, admin_bench
+from support.cli import Command, Outcome, commands
+from support.reports import report, reports
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+    with commands(capsys, monkeypatch) as command:
+        yield command
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    async with admin_bench() as bench:
+        yield bench
+
+
+async def shown(bench: Bench, command: Command, *arguments: str) -> Outcome:
+    return await asyncio.to_thread(command, *arguments, "--admin", bench.url)
+
+
+def put(bench: Bench, name: str, policy: MergePolicy, *found: Report) -> None:
+    bench.knowledge.put(merged(ServiceName(name), found, policy, None, 0.0))
+
+
+def row(outcome: Outcome, service: str) -> list[str]:
+    """The cells of a service's row."""
+    (line,) = [line for line in outcome.output.splitlines() if line.startswith(f"{service} ")]
+    return [cell.strip() for cell in line.split("  ") if cell.strip()]
+
+
+async def test_priorities_are_told_in_their_order(bench: Bench, command: Command) -> None:
+    put(bench, "web", failover, *reports({"vms": "hu", "ecs": "h"}))
+
+    assert row(await shown(bench, command, "services"), "web") == [
+        *("web", "failover", "default", "2/3", "vms 2 at priority 0, ecs 1 at priority 1"),
+    ]
+
+
+async def test_the_source_in_use_and_those_in_reserve_are_told(bench: Bench, command: Command) -> None:
+    bench.rules.services = (ServiceRule(match="*"),)
+    put(bench, "web", First(30.0), *reports({"vms": "u", "ecs": "hh", "dc1": "h"}))
+
+    assert row(await shown(bench, command, "services"), "web") == [
+        *("web", "first", "services[0] *", "2/2", "vms nothing available, ecs 2 in use, dc1 1 in reserve"),
+        "vms is first and not in use",
+    ]
+
+
+async def test_what_is_odd_is_told_in_the_remarks(bench: Bench, command: Command) -> None:
+    put(bench, "old", union)
+    bench.knowledge.gone = {ServiceName("old"): 1_700_000_000.0}
+    found = merged(ServiceName("web"), reports({"vms": "hh"}), union, None, 0.0)
+    first, second = found.endpoints
+    held = replace(first, origins=(replace(first.origins[0], standing=Standing.HELD),), reported=Health.HEALTHY)
+    restored = replace(second, origins=(replace(second.origins[0], standing=Standing.RESTORED),))
+    bench.knowledge.put(replace(found, endpoints=(held, restored)))
+
+    outcome = await shown(bench, command, "services")
+
+    assert row(outcome, "old")[-1] == "gone; kept empty until 2023-11-14 22:13:20 UTC"
+    assert row(outcome, "web")[-1] == (
+        "1 held (`xds-bridge guard list` says why), 1 known from before the restart and not read since, "
+        "1 drained by an operator"
+    )
+
+
+async def test_a_glob_chooses_and_one_that_matches_nothing_fails(bench: Bench, command: Command) -> None:
+    for name in ("web", "api"):
+        put(bench, name, union, report("vms", "10.0.0.1"))
+
+    chosen = await shown(bench, command, "services", "w*", "-o", "json")
+    nothing = await shown(bench, command, "services", "wbe")
+
+    assert '"name": "web"' in chosen.output
+    assert '"name": "api"' not in chosen.output
+    assert (nothing.status, nothing.error) == (3, "there is no service 'wbe'; did you mean 'web'?\n")
+
+
+async def test_without_services_the_refused_ones_are_told(bench: Bench, command: Command) -> None:
+    bench.knowledge.impossible = (RefusedService(Scope("s"), ServiceName("a\nb"), "holds a control character"),)
+
+    outcome = await shown(bench, command, "services")
+
+    assert outcome.output.startswith("there are no services\n")
+    assert "holds a control character" in outcome.output
+    assert "a\nb" not in outcome.output
+
+
+async def test_an_event_is_a_line_whatever_is_in_it(bench: Bench, command: Command) -> None:
+    bench.trail.record(Event(0.0, Action.SET_ASIDE, "no IP\naddress", "dc1", "s", "web", "db\x1b[2J:80", "i1"))
+    bench.trail.record(Event(1.0, Action.OPERATED, "pause dc1, asked for by anna", "dc1"))
+
+    outcome = await shown(bench, command, "events", "--limit", "2")
+
+    first, second = outcome.output.splitlines()
+    assert first.startswith("1970-01-01 00:00:00Z  set_aside  web db")
+    assert first.endswith("(i1)  [dc1: s]  no IP address")
+    assert "\x1b" not in first
+    assert second == "1970-01-01 00:00:01Z  operated   [dc1]  pause dc1, asked for by anna"
+
+
+@pytest.mark.parametrize("verb", ["services", "events"])
+def test_an_address_that_is_no_url_is_wrong_usage(command: Command, verb: str) -> None:
+    outcome = command(verb, "--admin", "127.0.0.1:19000")
+
+    assert outcome.status == 2
+    assert "is no URL" in outcome.error
