@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName
 from bridge.permission import Grant
 from bridge.poll import Poll
+from bridge.problem import Path
 
 T = TypeVar("T")
 ConfigT_contra = TypeVar("ConfigT_contra", bound="AdapterConfig", contravariant=True)
@@ -198,3 +199,17 @@ class Permitted(Protocol[ConfigT_contra]):
             config: of the source.
             account: number of the account of the bridge's own credentials; empty where it is not known.
         """
+
+
+class Exclusive(Protocol[ConfigT_contra]):
+    """What an adapter's class can say beside: what only one source can have, such as a queue. Optional."""
+
+    def exclusive(self, config: ConfigT_contra) -> Sequence[tuple[Path, str]]:
+        """All of that under a configuration, each with where in the source's keys it is named; does no I/O."""
+
+
+class Searching(Protocol[ConfigT_contra]):
+    """What an adapter's class can say beside: where it looks, for an operator whose source finds nothing. Optional."""
+
+    def searched(self, config: ConfigT_contra) -> str:
+        """Where and for what a source looks, as the end of a sentence that tells what to compare; does no I/O."""

@@ -5,7 +5,7 @@ made of them; with one client for each account, region and service in the whole 
 """
 
 from adapters._aws.api import Api, Cloud, connected
-from adapters._aws.config import AccountConfig, AwsConfig
+from adapters._aws.config import AccountConfig, AwsConfig, exclusive
 from adapters._aws.error import AwsError, Kind, together
 from adapters._aws.hints import Hint, Listeners
 from adapters._aws.message import InstanceChanged, TaskChanged
@@ -30,6 +30,7 @@ __all__ = [
     "Reach",
     "TaskChanged",
     "connected",
+    "exclusive",
     "grants",
     "listening",
     "together",

@@ -213,7 +213,7 @@ class Api:
         *,
         expect: Sequence[str] = (),
     ) -> Answer:
-        """Make one call, and a second one with new credentials when those of the first have expired or are missing.
+        """Make one call, and a second one with new credentials when those of the first are over, unknown or missing.
 
         Args:
             service: as the SDK calls it, such as `ec2`.
@@ -251,7 +251,12 @@ class Api:
         key = "nextToken" if service == "ecs" else "NextToken"
         token: object = None
         while True:
-            page = await self.call(service, operation, parameters, expect=expect)
+            try:
+                page = await self.call(service, operation, parameters, expect=expect)
+            except AwsError as error:
+                if token and error.kind is Kind.REJECTED:
+                    error.retry_after = None  # the first page was not: the list may well be had when it is begun anew
+                raise
             yield page
             following = page.get(key)
             if not following:

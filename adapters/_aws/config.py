@@ -1,6 +1,7 @@
 """The configuration keys that every source in AWS has: which accounts and regions, and how they are called."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
@@ -85,6 +86,11 @@ class EventsConfig(BaseModel):
         return tuple(map(queues.parsed, self.queue))
 
 
+def exclusive(config: "AwsConfig") -> Sequence[tuple[tuple[str, ...], str]]:
+    """The queues of events; see `bridge.adapter.Exclusive`."""
+    return [(("events", "queue"), url) for url in config.events.queue] if config.events else ()
+
+
 class AwsConfig(AdapterConfig):
     """Where a source reads in AWS, and how much it may ask.
 
@@ -112,6 +118,13 @@ class AwsConfig(AdapterConfig):
     """
     events: EventsConfig | None = None
     """Changes as EventBridge tells of them, so that none has to wait for the next pass."""
+
+    @property
+    def where(self) -> str:
+        """The regions to read, and under which roles, in words."""
+        regions = " and ".join(self.regions or filter(None, (self.region,))) or "the region that the bridge runs in"
+        roles = " and ".join(account.assume_role or "its own credentials" for account in self.accounts)
+        return f"{regions} under {roles}" if roles else regions
 
     def places(self, regions: tuple[str, ...]) -> tuple[Place, ...]:
         """What is read: every account in every one of these regions."""

@@ -78,7 +78,7 @@ class AwsError(SourceError):
     @property
     def stale_credentials(self) -> bool:
         """Whether looking for credentials anew may help."""
-        return self.kind is Kind.EXPIRED or self.code == NoCredentialsError.__name__
+        return self.kind is Kind.EXPIRED or self.code == NoCredentialsError.__name__ or _unknown(self.code)
 
 
 _DENIED = frozenset(
@@ -125,6 +125,9 @@ _BY_EXCEPTION: tuple[tuple[tuple[type[Exception], ...], Kind], ...] = (
 
 _UNANSWERED = (ConnectionError, HTTPClientError, TimeoutError)
 
+_NO_QUEUE = ("QueueDoesNotExist", "NonExistentQueue")
+"""What the codes end with when there is no such queue: in JSON, and in the older protocol."""
+
 _NEXT: Mapping[Kind, str] = MappingProxyType(
     {
         Kind.EXPIRED: "the credentials have expired, those that the SDK found anew too",
@@ -150,7 +153,12 @@ def translated(error: Exception, service: str, operation: str, place: object, ac
     action = action or f"{service}:{operation}"
     kind, code, text = _judged(error)
     advice = _NEXT.get(kind) or f"allow {action} to the role of the bridge"
-    if any(part in code for part in _UNKNOWN):
+    if code.endswith(_NO_QUEUE):
+        advice = (
+            "there is no such queue: create it, with the rule that sends events to it, or correct the URL in"
+            " `events.queue`; until then changes are seen by passes alone"
+        )
+    if _unknown(code):
         advice = f"are the credentials right and active? If they are, {advice}"
     if any(part in code for part in _SKEW):
         advice += "; is the clock of this machine right?"
@@ -162,7 +170,7 @@ def translated(error: Exception, service: str, operation: str, place: object, ac
         )
         action = f"sts:{error.operation_name}"
     message = f"{service} {operation} in {place} failed ({code}): {text}; {advice}"
-    slow = kind in (Kind.DENIED, Kind.REJECTED)
+    slow = kind in (Kind.DENIED, Kind.REJECTED) and not _unknown(code)  # other credentials may be there any moment
     missing = _missing(str(error), code, action) if kind is Kind.DENIED else ()
     return AwsError(message, kind, code, retry_after=_SLOW_RETRY if slow else None, missing=missing)
 
@@ -197,6 +205,11 @@ def incomplete(service: str, operation: str, place: object, what: str) -> AwsErr
     """An answer with status 200 that is not what was asked for."""
     advice = _NEXT[Kind.PARTIAL]
     return AwsError(f"{service} {operation} in {place} was answered with {what}; {advice}", Kind.PARTIAL, INCOMPLETE)
+
+
+def _unknown(code: str) -> bool:
+    """Whether AWS does not know the credentials, which may have been replaced."""
+    return any(part in code for part in _UNKNOWN)
 
 
 def _missing(text: str, code: str, action: str) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 import asyncio
 from functools import partial
 
-from adapters._aws import Api, Listeners, Pace, Place, connected
+from adapters._aws import Api, Listeners, Pace, Place, connected, exclusive
 from adapters.ec2.config import Config as Ec2Config
+from adapters.ec2.config import searched
 from adapters.ec2.fleet import APART
 from adapters.ec2.operation import operations, permissions
 from adapters.ec2.reader import Reader
@@ -16,6 +17,8 @@ class Ec2Adapter:
 
     Config = Ec2Config
     permissions = staticmethod(permissions)
+    exclusive = staticmethod(exclusive)
+    searched = staticmethod(searched)
 
     def __init__(self, config: Ec2Config, apart: float = APART) -> None:
         """Know nothing.

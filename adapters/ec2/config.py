@@ -67,3 +67,12 @@ class Config(AwsConfig):
     """
     label_prefix: str = Field(default=DEFAULT_PREFIX, min_length=1, max_length=100, pattern=r"^[^*?\\]+$")
     """Prefix of the bridge's own tags, such as `xds-service`."""
+
+
+def searched(config: Config) -> str:
+    """Where the source looks; see `bridge.adapter.Searching`."""
+    filters = " and ".join(f"{name} = {' or '.join(values)}" for name, values in sorted(config.filters.items()))
+    return (
+        f"it looks for instances with the tag `{config.label_prefix}service`{f' and {filters}' if filters else ''}"
+        f" in {config.where}: are these the right region, tag prefix and filters?"
+    )

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from adapters._aws import Api, AwsError, Hint, Kind, Listeners, Pace, Place, connected, together
+from adapters._aws import Api, AwsError, Hint, Kind, Listeners, Pace, Place, connected, exclusive, together
 from adapters.ecs.arn import account, last_part, region
 from adapters.ecs.client import Client
 from adapters.ecs.cluster import ClusterGoneError, ClusterReader
 from adapters.ecs.config import Config as EcsConfig
+from adapters.ecs.config import searched
 from adapters.ecs.hints import follow_up
 from adapters.ecs.operation import operations, permissions
 from bridge.adapter import AdapterContext
@@ -26,6 +27,8 @@ class EcsAdapter:
 
     Config = EcsConfig
     permissions = staticmethod(permissions)
+    exclusive = staticmethod(exclusive)
+    searched = staticmethod(searched)
 
     def __init__(self, config: EcsConfig, patience: float | None = None) -> None:
         """Know nothing.

@@ -90,3 +90,12 @@ class Config(AwsConfig):
                     f"{cluster} is in none of the regions that are read: {', '.join(sorted(map(str, regions)))}"
                 )
         return self
+
+
+def searched(config: Config) -> str:
+    """Where the source looks; see `bridge.adapter.Searching`."""
+    clusters = " and ".join(config.clusters) if config.clusters else "all clusters"
+    return (
+        f"it looks for running tasks with the docker label or task tag `{config.label_prefix}service`"
+        f" in {clusters} of {config.where}: are these the right region, clusters and label prefix?"
+    )

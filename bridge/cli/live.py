@@ -51,7 +51,9 @@ class Reading:
         if not self.complete:
             return (f"not read completely within {self.seconds:.1f} s",)
         if not self.source.allow_empty and not any(self.statistics.endpoints.values()):
-            return ("no endpoint found; the bridge waits for one unless the source says `allow_empty: true`",)
+            waits = "no endpoint found; the bridge waits for one unless the source says `allow_empty: true`"
+            searched = self.source.searched()
+            return (f"{waits}; {searched}" if searched else waits,)
         return ()
 
 

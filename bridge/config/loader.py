@@ -92,11 +92,23 @@ def _sources(value: object, plugins: Plugins) -> tuple[list[SourceConfig], list[
     if not isinstance(value, list) or not value:
         return [], [Problem(("sources",), "expected a list with at least one source")]
     sources, problems = [], []
+    owners: dict[str, Path] = {}
     for index, entry in enumerate(value):
-        source, found = _source(entry, ("sources", index), plugins)
-        sources += [source] if source else []
+        at = ("sources", index)
+        source, found = _source(entry, at, plugins)
         problems += found
+        if source:
+            sources.append(source)
+            problems += _not_shared(source, at, owners)
     return sources, problems
+
+
+def _not_shared(source: SourceConfig, at: Path, owners: dict[str, Path]) -> Iterator[Problem]:
+    """What a source cannot have because an earlier one has it; what it has is added to the owners."""
+    for path, thing in source.exclusive():
+        owner = owners.setdefault(thing, at)
+        if owner != at:
+            yield Problem((*at, *path), f"{thing} is read by {path_text(owner)} already; each source needs its own")
 
 
 def _source(entry: object, at: Path, plugins: Plugins) -> tuple[SourceConfig | None, list[Problem]]:

@@ -27,6 +27,7 @@ from bridge.config.xds import XdsConfig
 from bridge.errors import ConfigError
 from bridge.model import SourceName, require_printable
 from bridge.permission import Grant
+from bridge.problem import Path as KeyPath
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 
@@ -172,6 +173,17 @@ class SourceConfig(BaseModel):
         permissions: Callable[[AdapterConfig, str], Sequence[Grant]] | None
         permissions = getattr(self.adapter, "permissions", None)
         return permissions(self.options, account) if permissions else ()
+
+    def exclusive(self) -> Sequence[tuple[KeyPath, str]]:
+        """What no other source can have, with where its keys name it, as `Exclusive` says; nothing without that."""
+        exclusive: Callable[[AdapterConfig], Sequence[tuple[KeyPath, str]]] | None
+        exclusive = getattr(self.adapter, "exclusive", None)
+        return exclusive(self.options) if exclusive else ()
+
+    def searched(self) -> str:
+        """Where it looks, as `Searching` says; empty where its adapter does not say it."""
+        searched: Callable[[AdapterConfig], str] | None = getattr(self.adapter, "searched", None)
+        return searched(self.options) if searched else ""
 
     def build(self) -> Adapter:
         """The adapter of this source.

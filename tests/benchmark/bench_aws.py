@@ -37,6 +37,9 @@ from support.waiting import eventually
 SAMPLE = 0.001
 """Seconds between two looks at how late the loop is."""
 
+IDLE_SAMPLES = 2000
+"""Samples of a loop on which nothing happens: some two seconds of it."""
+
 TARGET = 50.0
 """Milliseconds that a timer may be late, 99 times of 100."""
 
@@ -110,6 +113,11 @@ class Lag:
                 late -= SAMPLE
 
     @property
+    def samples(self) -> int:
+        """How many there are."""
+        return len(self._samples)
+
+    @property
     def p99(self) -> float:
         """Milliseconds."""
         return statistics.quantiles(self._samples, n=100)[98]
@@ -126,7 +134,7 @@ async def main(name: str, url: str, passes: int) -> None:
     memory.settle()  # as the daemon does
     print(name)
     async with Lag() as idle:
-        await asyncio.sleep(2)
+        await eventually(lambda: idle.samples >= IDLE_SAMPLES, timeout=60)
     print(f"  nothing is read      {idle}")
     source = fleet.source({"region": REGION, "endpoint_url": url, "interval": "100ms", "api_budget": 100})
     with Scheduler() as scheduler:

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from adapters._aws import AwsError, Cloud, Kind
 from adapters.ec2 import Config, Ec2Adapter
 from bridge.scheduler import Scheduler
-from support.aws import REGION, CannedAws, Request, broken, canned_aws, document, error, hang, use_credentials
+from support.aws import REGION, CannedAws, Request, broken, document, error, hang
 from support.clock import steppable_clock
 from support.context import running
 from support.ec2 import CannedFleet, Shown, asked_ids, failures, passes, reading
@@ -18,33 +18,17 @@ from support.fault_proxy import Response
 from support.recording import RecordingContext
 from support.waiting import eventually
 
+pytest_plugins = ["support.aws_fixtures"]
+pytestmark = pytest.mark.usefixtures("credentials", "fleet")
+
 WEB = {"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"}
 ROLE = "arn:aws:iam::{}:role/xds-bridge"
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    """One try for each call: what the SDK does beyond that is the SDK's business."""
-    return Cloud(attempts=1)
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_credentials(monkeypatch)
-
-
 @pytest.fixture
-def fleet() -> CannedFleet:
-    fleet = CannedFleet()
+def fleet(fleet: CannedFleet) -> CannedFleet:
     fleet.show(*(Shown(f"i-{number}", private=f"10.0.0.{number}") for number in (1, 2, 3)))
     return fleet
-
-
-@pytest.fixture
-async def aws(fleet: CannedFleet) -> AsyncIterator[CannedAws]:
-    async with canned_aws() as aws:
-        fleet.serve(aws)
-        yield aws
 
 
 def kinds(context: RecordingContext) -> set[Kind]:

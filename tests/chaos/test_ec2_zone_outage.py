@@ -1,38 +1,24 @@
 """EC2 while one of its zones is out of order: it fails every question that names no instance, or one in that zone."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
 from adapters._aws import Cloud
-from support.aws import CannedAws, Request, canned_aws, error, use_credentials
+from support.aws import CannedAws, Request, error
 from support.ec2 import CannedFleet, Shown, asked_ids, failures, passes, reading
 from support.fault_proxy import Response
 from support.waiting import eventually
 
+pytest_plugins = ["support.aws_fixtures"]
+
 WEB = {"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"}
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    """One try for each call: what the SDK does beyond that is the SDK's business."""
-    return Cloud(attempts=1)
-
-
 @pytest.fixture
-def fleet() -> CannedFleet:
-    fleet = CannedFleet()
+def fleet(fleet: CannedFleet) -> CannedFleet:
     fleet.show(*(Shown(f"i-{number}", private=f"10.0.0.{number}") for number in (1, 2, 3)))
     return fleet
-
-
-@pytest.fixture
-async def aws(fleet: CannedFleet, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CannedAws]:
-    use_credentials(monkeypatch)
-    async with canned_aws() as aws:
-        fleet.serve(aws)
-        yield aws
 
 
 @pytest.mark.parametrize("by_filter", [True, False], ids=["filter_works", "filter_fails_too"])

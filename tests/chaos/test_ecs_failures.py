@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
 from adapters._aws import AwsError, Cloud, Kind
 from bridge.model import Health
-from support.aws import JSON, Bucket, Request, canned_aws, document, hang, impatient, json_error, use_credentials
+from support.aws import JSON, Bucket, Request, document, hang, impatient, json_error
 from support.ecs import (
     ACCOUNT,
     CLUSTER,
@@ -22,6 +22,9 @@ from support.fault_proxy import Response
 from support.recording import RecordingContext, running
 from support.waiting import eventually
 
+pytest_plugins = ["support.aws_fixtures"]
+pytestmark = pytest.mark.usefixtures("credentials")
+
 WEB = {"10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"}
 THROTTLED = json_error(400, "ThrottlingException", "Rate exceeded")
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/xds-bridge"
@@ -32,23 +35,10 @@ ASSUMED = document(
 )
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    """One try for each call: what the SDK does beyond that is the SDK's business."""
-    return Cloud(attempts=1)
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_credentials(monkeypatch)
-
-
 @pytest.fixture
-async def server() -> AsyncIterator[EcsServer]:
-    async with canned_aws() as aws:
-        server = EcsServer(aws)
-        server.serve("t1", "t2", "t3")
-        yield server
+def server(server: EcsServer) -> EcsServer:
+    server.serve("t1", "t2", "t3")
+    return server
 
 
 def kinds(context: RecordingContext) -> set[Kind]:

@@ -1,13 +1,12 @@
 """Definitions, hosts, addresses and tags that cannot be had or understood: one endpoint waits, its neighbours go on."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from adapters._aws import Cloud
 from bridge.model import Health
-from support.aws import Request, canned_aws, error, json_error, use_credentials
+from support.aws import Request, error, json_error
 from support.ecs import (
     CLUSTER,
     container,
@@ -21,26 +20,16 @@ from support.ecs_server import EcsServer
 from support.fault_proxy import Response
 from support.waiting import eventually
 
+pytest_plugins = ["support.aws_fixtures"]
+pytestmark = pytest.mark.usefixtures("credentials")
+
 WEB = {"10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.3:8080"}
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    """One try for each call: what the SDK does beyond that is the SDK's business."""
-    return Cloud(attempts=1)
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_credentials(monkeypatch)
-
-
 @pytest.fixture
-async def server() -> AsyncIterator[EcsServer]:
-    async with canned_aws() as aws:
-        server = EcsServer(aws)
-        server.serve("t1", "t2", "t3")
-        yield server
+def server(server: EcsServer) -> EcsServer:
+    server.serve("t1", "t2", "t3")
+    return server
 
 
 async def test_a_task_definition_that_cannot_be_had_now_lets_its_new_tasks_wait(

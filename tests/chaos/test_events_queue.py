@@ -1,12 +1,11 @@
 """What can go wrong with the queue of events: passes go on without it, and no event is deleted that was not applied."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
 from adapters._aws import Cloud
-from support.aws import JSON, Request, canned_aws, hang, json_error, use_credentials
+from support.aws import JSON, Request, hang, json_error
 from support.ecs import CLUSTER, task_arn, task_json
 from support.ecs_reading import adapter, failures, passes, reading
 from support.ecs_server import EcsServer, asking_for
@@ -15,23 +14,17 @@ from support.fault_proxy import Response
 from support.recording import RecordingContext, running
 from support.waiting import eventually
 
+pytest_plugins = ["support.aws_fixtures"]
+
 READING = "events of self/eu-west-1"
 DENIED = json_error(403, "AccessDeniedException", "User is not authorized to access this resource")
 THROTTLED = json_error(400, "ThrottlingException", "Rate exceeded")
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    return Cloud(attempts=1)
-
-
 @pytest.fixture
-async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[EcsServer]:
-    use_credentials(monkeypatch)
-    async with canned_aws() as aws:
-        server = EcsServer(aws)
-        server.serve("t1", "t2")
-        yield server
+def server(server: EcsServer) -> EcsServer:
+    server.serve("t1", "t2")
+    return server
 
 
 @pytest.fixture
@@ -50,7 +43,7 @@ def ended(name: str) -> dict[str, object]:
         (DENIED, "allow sqs:ReceiveMessage to the role of the bridge"),
         (
             json_error(400, "QueueDoesNotExist", "The specified queue does not exist."),
-            "compare it with the configuration",
+            "create it, with the rule that sends events to it, or correct the URL in `events.queue`",
         ),
         (THROTTLED, "Rate exceeded"),
         (json_error(500, "InternalFailure"), "failed"),

@@ -1,14 +1,12 @@
 """Several accounts in one source, which moto keeps apart: each is read under its role, and each can fail alone."""
 
-from collections.abc import Iterator
-
 import pytest
 from moto.backends import get_backend
 from moto.core.exceptions import JsonRESTError
 from moto.ec2.exceptions import EC2ClientError
 
 from adapters._aws import Cloud
-from support.aws import REGION, assumed, impatient, moto_server, use_credentials
+from support.aws import REGION, assumed
 from support.ec2 import MotoFleet
 from support.ec2 import reading as reading_ec2
 from support.ecs import arn, container
@@ -17,22 +15,12 @@ from support.ecs_reading import failures, passes, reading
 from support.recording import RecordingContext
 from support.waiting import eventually
 
+pytest_plugins = ["support.aws_fixtures"]
+
 OTHER_ACCOUNT = "222222222222"
 ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/xds-bridge"
 ACCOUNTS = [{}, {"assume_role": ROLE}]
 BILLING = arn("cluster", "billing").replace("123456789012", OTHER_ACCOUNT)
-
-
-@pytest.fixture
-def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    use_credentials(monkeypatch)
-    with moto_server() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    return impatient()
 
 
 def run(ecs: MotoEcs, service: str, address: str, cluster: str, port: int = 80) -> str:

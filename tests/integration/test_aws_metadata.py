@@ -1,66 +1,26 @@
 """Region and credentials from the machine's metadata (IMDS), with version 2 of it only."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 import pytest
 
 from adapters._aws import AwsError, Cloud
 from support.aws import CannedAws, canned_aws, document, use_credentials
 from support.ec2 import CannedFleet, Shown, failures, reading
+from support.listening import listening
+from support.metadata import Metadata, metadata_only
 from support.waiting import eventually
-
-ROLE = "latest/meta-data/iam/security-credentials/"
-KEYS = {
-    "Code": "Success",
-    "AccessKeyId": "ASIAINSTANCE",
-    "SecretAccessKey": "secret",
-    "Token": "token",
-    "Expiration": "2126-01-01T00:00:00Z",
-}
-
-
-@dataclass
-class Metadata:
-    """The metadata service of an instance in a Local Zone."""
-
-    tokens: bool = True
-    port: int = 0
-    asked: list[tuple[str, str, bool]] = field(default_factory=list)
-    """Method, path, and whether a token came along."""
-
-    def answer(self, method: str, path: str) -> tuple[int, str]:
-        if method == "PUT":
-            return (200, "the-token") if self.tokens else (403, "")
-        pages = {
-            "latest/meta-data/placement/availability-zone/": "us-west-2-lax-1a",
-            ROLE: "bridge",
-            f"{ROLE}bridge": json.dumps(KEYS),
-        }
-        return (200, pages[path]) if path in pages else (404, "")
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        method, path = head.split(" ")[:2]
-        self.asked.append((method, path.lstrip("/"), "x-aws-ec2-metadata-token:" in head.lower()))
-        status, body = self.answer(method, path.lstrip("/"))
-        writer.write(f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
-        writer.close()
-        await writer.wait_closed()
 
 
 @pytest.fixture
 async def metadata(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Metadata]:
     use_credentials(monkeypatch)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
-        monkeypatch.delenv(name)
     metadata = Metadata()
-    server = await asyncio.start_server(metadata.serve, "127.0.0.1", 0)
-    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
-    yield metadata
-    server.close()
+    async with listening(metadata.serve) as port:
+        for name, value in metadata_only(port).items():
+            monkeypatch.setenv(name, value)
+        yield metadata
 
 
 @pytest.fixture

@@ -1,36 +1,19 @@
 """Status checks, Auto Scaling, zone ids, as real AWS tells them: what they change, and what their failure does not."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from adapters._aws import Cloud
 from bridge.model import Health
-from support.aws import CannedAws, Handler, Request, canned_aws, document, error, use_credentials
+from support.aws import CannedAws, Handler, Request, document, error
 from support.ec2 import CannedFleet, Shown, failures, passes, reading
 from support.fault_proxy import Response
 from support.recording import RecordingContext
 from support.waiting import eventually
 
+pytest_plugins = ["support.aws_fixtures"]
+pytestmark = pytest.mark.usefixtures("fleet")
+
 GROUP = {"xds-service": "web:80", "aws:autoscaling:groupName": "web"}
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    return Cloud(attempts=1)
-
-
-@pytest.fixture
-def fleet() -> CannedFleet:
-    return CannedFleet()
-
-
-@pytest.fixture
-async def aws(fleet: CannedFleet, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CannedAws]:
-    use_credentials(monkeypatch)
-    async with canned_aws() as aws:
-        fleet.serve(aws)
-        yield aws
 
 
 def statuses(instance_check: tuple[str, ...] = (), system_check: tuple[str, ...] = ()) -> Handler:

@@ -1,34 +1,24 @@
 """Events of EC2 and Auto Scaling through EventBridge and SQS, as moto runs them; and descriptions that lag behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import boto3
 import pytest
 
 from adapters._aws import Cloud
 from bridge.model import Health
-from support.aws import REGION, CannedAws, Request, canned_aws, moto_server, use_credentials
+from support.aws import REGION, CannedAws, Request
 from support.ec2 import CannedFleet, MotoFleet, Shown, asked_ids, passes, reading
 from support.events import CannedQueue, MotoEvents, moto_events
 from support.fault_proxy import Response
 from support.recording import RecordingContext
 from support.waiting import eventually
 
+pytest_plugins = ["support.aws_fixtures"]
+
 TAGS = {"xds-service": "web:8080"}
 SPOT = "EC2 Spot Instance Interruption Warning"
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    return Cloud(attempts=1)
-
-
-@pytest.fixture
-def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    use_credentials(monkeypatch)
-    with moto_server() as url:
-        yield url
 
 
 @pytest.fixture
@@ -40,13 +30,6 @@ def events(moto: str) -> Iterator[MotoEvents]:
 @pytest.fixture
 def fleet(moto: str) -> MotoFleet:
     return MotoFleet(moto)
-
-
-@pytest.fixture
-async def aws(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CannedAws]:
-    use_credentials(monkeypatch)
-    async with canned_aws() as aws:
-        yield aws
 
 
 def healths(source: RecordingContext) -> dict[str, Health]:

@@ -1,31 +1,14 @@
 """What other programs that read EC2 get wrong, each as the test that would have told them."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from adapters._aws import Cloud
-from support.aws import CannedAws, canned_aws, error, moto_server, use_credentials
+from support.aws import CannedAws, error, moto_server, use_credentials
 from support.ec2 import CannedFleet, MotoFleet, Shown, asked_ids, failures, page, passes, reading
 from support.waiting import eventually
 
-
-@pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    return Cloud(attempts=1)
-
-
-@pytest.fixture
-def fleet() -> CannedFleet:
-    return CannedFleet()
-
-
-@pytest.fixture
-async def aws(fleet: CannedFleet, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CannedAws]:
-    use_credentials(monkeypatch)
-    async with canned_aws() as aws:
-        fleet.serve(aws)
-        yield aws
+pytest_plugins = ["support.aws_fixtures"]
+pytestmark = pytest.mark.usefixtures("fleet")
 
 
 def numbered(count: int) -> list[Shown]:

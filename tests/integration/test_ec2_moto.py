@@ -1,30 +1,18 @@
 """EC2 and STS as moto knows them: instances through their lives, regions, accounts, Auto Scaling."""
 
-from collections.abc import Iterator
-
 import boto3
 import pytest
 
 from adapters._aws import Cloud
 from bridge.model import Health
-from support.aws import REGION, assumed, moto_server, use_credentials
+from support.aws import REGION, assumed
 from support.ec2 import IMAGE, MotoFleet, failures, passes, reading
 from support.waiting import eventually
 
+pytest_plugins = ["support.aws_fixtures"]
+
 TAGS = {"xds-service": "web:8080"}
 OTHER_ACCOUNT = "222222222222"
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    return Cloud(attempts=1)
-
-
-@pytest.fixture
-def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    use_credentials(monkeypatch)
-    with moto_server() as url:
-        yield url
 
 
 @pytest.fixture

@@ -1,30 +1,15 @@
 """What a pass over EC2 costs, counted at the server: by the number of instances, and by nothing else."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from adapters._aws import Cloud
-from support.aws import CannedAws, canned_aws, impatient, use_credentials
+from support.aws import CannedAws
 from support.aws_fleets import instances
 from support.ec2 import CannedFleet, Shown, asked_ids, passes, reading
 from support.waiting import eventually
 
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_credentials(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    return impatient()
-
-
-@pytest.fixture
-async def aws() -> AsyncIterator[CannedAws]:
-    async with canned_aws() as aws:
-        yield aws
+pytest_plugins = ["support.aws_fixtures"]
+pytestmark = pytest.mark.usefixtures("credentials")
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """What other programs that read ECS get wrong; each test is named after what goes wrong there."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from adapters._aws import Cloud
 from bridge.model import Health
-from support.aws import canned_aws, json_error, use_credentials
+from support.aws import json_error
 from support.ecs import (
     CLUSTER,
     arn,
@@ -20,21 +18,8 @@ from support.ecs_reading import failures, on_host, passes, reading
 from support.ecs_server import EcsServer, asking_for
 from support.waiting import eventually
 
-
-@pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    return Cloud(attempts=1)
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_credentials(monkeypatch)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[EcsServer]:
-    async with canned_aws() as aws:
-        yield EcsServer(aws)
+pytest_plugins = ["support.aws_fixtures"]
+pytestmark = pytest.mark.usefixtures("credentials")
 
 
 def attached(name: str, interface: str) -> dict[str, object]:

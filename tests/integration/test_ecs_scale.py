@@ -1,28 +1,17 @@
 """What a pass costs, counted at the server: by the number of tasks, and by nothing else."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from adapters._aws import Cloud
 from adapters.ecs import EcsAdapter
-from support.aws import canned_aws, use_credentials
 from support.aws_fleets import fargate_tasks, tasks_on_hosts
 from support.ecs_reading import adapter, on_host
 from support.ecs_server import EcsServer
 from support.recording import RecordingContext, running
 from support.waiting import eventually
 
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_credentials(monkeypatch)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[EcsServer]:
-    async with canned_aws() as aws:
-        yield EcsServer(aws)
+pytest_plugins = ["support.aws_fixtures"]
+pytestmark = pytest.mark.usefixtures("credentials")
 
 
 async def read_once(source: EcsAdapter, server: EcsServer, cloud: Cloud) -> tuple[RecordingContext, dict[str, int]]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from urllib.parse import urlsplit
 
 from support.listening import listening
@@ -99,7 +100,8 @@ class FaultProxy:
 
     def __init__(self, upstream: str) -> None:
         self._host, self._port = urlsplit(upstream).hostname, urlsplit(upstream).port
-        self._faults: list[tuple[str, Fault]] = []
+        self._faults: list[tuple[str, bytes, Fault]] = []
+        self._asking: Callable[[bytes], bytes] = lambda request: request
         self.port = 0
         self.open = 0
         self.most = 0
@@ -111,9 +113,13 @@ class FaultProxy:
         """Where the client is to connect to."""
         return f"http://127.0.0.1:{self.port}"
 
-    def fault(self, path: str, fault: Fault) -> None:
-        """Misbehave for every request whose path begins so, until `heal`; a later one goes first."""
-        self._faults.insert(0, (path, fault))
+    def fault(self, path: str, fault: Fault, *, containing: bytes = b"") -> None:
+        """Misbehave for every request with such a path and this in it, until `heal`; a later fault goes first."""
+        self._faults.insert(0, (path, containing, fault))
+
+    def ask(self, rewrite: Callable[[bytes], bytes]) -> None:
+        """Ask the server something made of each request, which is to be as long."""
+        self._asking = rewrite
 
     def heal(self) -> None:
         """Behave."""
@@ -128,42 +134,49 @@ class FaultProxy:
         self.open += 1
         self.most = max(self.most, self.open)
         try:
-            upstream, to_upstream = await asyncio.open_connection(self._host, self._port, limit=2**26)
-            try:
-                await self._relay(reader, writer, upstream, to_upstream)
-            finally:
-                to_upstream.transport.abort()
+            while not writer.is_closing():
+                await self._converse(reader, writer, await reader.readuntil(b"\r\n\r\n"))
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             self.open -= 1
             writer.transport.abort()
 
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
+        """Serve requests, of which the first begins so, for as long as the server keeps its connection."""
+        upstream, to_upstream = await asyncio.open_connection(self._host, self._port, limit=2**26)
+        try:
+            while await self._relay(head, reader, writer, upstream, to_upstream):
+                head = await reader.readuntil(b"\r\n\r\n")
+        finally:
+            to_upstream.transport.abort()
+
     async def _relay(
         self,
+        request: bytes,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         upstream: asyncio.StreamReader,
         to_upstream: asyncio.StreamWriter,
-    ) -> None:
-        while not writer.is_closing():
-            request = await reader.readuntil(b"\r\n\r\n")
-            path = self._note(request)
-            request += await reader.readexactly(int(self.requests[-1][1].get("content-length", "0")))
-            fault = next((fault for prefix, fault in self._faults if path.startswith(prefix)), None)
-            to_upstream.write(request)
-            left = asyncio.create_task(reader.read(1))
-            answer = asyncio.create_task(self._answer(upstream, writer, path, fault))
-            try:
-                await asyncio.wait({left, answer}, return_when=asyncio.FIRST_COMPLETED)
-                if not answer.done():
-                    return
-                answer.result()
-            finally:
-                for task in (left, answer):
-                    task.cancel()
-                    with suppress(asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
-                        await task
+    ) -> bool:
+        """Serve one request; returns whether the server may be asked on this connection again."""
+        path = self._note(request)
+        request += await reader.readexactly(int(self.requests[-1][1].get("content-length", "0")))
+        fault = self._fault(path, request)
+        to_upstream.write(self._asking(request))
+        left = asyncio.create_task(reader.read(1))
+        answer = asyncio.create_task(self._answer(upstream, writer, fault, partial(self._fault, path, request)))
+        try:
+            await asyncio.wait({left, answer}, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                writer.transport.abort()
+                return False
+            return answer.result() and not writer.is_closing()
+        finally:
+            for task in (left, answer):
+                task.cancel()
+                with suppress(asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
+                    await task
 
     def _note(self, request: bytes) -> str:
         first, *lines = request.decode("latin-1").split("\r\n")
@@ -172,16 +185,26 @@ class FaultProxy:
         self.requests.append((path, {key.lower(): value for key, value in headers.items()}))
         return path
 
+    def _fault(self, path: str, request: bytes) -> Fault | None:
+        return next(
+            (fault for prefix, part, fault in self._faults if path.startswith(prefix) and part in request), None
+        )
+
     async def _answer(
-        self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, fault: Fault | None
-    ) -> None:
+        self,
+        upstream: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        fault: Fault | None,
+        late: Callable[[], Fault | None],
+    ) -> bool:
+        """Answer one request; returns whether the server keeps the connection."""
         if fault in (hang, drop):
             await fault(Response(0, (), b""), writer)
-            return
+            return True
         response = await _response(upstream)
         # Faults that were set while a blocking query was open count as well.
-        late = next((fault for prefix, fault in self._faults if path.startswith(prefix)), fault)
-        await (late or rewritten(lambda same: same))(response, writer)
+        await (late() or fault or rewritten(lambda same: same))(response, writer)
+        return not any(name.lower() == "connection" and value.lower() == "close" for name, value in response.headers)
 
 
 async def _response(upstream: asyncio.StreamReader) -> Response:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol, cast
 
 import boto3
@@ -23,6 +24,7 @@ class IamClient(Protocol):
 
     def create_user(self, **parameters: object) -> object: ...
     def create_access_key(self, **parameters: object) -> Mapping[str, Mapping[str, str]]: ...
+    def delete_access_key(self, **parameters: object) -> object: ...
     def put_user_policy(self, **parameters: object) -> object: ...
     def create_role(self, **parameters: object) -> object: ...
     def put_role_policy(self, **parameters: object) -> object: ...
@@ -34,8 +36,21 @@ class MotoIam:
     def __init__(self, url: str) -> None:
         self._client = cast("IamClient", boto3.client("iam", region_name=REGION, endpoint_url=url))
         self._client.create_user(UserName="bridge")
+        self.credentials: Mapping[str, str] = {}
+        """The user's key; empty while it has none."""
+        self.renew()
+
+    def renew(self) -> None:
+        """Give the user a new key, in place of the last one."""
+        self.revoke()
         key = self._client.create_access_key(UserName="bridge")["AccessKey"]
         self.credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+    def revoke(self) -> None:
+        """End the user's key, if it has one."""
+        if self.credentials:
+            self._client.delete_access_key(UserName="bridge", AccessKeyId=self.credentials["AWS_ACCESS_KEY_ID"])
+        self.credentials = {}
 
     def call(self, url: str, service: str, operation: str, **parameters: object) -> None:
         """Call as the user."""
@@ -52,6 +67,22 @@ class MotoIam:
         name = ROLE.rpartition("/")[2]
         self._client.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
         self._client.put_role_policy(RoleName=name, PolicyName="bridge", PolicyDocument=_for_moto(policy))
+
+
+class KeyFile:
+    """The credentials file, in which the SDK finds the key of a process with these variables, and nowhere else."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        nothing = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "")
+        self.environment = {**nothing, "AWS_SHARED_CREDENTIALS_FILE": str(path)}
+
+    def write(self, credentials: Mapping[str, str]) -> None:
+        """Have a key in the file."""
+        lines = [f"{name.lower()} = {value}" for name, value in credentials.items()]
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text("\n".join(["[default]", *lines]))
+        fresh.replace(self._path)
 
 
 @contextmanager

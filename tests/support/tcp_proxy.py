@@ -15,8 +15,8 @@ class TcpProxy:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen on a port from the operating system."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        """Listen on a port from the operating system; after a `stop`, on the same again."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

@@ -73,7 +73,16 @@ async def traffic(
     source: dict[str, object], running: Backends, transport: Transport, directory: Path
 ) -> AsyncIterator[Traffic]:
     """A bridge with this source, and requests for its service `web` through an Envoy, without any retry."""
-    async with BridgeProcess(directory / "bridge", [source]) as bridge:
+    async with followed(BridgeProcess(directory / "bridge", [source]), running, transport, directory) as web:
+        yield web
+
+
+@asynccontextmanager
+async def followed(
+    bridge: BridgeProcess, running: Backends, transport: Transport, directory: Path
+) -> AsyncIterator[Traffic]:
+    """Start a bridge, and requests for its service `web` through an Envoy, without any retry."""
+    async with bridge:
         bootstrap = Bootstrap(transport, [bridge.xds_port], "web")
         async with envoy(bootstrap.config, directory) as subject, Load(bootstrap.url) as load:
             yield Traffic(bridge, subject, load, running, transport.cluster("web"))

@@ -121,7 +121,7 @@ async def test_broken_json_is_a_failure(body: bytes, api: Api, aws: CannedAws) -
         (400, "ThrottlingException", (Kind.THROTTLED, None)),
         (429, "Anything", (Kind.THROTTLED, None)),
         (403, "UnauthorizedOperation", (Kind.DENIED, 60)),
-        (401, "AuthFailure", (Kind.DENIED, 60)),
+        (401, "AuthFailure", (Kind.DENIED, None)),
         (403, "OptInRequired", (Kind.DENIED, 60)),
         (400, "AccessDeniedException", (Kind.DENIED, 60)),
         (400, "RequestExpired", (Kind.EXPIRED, None)),
@@ -162,11 +162,12 @@ async def test_an_html_error_page_is_a_failure_of_aws(api: Api, aws: CannedAws) 
     assert caught.value.kind is Kind.UNAVAILABLE
 
 
-async def test_expired_credentials_are_looked_for_once_anew(
-    api: Api, aws: CannedAws, counted: Counted, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("code", ["ExpiredToken", "AuthFailure", "UnrecognizedClientException"])
+async def test_credentials_that_are_over_are_looked_for_once_anew(
+    code: str, api: Api, aws: CannedAws, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def judge(request: Request) -> Response:
-        return EMPTY if "AKIARENEWED" in request.headers["authorization"] else error(400, "ExpiredToken")
+        return EMPTY if "AKIARENEWED" in request.headers["authorization"] else error(400, code)
 
     aws.on("DescribeInstances", EMPTY)
     await describe(api)
@@ -175,7 +176,7 @@ async def test_expired_credentials_are_looked_for_once_anew(
 
     await describe(api)
 
-    assert [code for _, code in counted] == ["200", "ExpiredToken", "200"]
+    assert [code for _, code in counted] == ["200", code, "200"]
 
 
 async def test_credentials_that_are_over_by_the_clock_of_this_machine_are_no_bug(
@@ -266,6 +267,20 @@ async def test_a_token_that_leads_nowhere_is_a_failure(api: Api, aws: CannedAws)
 
     with pytest.raises(AwsError, match="the same page again"):
         _ = [page async for page in api.pages("ec2", "DescribeInstances", expect=["Reservations"])]
+
+
+async def test_a_later_page_that_is_refused_is_no_reason_to_wait_long(api: Api, aws: CannedAws) -> None:
+    first = document("DescribeInstances", "<reservationSet/><nextToken>old</nextToken>")
+    refused = error(400, "InvalidNextToken")
+    aws.on("DescribeInstances", lambda request: refused if "NextToken" in request.parameters else first)
+
+    with pytest.raises(AwsError, match="InvalidNextToken") as late:
+        _ = [page async for page in api.pages("ec2", "DescribeInstances", expect=["Reservations"])]
+    aws.on("DescribeInstances", refused)
+    with pytest.raises(AwsError, match="InvalidNextToken") as soon:
+        _ = [page async for page in api.pages("ec2", "DescribeInstances", expect=["Reservations"])]
+
+    assert (late.value.retry_after, soon.value.retry_after) == (None, 60)
 
 
 async def test_the_sdk_tries_again_and_its_tries_are_charged(aws: CannedAws, counted: Counted) -> None:

@@ -1,7 +1,13 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from adapters._aws import AwsConfig, Place
+from adapters.ec2 import Ec2Adapter
+from adapters.ecs import EcsAdapter
+from bridge.config import load
+from bridge.errors import ConfigError
 
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/xds-bridge"
 ROLE = "arn:aws:iam::123456789012:role/team/xds-bridge"
@@ -62,3 +68,26 @@ def test_what_is_wrong_is_refused(keys: dict[str, object], message: str) -> None
 def test_a_place_is_called_by_account_and_region() -> None:
     assert str(Place("eu-west-1")) == "self/eu-west-1"
     assert str(Place("eu-west-1", ROLE)) == "123456789012/eu-west-1"
+
+
+def test_two_sources_cannot_have_the_same_queue(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.yaml"
+    other = QUEUE.replace("xds-bridge", "other")
+    path.write_text(
+        f"""sources:
+  - {{name: tasks, type: ecs, region: eu-west-1, events: {{queue: {QUEUE}}}}}
+  - {{name: vms, type: ec2, region: eu-west-1, events: {{queue: {other}}}}}
+  - name: more
+    type: ec2
+    region: eu-west-1
+    events:
+      queue: {QUEUE}
+""",
+        encoding="utf-8",
+    )
+
+    with pytest.raises(ConfigError) as refused:
+        load(path, {}, {"ec2": Ec2Adapter, "ecs": EcsAdapter})
+
+    problem = f"{QUEUE} is read by sources[0] already; each source needs its own"
+    assert str(refused.value) == f"{path}:8:14: sources[2].events.queue: {problem}"

@@ -57,6 +57,20 @@ def test_a_role_that_may_not_be_assumed_is_what_is_missing() -> None:
     assert "allow sts:AssumeRole to the role of the bridge" in str(found)
 
 
+@pytest.mark.parametrize("code", ["AuthFailure", "UnrecognizedClientException", "SignatureDoesNotMatch"])
+def test_credentials_that_aws_does_not_know_are_soon_tried_again(code: str) -> None:
+    found = refused(code, "", 403)
+
+    assert found.kind is Kind.DENIED
+    assert found.stale_credentials
+    assert found.retry_after is None
+
+
+@pytest.mark.parametrize("code", ["QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"])
+def test_of_a_queue_that_is_not_there_the_next_step_is_told(code: str) -> None:
+    assert "there is no such queue: create it" in str(refused(code, ""))
+
+
 def test_several_failures_name_all_that_is_missing_once() -> None:
     errors = [AwsError(str(n), Kind.DENIED, missing=missing) for n, missing in enumerate([("b",), (), ("a", "b")])]
 

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from adapters.ec2 import Config
+from adapters.ec2 import Config, Ec2Adapter
 
 
 def test_what_is_right_is_taken() -> None:
@@ -38,3 +38,14 @@ def test_what_is_right_is_taken() -> None:
 def test_what_is_wrong_is_refused(keys: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Config.model_validate(keys)
+
+
+def test_where_it_looks_is_told_in_the_words_of_the_configuration() -> None:
+    config = Config.model_validate(
+        {"regions": ["eu-west-1", "us-east-1"], "filters": {"tag:env": ["prod", "dev"]}, "label_prefix": "my-"}
+    )
+
+    assert Ec2Adapter.searched(config) == (
+        "it looks for instances with the tag `my-service` and tag:env = prod or dev in eu-west-1 and us-east-1:"
+        " are these the right region, tag prefix and filters?"
+    )

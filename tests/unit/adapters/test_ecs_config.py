@@ -1,6 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
+from adapters.ecs import EcsAdapter
 from adapters.ecs.arn import account, last_part, region
 from adapters.ecs.config import AddressType, Config, StartingHealth, TaskHealth
 from support.ecs import CLUSTER, task_arn
@@ -56,3 +57,16 @@ def test_parts_of_an_arn() -> None:
     assert (region(CLUSTER), account(CLUSTER), last_part(CLUSTER)) == ("eu-west-1", "123456789012", "prod")
     assert (region("prod"), account("prod"), last_part("prod")) == ("", "", "prod")
     assert last_part("arn:aws:ecs:eu-west-1:123456789012:task/0b69d5c0") == "0b69d5c0", "the old form has no cluster"
+
+
+def test_where_it_looks_is_told_in_the_words_of_the_configuration() -> None:
+    role = "arn:aws:iam::222222222222:role/xds-bridge"
+    named = Config.model_validate(
+        {"region": "eu-west-1", "clusters": ["prod"], "accounts": [{}, {"assume_role": role}]}
+    )
+
+    assert EcsAdapter.searched(named) == (
+        "it looks for running tasks with the docker label or task tag `xds-service` in prod of eu-west-1 under its own"
+        f" credentials and {role}: are these the right region, clusters and label prefix?"
+    )
+    assert "in all clusters of the region that the bridge runs in:" in EcsAdapter.searched(Config())

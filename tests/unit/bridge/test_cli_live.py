@@ -129,6 +129,26 @@ async def test_a_source_that_says_nothing_is_a_finding_when_the_time_is_over() -
     assert reading.findings[0].startswith("not read completely within 0.")
 
 
+async def test_of_a_source_that_finds_nothing_it_is_told_where_it_looks() -> None:
+    class Looking(Unbuilt):
+        @staticmethod
+        def searched(_: AdapterConfig) -> str:
+            return "it looks under the carpet: is this the right one?"
+
+    async def script(context: AdapterContext) -> None:
+        context.sink.replace(Scope("all"), {})
+        context.succeeded()
+        await asyncio.Event().wait()
+
+    looking = SourceConfig(name=SourceName("a"), type="scripted", adapter=Looking, options=AdapterConfig())
+    (told,) = await live.read_once([looking], {SourceName("a"): Scripted(script)}, 30)
+    untold = await read(script)
+
+    waits = "no endpoint found; the bridge waits for one unless the source says `allow_empty: true`"
+    assert told.findings == (f"{waits}; it looks under the carpet: is this the right one?",)
+    assert untold.findings == (waits,)
+
+
 async def test_a_bug_in_an_adapter_is_a_finding() -> None:
     async def script(context: AdapterContext) -> None:
         raise ZeroDivisionError
