@@ -8,7 +8,7 @@ from support.subject import subject as another
 from support.tcp_proxy import tcp_proxy
 from support.transports import Transport
 
-CHANGES = 6
+CHANGES = 4
 LARGE = [EndpointKey(f"10.9.0.{number}", 80) for number in range(1, 101)]
 FILLING = "x" * 200
 """Of each of these endpoints, so that one response takes seconds on the slow link."""

@@ -32,6 +32,7 @@ class Machine:
         return ("nsenter", f"--net=/proc/{self._process.pid}/ns/net", "--")
 
     async def __aenter__(self) -> Self:
+        assert os.geteuid() == 0, "a network of its own needs root: run this test with sudo"
         hold = ("unshare", "--net", "setpriv", "--pdeathsig", "KILL", "--", "sleep", "infinity")
         self._holder = await asyncio.create_subprocess_exec(*hold)
         try:
