@@ -21,6 +21,7 @@ async def test_two_thousand_that_return_to_a_restarted_bridge_are_answered_besid
         os.utime(seldom.path, (1, 1))  # old enough to be believed at the first look; there is no second one
         source = seldom.source("seldom") | {"interval": "1h"}
         assert (await world.bridge.reload(sources=[world.file.source(), source]))["ok"]
+        await world.until_stat("cluster_manager.active_clusters", 3)
         async with flooder(world.bridge.xds_port, "returning", ENVOYS) as client:
             assert await said(client) == {"answered": ENVOYS}
             before, updates = await world.history(), await world.updates()

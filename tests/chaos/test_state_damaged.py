@@ -7,9 +7,8 @@ from typing import Final
 from bridge.state.envelope import seal
 from bridge.state.schema import CURRENT
 from support.command import command
-from support.file_traffic import PATIENCE, file_traffic
+from support.file_traffic import file_traffic
 from support.transports import Transport
-from support.waiting import eventually
 
 DAMAGES: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "cut off": lambda whole: whole[: len(whole) // 2],
@@ -23,7 +22,7 @@ async def test_a_damaged_state_is_put_away_and_costs_nobody_anything(tmp_path: P
     async with file_traffic(tmp_path, Transport.SOTW_ADS, state_directory=str(state.parent)) as world:
         before = await world.history()
         for damage in DAMAGES.values():
-            await eventually(state.exists, timeout=PATIENCE, what="it is kept anew")
+            await world.until_kept(state, "a", "b")
             updates = await world.updates()
             await world.bridge.kill()
             damaged = damage(state.read_bytes())

@@ -68,30 +68,21 @@ async def test_changes_reach_envoy_while_the_disk_takes_nothing_and_are_kept_onc
     command = bridge_on_small_disk(directory)
     async with file_traffic(tmp_path, Transport.DELTA_ADS, command=command, state_directory=str(directory)) as world:
         disk = SeenFrom(world.bridge.process.pid, directory)
-        await until_kept(world, disk, "a", "b")
+        kept = disk.path / "state.json"
+        await world.until_kept(kept, "a", "b")
 
         await (disk.forbid() if fault == "read-only" else asyncio.to_thread(disk.fill))
         await world.converges("a", "b", "c")
         await eventually(lambda: write_errors(world, 2), timeout=30, what="it is tried again")
         await world.load.more(50)
-        assert str(world.backends.addresses["c"].port) not in (disk.path / "state.json").read_text()
+        assert world.kept(kept) == {"a", "b"}
 
         await (disk.allow() if fault == "read-only" else asyncio.to_thread(disk.free))
-        await until_kept(world, disk, "a", "b", "c")
+        await world.until_kept(kept, "a", "b", "c")
         await world.backends.start("d")
         await world.converges("a", "b", "c", "d")
-        await until_kept(world, disk, "a", "b", "c", "d")
+        await world.until_kept(kept, "a", "b", "c", "d")
         assert [len(world.bridge.events(f"state.{event}")) for event in ("write_failed", "recovered")] == [1, 1]
-
-
-async def until_kept(world: FileTraffic, disk: SeenFrom, *names: str) -> None:
-    """Wait until the state on the disk knows these backends."""
-    path, ports = disk.path / "state.json", [str(world.backends.addresses[name].port) for name in names]
-
-    def kept() -> bool:
-        return path.exists() and all(port in path.read_text() for port in ports)
-
-    await eventually(kept, timeout=60, what=f"the state knows {names}")
 
 
 async def write_errors(world: FileTraffic, count: int) -> bool:

@@ -39,6 +39,18 @@ class FileTraffic(Traffic):
 
         await eventually(matches, timeout=PATIENCE, what=f"Envoy has {names}, see {subject.log}")
 
+    def kept(self, state: Path) -> set[str]:
+        """Which of the backends a state file knows."""
+        text = state.read_text()
+        keys = self.backends.addresses.items()
+        return {name for name, key in keys if f'["{key.address}",{key.port},' in text}
+
+    async def until_kept(self, state: Path, *names: str) -> None:
+        """Wait until a state file knows exactly these backends."""
+        await eventually(
+            lambda: state.exists() and self.kept(state) == set(names), timeout=PATIENCE, what=f"{names} are kept"
+        )
+
     async def history(self) -> Mapping[str, int]:
         """Counters that stay as they are while neither clusters nor their endpoints change."""
         return await Subject(self.envoy, self.load.url).history()
@@ -80,7 +92,7 @@ class FileTraffic(Traffic):
         """A change of the file arrives, and no request has failed since the beginning."""
         self.offer(*names)
         await self.until(*names)
-        assert await self.answering(60) == set(names)
+        assert await self.answering(100) == set(names)
 
 
 @asynccontextmanager
