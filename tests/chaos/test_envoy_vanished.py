@@ -13,6 +13,7 @@ async def test_another_envoy_goes_on_beside_one_that_vanished_which_catches_up(t
     async with Machine() as machine, file_traffic(tmp_path, transport, host="0.0.0.0", impatient=True) as world:
         bootstrap = Bootstrap(transport, [world.bridge.xds_port], "web", "vanished", host=machine.host)
         bootstrap.probe("1s", "2s")
+        bootstrap.return_soon()
         async with EnvoyProcess(bootstrap.config, tmp_path, machine=machine) as other:
             await world.until("a", "b", of=other)
             await world.streams(2)

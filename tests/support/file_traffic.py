@@ -120,6 +120,7 @@ async def file_traffic(
     xds: dict[str, object] = {"limits": limits, "insecure": host != "127.0.0.1"}
     bridge = BridgeProcess(directory / "bridge", [file.source()], host=host, xds=xds, **config)
     bootstrap = Bootstrap(transport, [bridge.xds_port], "web")
+    bootstrap.return_soon()
     if impatient:
         bootstrap.probe("1s", "2s")
     async with AsyncExitStack() as stack:

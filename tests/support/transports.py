@@ -87,6 +87,15 @@ class Bootstrap:
         keepalive = {"interval": interval, "timeout": timeout}
         protocol["explicit_http_config"]["http2_protocol_options"]["connection_keepalive"] = keepalive
 
+    def return_soon(self) -> None:
+        """Have Envoy try again and again to come back to its bridges on ADS; by default it waits up to 30 s."""
+        ads = self._dynamic["ads_config"]
+        assert isinstance(ads, dict)
+        for service in ads["grpc_services"]:
+            service["envoy_grpc"]["retry_policy"] = {
+                "retry_back_off": {"base_interval": "0.2s", "max_interval": "0.5s"}
+            }
+
     @property
     def _dynamic(self) -> Json:
         dynamic = self.config["dynamic_resources"]
