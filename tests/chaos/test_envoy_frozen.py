@@ -1,4 +1,7 @@
-"""An Envoy is stopped (SIGSTOP): its connection stays, and nothing comes back. The stream's end must be noticed."""
+"""An Envoy is stopped (SIGSTOP): its connection stays, and nothing comes back. The stream's end must be noticed.
+
+Others go on meanwhile, and it catches up when it thaws.
+"""
 
 import asyncio
 from pathlib import Path
@@ -6,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from support.envoy import envoy
+from support.file_traffic import file_traffic
 from support.stream_recorder import StreamRecorder
+from support.subject import subject as another
 from support.transports import Bootstrap, Transport
 from support.waiting import eventually
 from xds import CLUSTER, Resource, ServerOptions, Snapshot, SnapshotCache, XdsServer
@@ -33,3 +38,24 @@ async def test_a_frozen_envoy_is_noticed(tmp_path: Path, transport: Transport, *
         assert server.streams() == []
     await server.stop(grace=1)
     running.cancel()
+
+
+async def test_another_envoy_goes_on_beside_a_frozen_one_which_catches_up(tmp_path: Path) -> None:
+    transport = Transport.SOTW_ADS
+    async with (
+        file_traffic(tmp_path, transport, impatient=True) as world,
+        another(transport, [world.bridge.xds_port], tmp_path, node="frozen") as other,
+    ):
+        await world.until("a", "b", of=other.envoy)
+        await world.streams(2)
+
+        other.envoy.pause()
+        await world.converges("a", "b", "c")
+        await world.streams(1)
+        await world.backends.start("d")
+        await world.converges("a", "b", "c", "d")
+
+        other.envoy.resume()
+        await world.until("a", "b", "c", "d", of=other.envoy)
+        await world.streams(2)
+        assert world.load.failures == []

@@ -11,7 +11,16 @@ import pytest
 from bridge.model import EndpointKey
 from support.bridge import BridgeProcess
 from support.endpoints_file import EndpointsFile
-from support.small_disk import on_small_disk
+from support.file_traffic import FileTraffic, file_traffic
+from support.small_disk import SeenFrom, on_small_disk
+from support.transports import Transport
+from support.waiting import eventually
+
+
+def bridge_on_small_disk(directory: Path, options: str = "size=1m") -> tuple[str, str]:
+    """What Python is to do to become a bridge for which a small disk is mounted at a directory."""
+    command = on_small_disk(directory, sys.executable, "-m", "bridge", options=options)
+    return "-c", f"import os, sys; os.execvp('unshare', {command!r} + sys.argv[1:])"
 
 
 @pytest.mark.parametrize(
@@ -40,13 +49,42 @@ async def test_a_bridge_starts_and_serves_although_the_disk_is_read_only(tmp_pat
     endpoints.set("web", [EndpointKey("10.0.0.1", 80)])
     directory = tmp_path / "state"
     directory.mkdir()
-    prefix = on_small_disk(directory, sys.executable, "-m", "bridge", options="ro")
-    script = f"import os, sys; os.execvp('unshare', {prefix!r} + sys.argv[1:])"
     bridge = BridgeProcess(tmp_path, [endpoints.source()], state_directory=str(directory))
 
-    await bridge.start(command=("-c", script))
+    await bridge.start(command=bridge_on_small_disk(directory, options="ro"))
 
     [event] = bridge.events("state.unlocked")
     assert (event["level"], event["directory"]) == ("warning", str(directory))
     assert "Read-only file system" in str(event["error"])
     assert await bridge.terminate() == 0
+
+
+@pytest.mark.parametrize("fault", ["full", "read-only"])
+async def test_changes_reach_envoy_while_the_disk_takes_nothing_and_are_kept_once_it_does(
+    tmp_path: Path, fault: str
+) -> None:
+    directory = tmp_path / "state"
+    directory.mkdir()
+    command = bridge_on_small_disk(directory)
+    async with file_traffic(tmp_path, Transport.DELTA_ADS, command=command, state_directory=str(directory)) as world:
+        disk = SeenFrom(world.bridge.process.pid, directory)
+        kept = disk.path / "state.json"
+        await world.until_kept(kept, "a", "b")
+
+        await (disk.forbid() if fault == "read-only" else asyncio.to_thread(disk.fill))
+        await world.converges("a", "b", "c")
+        await eventually(lambda: write_errors(world, 2), timeout=30, what="it is tried again")
+        await world.load.more(50)
+        assert world.kept(kept) == {"a", "b"}
+
+        await (disk.allow() if fault == "read-only" else asyncio.to_thread(disk.free))
+        await world.until_kept(kept, "a", "b", "c")
+        await world.backends.start("d")
+        await world.converges("a", "b", "c", "d")
+        await world.until_kept(kept, "a", "b", "c", "d")
+        assert [len(world.bridge.events(f"state.{event}")) for event in ("write_failed", "recovered")] == [1, 1]
+
+
+async def write_errors(world: FileTraffic, count: int) -> bool:
+    """Whether so many writes have failed."""
+    return (await world.bridge.metrics())["xds_bridge_snapshot_write_errors_total"] >= count

@@ -19,15 +19,31 @@ Json = dict[str, object]
 
 
 class BridgeProcess:
-    """`xds-bridge run` in a directory of its own; ended with its context, whatever happened in it."""
+    """`xds-bridge run` in a directory of its own; ended with its context, whatever happened in it.
 
-    def __init__(self, directory: Path, sources: list[Json], **config: object) -> None:
+    Args:
+        directory: of its configuration and its log.
+        sources: as the configuration has them.
+        host: on which Envoys are listened for.
+        xds: further keys of that section.
+        config: further keys of the configuration.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        sources: list[Json],
+        *,
+        host: str = "127.0.0.1",
+        xds: Json | None = None,
+        **config: object,
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.xds_port, self.admin_port = free_port(), free_port()
         self.config = directory / "bridge.yaml"
         self.log = directory / "bridge.log"
         self.settings: Json = {
-            "xds": {"listen": f"127.0.0.1:{self.xds_port}"},
+            "xds": {"listen": f"{host}:{self.xds_port}", **(xds or {})},
             "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
             "log": {"format": "json"},
             "sources": sources,
@@ -87,6 +103,14 @@ class BridgeProcess:
         await eventually(
             lambda: self._answers("/readyz" if ready else "/livez"), timeout=60, what=f"the bridge; see {self.log}"
         )
+
+    def pause(self) -> None:
+        """Freeze it (SIGSTOP): it hangs, and its connections stay open."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on (SIGCONT)."""
+        self.process.send_signal(signal.SIGCONT)
 
     async def reload(self, **changes: object) -> Json:
         """Change keys of the configuration, SIGHUP, and wait for the end of that; returns what came of it."""

@@ -23,6 +23,7 @@ import aiohttp
 from pydantic import BaseModel
 
 from bridge.model import EndpointKey, Locality
+from support.machine import Machine
 from support.ports import free_port
 from support.waiting import eventually
 
@@ -75,13 +76,29 @@ async def validate(bootstrap: Mapping[str, object] | str, directory: Path) -> tu
 
 
 class EnvoyProcess:
-    """One Envoy, for `async with`. Its admin interface gets a free port, whatever the bootstrap says."""
+    """One Envoy, for `async with`. Its admin interface gets a free port, whatever the bootstrap says.
 
-    def __init__(self, bootstrap: Mapping[str, object], directory: Path, *, wait_ready: bool = True) -> None:
+    Args:
+        bootstrap: its configuration.
+        directory: for its files.
+        wait_ready: start it until it is ready.
+        machine: on which it runs, if not on this one.
+    """
+
+    def __init__(
+        self,
+        bootstrap: Mapping[str, object],
+        directory: Path,
+        *,
+        wait_ready: bool = True,
+        machine: Machine | None = None,
+    ) -> None:
+        self._host = machine.address if machine else "127.0.0.1"
+        self._command = machine.command if machine else ()
         self.admin_port = free_port()
         self.log = directory / f"envoy-{self.admin_port}.log"
         self._config = directory / f"envoy-{self.admin_port}.json"
-        self._bootstrap = {**bootstrap, "admin": {"address": _loopback(self.admin_port)}}
+        self._bootstrap = {**bootstrap, "admin": {"address": _address(self._host, self.admin_port)}}
         self._wait_ready = wait_ready
         self._process: asyncio.subprocess.Process | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -109,6 +126,7 @@ class EnvoyProcess:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *_dies_with_us(),
+                *self._command,
                 envoy_binary(),
                 *("-c", self._config, "--concurrency", "1", "--disable-hot-restart", "--log-level", "info"),
                 stdout=log,
@@ -195,7 +213,7 @@ class EnvoyProcess:
         return await self._request(url, headers)
 
     async def _ask(self, path: str) -> Answer:
-        return await self._request(f"http://127.0.0.1:{self.admin_port}{path}", {})
+        return await self._request(f"http://{self._host}:{self.admin_port}{path}", {})
 
     async def _request(self, url: str, headers: Mapping[str, str]) -> Answer:
         assert self._session, "Envoy is not started"
@@ -221,8 +239,8 @@ def _dies_with_us() -> tuple[str, ...]:
     return (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
 
 
-def _loopback(port: int) -> dict[str, object]:
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+def _address(host: str, port: int) -> dict[str, object]:
+    return {"socket_address": {"address": host, "port_value": port}}
 
 
 class _SocketAddress(BaseModel):

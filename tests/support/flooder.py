@@ -142,6 +142,31 @@ async def followers(port: int, count: int) -> None:
         say({"answered": count})
 
 
+async def returning(port: int, count: int) -> None:
+    """So many clients on connections of their own, which ask for `web`, and come back at once when they are left."""
+    at_once = [(f"grpc.{name}_reconnect_backoff_ms", 200) for name in ("initial", "min", "max")]
+    options = [("grpc.use_local_subchannel_pool", 1), *at_once]
+    channels = [grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) for _ in range(count)]
+    answers = asyncio.Semaphore(0)
+
+    async def follow(own: grpc.aio.Channel) -> None:
+        while True:
+            call: Call = own.stream_stream(DELTA)(wait_for_ready=True)
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                await call.write(ask("web"))
+                if isinstance(await call.read(), bytes):
+                    answers.release()
+                    await call.code()
+
+    async with asyncio.TaskGroup() as tasks:
+        for own in channels:
+            tasks.create_task(follow(own))
+        while True:
+            for _ in channels:
+                await answers.acquire()
+            say({"answered": count})
+
+
 async def requests(port: int, clients: int, count: int) -> None:
     """Clients that ask so many times as fast as they can, in requests of 8 KB."""
     padding = bytes(8000)
@@ -179,7 +204,7 @@ async def metadata(port: int, size: int, count: int) -> None:
 async def main(kind: str, port: int, *numbers: int) -> None:
     """Misbehave."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    known = (unread, comers, cancel, streams, connections, followers, requests, metadata)
+    known = (unread, comers, cancel, streams, connections, followers, returning, requests, metadata)
     kinds = {each.__name__: each for each in known}
     if kind in ("large", "bomb"):
         await large(port, *numbers, compress=kind == "bomb")

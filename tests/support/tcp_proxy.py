@@ -1,4 +1,7 @@
-"""A TCP proxy on loopback that can cut its connections, so that a client comes back to a server that never stopped."""
+"""A TCP proxy on loopback that can cut its connections, so that a client comes back to a server that never stopped.
+
+It can also be a slow link to the client.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,6 +13,8 @@ class TcpProxy:
 
     def __init__(self, target: int) -> None:
         self.port = 0
+        self.rate: int | None = None
+        """How many bytes clients get every 10 ms, none at all included; None for as many as there are."""
         self._target = target
         self._connections: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -43,13 +48,24 @@ class TcpProxy:
         """Return when one end has hung up, or the target does not listen."""
         with suppress(ConnectionError):
             inward, outward = await asyncio.open_connection("127.0.0.1", self._target)
-            pumps = {asyncio.create_task(_pump(reader, outward)), asyncio.create_task(_pump(inward, writer))}
+            pumps = {asyncio.create_task(_pump(reader, outward)), asyncio.create_task(self._deliver(inward, writer))}
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for pump in pumps:
                     pump.cancel()
                 outward.close()
+
+    async def _deliver(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await source.read(65536):
+                while data:
+                    portion = data[: self.rate]
+                    data = data[len(portion) :]
+                    sink.write(portion)
+                    await sink.drain()
+                    if self.rate is not None:
+                        await asyncio.sleep(0.01)  # what makes the link slow
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

@@ -47,10 +47,18 @@ class Bootstrap:
         node: `id` of this Envoy.
         static: give the service's endpoints to a static cluster where they come on a stream of their own; for bridges
             whose clusters name the aggregated stream.
+        host: where the bridges are.
     """
 
     def __init__(
-        self, transport: Transport, bridge_ports: list[int], service: str, node: str = "test", *, static: bool = True
+        self,
+        transport: Transport,
+        bridge_ports: list[int],
+        service: str,
+        node: str = "test",
+        *,
+        static: bool = True,
+        host: str = "127.0.0.1",
     ) -> None:
         self.port = free_port()
         cluster = transport.cluster(service) if static else service
@@ -58,7 +66,7 @@ class Bootstrap:
         options = BootstrapOptions(
             node_id=node,
             node_cluster="tests",
-            bridges=tuple(SocketAddress("127.0.0.1", port) for port in bridge_ports),
+            bridges=tuple(SocketAddress(host, port) for port in bridge_ports),
             api_type=transport.api_type,
             listeners=(HttpListener(SocketAddress("127.0.0.1", self.port), (Route(cluster),)),),
         )
@@ -69,6 +77,24 @@ class Bootstrap:
                 self._add_static_cluster(transport, service)
             else:
                 del self._dynamic["ads_config"]
+
+    def probe(self, interval: str, timeout: str) -> None:
+        """Have Envoy find out sooner that a bridge no longer answers."""
+        static = self.config["static_resources"]
+        assert isinstance(static, dict)
+        (bridges,) = (each for each in static["clusters"] if each["name"] == BRIDGE_CLUSTER)
+        (protocol,) = bridges["typed_extension_protocol_options"].values()
+        keepalive = {"interval": interval, "timeout": timeout}
+        protocol["explicit_http_config"]["http2_protocol_options"]["connection_keepalive"] = keepalive
+
+    def return_soon(self) -> None:
+        """Have Envoy try again and again to come back to its bridges on ADS; by default it waits up to 30 s."""
+        ads = self._dynamic["ads_config"]
+        assert isinstance(ads, dict)
+        for service in ads["grpc_services"]:
+            service["envoy_grpc"]["retry_policy"] = {
+                "retry_back_off": {"base_interval": "0.2s", "max_interval": "0.5s"}
+            }
 
     @property
     def _dynamic(self) -> Json:

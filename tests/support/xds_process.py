@@ -126,11 +126,11 @@ async def bystander(server: XdsProcess) -> AsyncIterator[Bystander]:
 
 
 @contextlib.asynccontextmanager
-async def flooder(server: XdsProcess, kind: str, *arguments: float) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that misbehaves (`support/flooder.py`) until the block ends."""
-    script = Path(__file__).with_name("flooder.py")
+async def flooder(server: XdsProcess | int, kind: str, *arguments: float) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that misbehaves (`support/flooder.py`) towards a server, or a port, until the block ends."""
+    script, port = Path(__file__).with_name("flooder.py"), server if isinstance(server, int) else server.port
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(script), kind, str(server.port), *map(str, arguments)), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, str(script), kind, str(port), *map(str, arguments)), stdout=asyncio.subprocess.PIPE
     )
     try:
         yield process
