@@ -1,5 +1,6 @@
 """What the admin server sees of the bridge: narrow Protocols, each as wide as what is shown."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -139,4 +140,5 @@ class View:
             sources={source.name: self.reading.status(source.name) for source in sources},
             paused=frozenset(pause.source for pause in self.operation.pauses()),
             drains=len(self.operation.drains()),
+            tasks=len(asyncio.all_tasks()),
         )
