@@ -1,0 +1,105 @@
+"""The story of a soak, played: each step is done, followed by whoever can hear of it, and looked at."""
+
+import time
+from collections import Counter
+
+from soak.fault import Fault
+from soak.faults import faults
+from soak.resources import Sample
+from soak.script import BRIDGES, Step, Verb, script
+from soak.stage import ONE, Stage
+
+TAIL = 30
+"""Lines of a log that are shown when something went wrong."""
+
+BUGS = ("xds_bridge_xds_stream_failures_total", "xds_bridge_source_crashes_total")
+
+
+class Play:
+    """Plays the script of a seed.
+
+    Args:
+        stage: what it happens to.
+        seed: of the script.
+    """
+
+    def __init__(self, stage: Stage, seed: int) -> None:
+        self.samples: list[Sample] = []
+        """What bridge one used whenever all was well."""
+        self._stage = stage
+        self._seed = seed
+        self._faults = faults()
+        self._open: dict[str, Fault] = {}
+        self._done: list[tuple[float, Step]] = []
+        self._began = time.monotonic()
+
+    async def until(self, seconds: float) -> None:
+        """Do step after step for so long, heal what is broken then, and look once more."""
+        for step in script(self._seed, [each.trait for each in self._faults.values()]):
+            if self._time() > seconds:
+                break
+            await self._play(step)
+        for name in list(self._open):
+            await self._play(Step(Verb.HEAL, name))
+        await self._play(Step(Verb.REST))
+
+    def story(self) -> str:
+        """What happened so far, the last things in full."""
+        steps = "\n".join(f"{at:8.1f} s  {step}" for at, step in self._done)
+        logs = "\n".join(_tail(self._stage, name) for name in BRIDGES)
+        return f"seed {self._seed}\n{steps}\nbroken: {', '.join(self._open) or 'nothing'}\n{logs}"
+
+    def summary(self) -> str:
+        """What it came to, in numbers."""
+        verbs = Counter(step.verb for _, step in self._done)
+        counted = ", ".join(f"{count} {verb}" for verb, count in sorted(verbs.items()))
+        requests = sum(each.requests() for each in self._stage.subjects.values())
+        return f"seed {self._seed}: {len(self._done)} steps in {self._time():.0f} s ({counted}), {requests} requests"
+
+    async def _play(self, step: Step) -> None:
+        self._done.append((self._time(), step))
+        match step.verb:
+            case Verb.BREAK:
+                self._open[step.subject] = self._faults[step.subject]
+                await self._faults[step.subject].break_(self._stage)
+            case Verb.HEAL:
+                await self._faults[step.subject].heal(self._stage)
+                del self._open[step.subject]
+            case Verb.REST:
+                pass
+            case _:
+                await self._change(step)
+        if step.verb is not Verb.BREAK:
+            await self._stage.converge(frozenset().union(*(each.blinds for each in self._open.values())))
+        await self._stage.answers(2)
+        if step.verb is Verb.REST:
+            await self._rest()
+        assert self._stage.wrong() == []
+
+    async def _change(self, step: Step) -> None:
+        match step.verb:
+            case Verb.ADD:
+                await self._stage.add(step.subject)
+            case Verb.DROP:
+                await self._stage.drop(step.subject)
+            case Verb.FAIL | Verb.RECOVER:
+                await self._stage.check(step.subject, up=step.verb is Verb.RECOVER)
+            case Verb.DRAIN | Verb.UNDRAIN:
+                await self._stage.drain(step.subject, drained=step.verb is Verb.DRAIN)
+
+    async def _rest(self) -> None:
+        for name in BRIDGES:
+            metrics = await self._stage.bridges[name].metrics()
+            assert [name for name, value in metrics.items() if name.startswith(BUGS) and value] == []
+            if name == ONE:
+                self.samples.append(Sample.taken(self._time(), metrics))
+        for proxy in (self._stage.consul.proxy, self._stage.ecs.proxy):
+            proxy.requests.clear()
+
+    def _time(self) -> float:
+        return time.monotonic() - self._began
+
+
+def _tail(stage: Stage, name: str) -> str:
+    lines = stage.bridges[name].log.read_text().splitlines()[-TAIL:]
+    return "\n".join([f"--- {name}: {stage.bridges[name].log}", *lines])
