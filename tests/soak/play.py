@@ -30,7 +30,7 @@ class Play:
         self._seed = seed
         self._faults = faults()
         self._open: dict[str, Fault] = {}
-        self._done: list[tuple[float, Step]] = []
+        self._done: Counter[Verb] = Counter()
         self._began = time.monotonic()
 
     async def until(self, seconds: float) -> None:
@@ -43,21 +43,25 @@ class Play:
             await self._play(Step(Verb.HEAL, name))
         await self._play(Step(Verb.REST))
 
-    def story(self) -> str:
-        """What happened so far, the last things in full."""
-        steps = "\n".join(f"{at:8.1f} s  {step}" for at, step in self._done)
+    def state(self) -> str:
+        """What is broken now, and the last words of the bridges."""
         logs = "\n".join(_tail(self._stage, name) for name in BRIDGES)
-        return f"seed {self._seed}\n{steps}\nbroken: {', '.join(self._open) or 'nothing'}\n{logs}"
+        return f"seed {self._seed}, {self._time():.1f} s; broken: {', '.join(self._open) or 'nothing'}\n{logs}"
 
     def summary(self) -> str:
         """What it came to, in numbers."""
-        verbs = Counter(step.verb for _, step in self._done)
-        counted = ", ".join(f"{count} {verb}" for verb, count in sorted(verbs.items()))
+        counted = ", ".join(f"{count} {verb}" for verb, count in sorted(self._done.items()))
         requests = sum(each.requests() for each in self._stage.subjects.values())
-        return f"seed {self._seed}: {len(self._done)} steps in {self._time():.0f} s ({counted}), {requests} requests"
+        return f"seed {self._seed}: {self._done.total()} steps in {self._time():.0f} s ({counted}), {requests} requests"
 
     async def _play(self, step: Step) -> None:
-        self._done.append((self._time(), step))
+        began = self._time()
+        print(f"{began:8.1f} s  {step}", flush=True)
+        await self._do(step)
+        self._done[step.verb] += 1
+        print(f"{'':10}  {self._time() - began:.1f} s")
+
+    async def _do(self, step: Step) -> None:
         match step.verb:
             case Verb.BREAK:
                 self._open[step.subject] = self._faults[step.subject]
@@ -74,7 +78,8 @@ class Play:
         await self._stage.answers(2)
         if step.verb is Verb.REST:
             await self._rest()
-        assert self._stage.wrong() == []
+        wrong = self._stage.wrong()
+        assert not wrong, "\n".join(wrong[:20])
 
     async def _change(self, step: Step) -> None:
         match step.verb:
@@ -90,7 +95,8 @@ class Play:
     async def _rest(self) -> None:
         for name in BRIDGES:
             metrics = await self._stage.bridges[name].metrics()
-            assert [name for name, value in metrics.items() if name.startswith(BUGS) and value] == []
+            bugs = [name for name, value in metrics.items() if name.startswith(BUGS) and value]
+            assert not bugs, f"{name}: {bugs}"
             if name == ONE:
                 self.samples.append(Sample.taken(self._time(), metrics))
         for proxy in (self._stage.consul.proxy, self._stage.ecs.proxy):

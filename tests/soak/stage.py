@@ -28,8 +28,8 @@ from support.waiting import eventually
 
 ONE, TWO = BRIDGES
 
-DISK = "size=48m"
-"""Of the state directory of bridge one: the audit trail of a day fits, with its rotated files."""
+DISK = "size=96m"
+"""Of the state directory of bridge one: the audit trail has room for all the files that are kept of it."""
 
 
 @dataclass

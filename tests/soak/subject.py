@@ -13,11 +13,14 @@ from soak.truth import Expectation, Hosts
 from support.envoy import EnvoyProcess, envoy
 from support.load import Load
 from support.ports import free_port
-from support.transports import without_retries
+from support.transports import Json, without_retries
 from support.waiting import eventually
 
 PAUSE = 0.1
 """Seconds between two requests on one connection: the load is to be there all the time, and not to take the machine."""
+
+BACK = {"retry_back_off": {"base_interval": "0.25s", "max_interval": "2s"}}
+"""How long an Envoy waits before it comes back to a bridge; with its default of up to 30 s, little else would happen."""
 
 PATIENCE = 90.0
 """Seconds that a request may take, so that none is given up while its Envoy is frozen."""
@@ -126,7 +129,7 @@ async def subject(name: str, api: ApiType, bridges: dict[str, int], directory: P
         listeners=(HttpListener(SocketAddress("127.0.0.1", port), routes),),
     )
     async with AsyncExitStack() as stack:
-        process = await stack.enter_async_context(envoy(without_retries(render(options)), directory))
+        process = await stack.enter_async_context(envoy(_patient(without_retries(render(options))), directory))
         loads = [
             await stack.enter_async_context(
                 Load(f"http://127.0.0.1:{port}/{service}", workers=1, pause=PAUSE, patience=PATIENCE)
@@ -134,3 +137,18 @@ async def subject(name: str, api: ApiType, bridges: dict[str, int], directory: P
             for service in SERVICES
         ]
         yield Subject(name, frozenset(bridges), process, loads)
+
+
+def _patient(bootstrap: Json) -> Json:
+    """The bootstrap with routes that wait for ever, since the clock goes on while an Envoy is frozen; see also `BACK`."""
+
+    def changed(part: object) -> object:
+        if isinstance(part, dict):
+            part = {key: changed(value) for key, value in part.items()}
+            for key, more in (("route", {"timeout": "0s"}), ("envoy_grpc", {"retry_policy": BACK})):
+                if key in part:
+                    part[key] |= more
+            return part
+        return [changed(each) for each in part] if isinstance(part, list) else part
+
+    return {key: changed(value) for key, value in bootstrap.items()}

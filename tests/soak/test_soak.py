@@ -32,8 +32,8 @@ from soak.stage import stage
 SEED = 20261127
 """Of every run that is not given another."""
 
-SHORT = 300.0
-"""Seconds after which `make test` begins nothing new."""
+SHORT = 270.0
+"""Seconds after which `make test` begins nothing new: five minutes with the start and the end."""
 
 hours = float(os.environ.get("SOAK_HOURS") or 0)
 seconds = hours * 3600 or SHORT
@@ -50,7 +50,7 @@ async def test_faults_and_changes_at_random_cost_no_request_and_no_endpoint(tmp_
         try:
             await play.until(seconds)
         except BaseException:
-            print(play.story())
+            print(play.state())
             raise
 
         print(play.summary())

@@ -9,7 +9,7 @@ from soak.resources import Sample, leaks, slope, table
 MIB = 1 << 20
 
 
-def life(samples: int = 12, *, memory: float = 0, descriptors: float = 0, tasks: float = 0) -> list[Sample]:
+def life(samples: int = 12, /, *, memory: float = 0, descriptors: float = 0, tasks: float = 0) -> list[Sample]:
     """Twenty seconds from one to the next, with noise; each grows by so many MiB or pieces from one to the next."""
     chance = random.Random(1)
     return [
