@@ -1,5 +1,6 @@
 """The story of a soak, played: each step is done, followed by whoever can hear of it, and looked at."""
 
+import re
 import time
 from collections import Counter
 
@@ -52,7 +53,13 @@ class Play:
         """What it came to, in numbers."""
         counted = ", ".join(f"{count} {verb}" for verb, count in sorted(self._done.items()))
         requests = sum(each.requests() for each in self._stage.subjects.values())
-        return f"seed {self._seed}: {self._done.total()} steps in {self._time():.0f} s ({counted}), {requests} requests"
+        lines = [
+            f"seed {self._seed}: {self._done.total()} steps in {self._time():.0f} s ({counted}), {requests} requests"
+        ]
+        for name in BRIDGES:
+            said = Counter(re.findall(r'"event": "([^"]+)"', self._stage.bridges[name].log.read_text()))
+            lines.append(f"{name} said {', '.join(f'{event} {count}' for event, count in sorted(said.items()))}")
+        return "\n".join(lines)
 
     async def _play(self, step: Step) -> None:
         began = self._time()

@@ -20,7 +20,7 @@ PAUSE = 0.1
 """Seconds between two requests on one connection: the load is to be there all the time, and not to take the machine."""
 
 BACK = {"retry_back_off": {"base_interval": "0.25s", "max_interval": "2s"}}
-"""How long an Envoy waits before it comes back to a bridge; with its default of up to 30 s, little else would happen."""
+"""How long an Envoy waits before it comes back to a bridge: with its default of 30 s, there would be little else."""
 
 PATIENCE = 90.0
 """Seconds that a request may take, so that none is given up while its Envoy is frozen."""
@@ -140,7 +140,7 @@ async def subject(name: str, api: ApiType, bridges: dict[str, int], directory: P
 
 
 def _patient(bootstrap: Json) -> Json:
-    """The bootstrap with routes that wait for ever, since the clock goes on while an Envoy is frozen; see also `BACK`."""
+    """The bootstrap with routes that wait for ever, since clocks go on while an Envoy is frozen; see also `BACK`."""
 
     def changed(part: object) -> object:
         if isinstance(part, dict):
