@@ -13,6 +13,9 @@ from soak.stage import ONE, Stage
 TAIL = 30
 """Lines of a log that are shown when something went wrong."""
 
+FIRST = 20
+"""Of what was not as it must be, how much is told."""
+
 BUGS = ("xds_bridge_xds_stream_failures_total", "xds_bridge_source_crashes_total")
 
 
@@ -45,9 +48,11 @@ class Play:
         await self._play(Step(Verb.REST))
 
     def state(self) -> str:
-        """What is broken now, and the last words of the bridges."""
+        """What is broken now, what was not as it must be, and the last words of the bridges."""
         logs = "\n".join(_tail(self._stage, name) for name in BRIDGES)
-        return f"seed {self._seed}, {self._time():.1f} s; broken: {', '.join(self._open) or 'nothing'}\n{logs}"
+        wrong = "\n".join(self._stage.wrong()[:FIRST])
+        broken = ", ".join(self._open) or "nothing"
+        return f"seed {self._seed}, {self._time():.1f} s\nbroken: {broken}\nwrong: {wrong or 'nothing'}\n{logs}"
 
     def summary(self) -> str:
         """What it came to, in numbers."""
@@ -86,7 +91,7 @@ class Play:
         if step.verb is Verb.REST:
             await self._rest()
         wrong = self._stage.wrong()
-        assert not wrong, "\n".join(wrong[:20])
+        assert not wrong, "\n".join(wrong[:FIRST])
 
     async def _change(self, step: Step) -> None:
         match step.verb:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 HOUR = 3600.0
 
-GROWTH = 0.10
+GROWTH = 0.08
 """The share by which memory may grow over the second half; the first belongs to caches, pools and the allocator."""
 
 SLACK = 4

@@ -28,6 +28,10 @@ from support.waiting import eventually
 
 ONE, TWO = BRIDGES
 
+RELEASE = "20s"
+"""How long what is taken out is held after a source was blind: far longer than it takes to register all anew, and not
+so long that the next steps would wait for it."""
+
 DISK = "size=96m"
 """Of the state directory of bridge one: the audit trail has room for all the files that are kept of it."""
 
@@ -216,6 +220,7 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 def _bridge(directory: Path, name: str, sources: list[dict[str, object]]) -> BridgeProcess:
     _state(directory, name).mkdir(parents=True)
     bridge = BridgeProcess(directory / name, sources, state_directory=str(_state(directory, name)), startup_grace="1s")
+    bridge.settings["guard"] = {"release_after": RELEASE}
     bridge.settings["admin"] = {"listen": f"127.0.0.1:{bridge.admin_port}", "socket": str(_socket(directory, name))}
     bridge.write(bridge.settings)
     return bridge
