@@ -141,14 +141,11 @@ async def subject(name: str, api: ApiType, bridges: dict[str, int], directory: P
 
 def _patient(bootstrap: Json) -> Json:
     """The bootstrap with routes that wait for ever, since clocks go on while an Envoy is frozen; see also `BACK`."""
+    more: dict[str, Json] = {"route": {"timeout": "0s"}, "envoy_grpc": {"retry_policy": BACK}}
 
     def changed(part: object) -> object:
         if isinstance(part, dict):
-            part = {key: changed(value) for key, value in part.items()}
-            for key, more in (("route", {"timeout": "0s"}), ("envoy_grpc", {"retry_policy": BACK})):
-                if key in part:
-                    part[key] |= more
-            return part
+            return {key: changed({**value, **more[key]} if key in more else value) for key, value in part.items()}
         return [changed(each) for each in part] if isinstance(part, list) else part
 
     return {key: changed(value) for key, value in bootstrap.items()}
