@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .cache/venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench build clean lock setup-run setup-test setup-bench
+.PHONY: help run test soak check bench build clean lock setup-run setup-test setup-bench
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -18,7 +18,10 @@ run: setup-run ## start everything on this machine with a real Envoy; Ctrl-C end
 	@$(VENV)/xds-bridge demo --directory .cache/demo $(ARGS)
 
 test: check ## all tests, with a real Consul and a real Envoy
-	$(VENV)/pytest -n 2 --dist loadfile tests/integration tests/chaos
+	$(VENV)/pytest -n 2 --dist loadfile tests/soak tests/integration tests/chaos
+
+soak: setup-test ## faults and changes at random for HOURS (1 by default), of a new story or that of SEED; prints what grows by the hour
+	@SOAK_HOURS=$(or $(HOURS),1) SOAK_SEED=$(SEED) $(VENV)/pytest -s tests/soak
 
 check: setup-test ## formatting, lint, types, imports, and the fast tests (no Envoy): before each commit
 	$(VENV)/ruff format --check --quiet .

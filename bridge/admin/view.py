@@ -1,5 +1,6 @@
 """What the admin server sees of the bridge: narrow Protocols, each as wide as what is shown."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -189,4 +190,5 @@ class View:
             paused=frozenset(pause.source for pause in self.operation.pauses()),
             drains=len(self.operation.drains()),
             peers=self.replicas.statuses(),
+            tasks=len(asyncio.all_tasks()),
         )

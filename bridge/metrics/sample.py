@@ -38,6 +38,8 @@ class Sample:
     """Services and endpoints that an operator drains."""
     peers: Sequence[PeerStatus] = ()
     """The other replicas."""
+    tasks: int = 0
+    """Of the event loop."""
 
 
 class SampledCollector(Collector):
@@ -50,6 +52,7 @@ class SampledCollector(Collector):
         """Everything that is sampled, as the library asks for it."""
         sample = self.sample
         yield GaugeMetricFamily("xds_bridge_ready", "1 when Envoys are answered.", value=float(sample.ready))
+        yield GaugeMetricFamily("xds_bridge_event_loop_tasks", "Tasks of the event loop.", value=sample.tasks)
         yield from _registry_families(sample)
         yield from _source_families(sample.statistics)
         yield from _guard_families(sample)

@@ -185,6 +185,8 @@ class Source:
         if before is Reason.EMPTIED:
             self.trusted_since = now.monotonic
         if reason is None:
+            if not self.missing and not self._doubts:
+                self.trusted_since = -math.inf  # what it was blind to is there again: who leaves now was seen to leave
             log.info("guard.released", extra={"source": self.name, "reason": before, "because": why})
             return
         services = sorted({service for _, service in self.keeping})

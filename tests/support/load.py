@@ -11,18 +11,26 @@ from support.waiting import eventually
 
 
 class Load:
-    """Sends requests one after the other on a few connections for as long as its context lasts."""
+    """Sends requests one after the other on a few connections for as long as its context lasts.
 
-    def __init__(self, url: str, *, workers: int = 2) -> None:
+    Args:
+        url: what to ask for.
+        workers: connections.
+        pause: seconds between an answer and the next request on the same connection.
+        patience: seconds that an answer may take.
+    """
+
+    def __init__(self, url: str, *, workers: int = 2, pause: float = 0.001, patience: float = 10) -> None:
         self.url = url
         self.answers: Counter[str] = Counter()
         """Bodies of the answers with status 200: the names of the backends that gave them."""
         self.failures: list[str] = []
         self.workers = workers
+        self._pause, self._patience = pause, patience
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._patience))
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self.workers)]
         return self
 
@@ -53,4 +61,4 @@ class Load:
                     self.failures.append(f"{response.status} {body[:100]}")
             except (aiohttp.ClientError, TimeoutError) as error:
                 self.failures.append(repr(error))
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(self._pause)

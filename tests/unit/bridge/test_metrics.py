@@ -357,6 +357,10 @@ def test_names_follow_the_rules_of_prometheus(metrics: Metrics) -> None:
         )
 
 
+def test_tasks_of_the_event_loop_are_counted(metrics: Metrics) -> None:
+    assert series(metrics, Sample((), {}, (), (), ready=True, tasks=7))["event_loop_tasks"] == 7
+
+
 async def test_lag_of_the_event_loop_is_measured(metrics: Metrics) -> None:
     task = asyncio.create_task(metrics.observe_loop(interval=0.01))
 

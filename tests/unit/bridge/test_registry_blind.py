@@ -122,3 +122,31 @@ def test_equal_reads_of_what_is_held_change_nothing() -> None:
     world.read({WEB: range(40)})
 
     assert world.registry.version == version
+
+
+def test_when_all_of_an_emptied_source_has_returned_it_may_lose_some_again() -> None:
+    world = World()
+    world.read({WEB: [1, 2, 3], API: [4]})
+    world.read({})
+    world.read({WEB: [1]})
+    assert world.served(WEB) == keys([1, 2, 3])
+
+    world.read({WEB: [1, 2, 3], API: [4]})
+    world.read({WEB: [1, 2], API: [4]})
+
+    assert world.served(WEB) == keys([1, 2])
+
+
+def test_when_all_that_was_in_doubt_has_returned_it_may_go_again() -> None:
+    world = World()
+    world.read({WEB: [1, 2, 3]})
+    world.registry.sink(DC1).doubt(SCOPE, "lost all at once")
+    world.read({})
+    world.registry.sink(DC1).doubt(SCOPE, "")
+    world.read({WEB: [1]})
+    assert world.served(WEB) == keys([1, 2, 3])
+
+    world.read({WEB: [1, 2, 3]})
+    world.read({WEB: [1, 2]})
+
+    assert world.served(WEB) == keys([1, 2])
