@@ -7,8 +7,8 @@ from support.consul_traffic import ConsulTraffic, consul_traffic
 from support.waiting import eventually
 
 SERVICES = 38
-STEP = 2
-"""Services that vanish between two reads: 5 % of the source, which may lose half."""
+STEP = 4
+"""Services that vanish between two reads: a tenth of the source, which may lose half."""
 
 
 async def until_served(world: ConsulTraffic, endpoints: int) -> None:

@@ -88,9 +88,7 @@ async def test_hostile_registrations_harm_nobody(tmp_path: Path) -> None:
         assert set(reasons) == set(NO_ENDPOINTS)
         assert [each for each, (_, reason) in NO_ENDPOINTS.items() if reason not in reasons[each]] == []
         assert await services(world) == {"web", *ODD}
-        assert (await world.bridge.metrics())['xds_bridge_source_set_aside_endpoints{source="dc1"}'] == len(
-            NO_ENDPOINTS
-        )
+        await eventually(lambda: _all_counted(world), what="the metrics count what is set aside")
         assert await families(world) == before
         assert all(isinstance(json.loads(line), dict) for line in world.bridge.log.read_text().splitlines())
         assert set((await world.envoy.stats("cluster_manager.cds.update_rejected")).values()) == {0}
@@ -103,6 +101,11 @@ async def test_hostile_registrations_harm_nobody(tmp_path: Path) -> None:
 
 async def _odd_in_envoy(world: ConsulTraffic) -> bool:
     return set(ODD) <= set(await world.envoy.clusters())
+
+
+async def _all_counted(world: ConsulTraffic) -> bool:
+    counted = (await world.bridge.metrics())['xds_bridge_source_set_aside_endpoints{source="dc1"}']
+    return counted == len(NO_ENDPOINTS)
 
 
 async def _nothing_set_aside(world: ConsulTraffic) -> bool:
