@@ -1,35 +1,18 @@
 """A token that loses its rights makes things invisible, and not gone."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from support.consul import ConsulAgent, consul_agent, consul_source
+from support.consul import consul_agent, consul_source
+from support.consul_rights import READ_ALL, Rights, granted
 from support.recording import RecordingContext, running
 from support.waiting import eventually
 
-READ_ALL = 'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }'
 NO_NODES = 'service_prefix "" { policy = "read" }'
 NO_SERVICES = 'node_prefix "" { policy = "read" }'
 NOT_WEB = 'service_prefix "" { policy = "read" } service "web" { policy = "deny" } node_prefix "" { policy = "read" }'
-
-
-@dataclass
-class Rights:
-    """The policy of the token that the source uses, and the file with it."""
-
-    agent: ConsulAgent
-    policy: str
-    accessor: str
-    file: Path
-
-    async def change(self, rules: str) -> None:
-        await self.agent.policy("bridge", rules, known=self.policy)
-
-    async def revoke(self) -> None:
-        await self.agent.request("DELETE", f"/v1/acl/token/{self.accessor}")
 
 
 @pytest.fixture
@@ -37,11 +20,7 @@ async def rights(tmp_path: Path) -> AsyncIterator[Rights]:
     async with consul_agent(acl=True) as agent:
         await agent.register("web", "10.0.0.1", id="w1")
         await agent.register("db", "10.0.1.1", id="d1", node="vm2")
-        policy = await agent.policy("bridge", READ_ALL)
-        secret, accessor = await agent.token("bridge")
-        file = tmp_path / "token"
-        file.write_text(f"{secret}\n")
-        yield Rights(agent, policy, accessor, file)
+        yield await granted(agent, tmp_path / "token")
 
 
 @pytest.fixture(params=["per_service", "aggregate"])

@@ -19,31 +19,15 @@ Json = dict[str, object]
 
 
 class BridgeProcess:
-    """`xds-bridge run` in a directory of its own; ended with its context, whatever happened in it.
+    """`xds-bridge run` in a directory of its own; ended with its context, whatever happened in it."""
 
-    Args:
-        directory: of its configuration and its log.
-        sources: as the configuration has them.
-        host: on which Envoys are listened for.
-        xds: further keys of that section.
-        config: further keys of the configuration.
-    """
-
-    def __init__(
-        self,
-        directory: Path,
-        sources: list[Json],
-        *,
-        host: str = "127.0.0.1",
-        xds: Json | None = None,
-        **config: object,
-    ) -> None:
+    def __init__(self, directory: Path, sources: list[Json], **config: object) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.xds_port, self.admin_port = free_port(), free_port()
         self.config = directory / "bridge.yaml"
         self.log = directory / "bridge.log"
         self.settings: Json = {
-            "xds": {"listen": f"{host}:{self.xds_port}", **(xds or {})},
+            "xds": {"listen": f"127.0.0.1:{self.xds_port}"},
             "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
             "log": {"format": "json"},
             "sources": sources,

@@ -36,12 +36,25 @@ class ConsulAgent:
     Args:
         hcl: further configuration.
         token: sent with every request of this object; the agent needs it where ACLs are on.
+        host: the address of its HTTP API.
+        prefix: of its command, for one that runs elsewhere.
     """
 
-    def __init__(self, *, hcl: str = "", token: str = "", node: str = "agent", dev: Sequence[str] = ("-dev",)) -> None:
+    def __init__(
+        self,
+        *,
+        hcl: str = "",
+        token: str = "",
+        node: str = "agent",
+        dev: Sequence[str] = ("-dev",),
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+    ) -> None:
         self.node = node
         self.port, self._server, self.serf, self._wan = (free_port() for _ in range(4))
-        self.address = f"http://127.0.0.1:{self.port}"
+        self.host = host
+        self.address = f"http://{host}:{self.port}"
+        self._prefix = tuple(prefix)
         self._hcl = hcl
         self._mode = tuple(dev)
         self._headers = {"X-Consul-Token": token} if token else {}
@@ -56,7 +69,8 @@ class ConsulAgent:
         """Start the process, on the same ports as before, and wait until a leader is known."""
         ports = f"http={self.port} server={self._server} serf_lan={self.serf} serf_wan={self._wan}"
         self._process = await asyncio.create_subprocess_exec(
-            consul_binary(), "agent", *self._mode, "-node", self.node, "-bind", "127.0.0.1", "-client", "127.0.0.1",
+            *self._prefix, consul_binary(), "agent", *self._mode, "-node", self.node, "-bind", "127.0.0.1",
+            "-client", self.host,
             "-hcl", f"ports {{ {ports} dns=-1 grpc=-1 https=-1 }} performance {{ raft_multiplier=1 }}",
             "-hcl", f"log_level=\"err\" disable_update_check=true {self._hcl}",
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,

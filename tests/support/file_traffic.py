@@ -117,8 +117,10 @@ async def file_traffic(
     """
     file = EndpointsFile(directory / "endpoints.json")
     limits = {"keepalive_interval": "1s", "keepalive_timeout": "2s"} if impatient else {}
-    xds: dict[str, object] = {"limits": limits, "insecure": host != "127.0.0.1"}
-    bridge = BridgeProcess(directory / "bridge", [file.source()], host=host, xds=xds, **config)
+    bridge = BridgeProcess(directory / "bridge", [file.source()], **config)
+    listen = f"{host}:{bridge.xds_port}"
+    bridge.settings["xds"] = {"listen": listen, "limits": limits, "insecure": host != "127.0.0.1"}
+    bridge.write(bridge.settings)
     bootstrap = Bootstrap(transport, [bridge.xds_port], "web")
     bootstrap.return_soon()
     if impatient:
