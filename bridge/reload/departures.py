@@ -32,7 +32,7 @@ class Departures(SourceObserver):
         """Who is on the way out."""
         return frozenset(self._leaving)
 
-    def accepted(self, present: Iterable[SourceName]) -> frozenset[SourceName]:
+    def agreed_to_leave(self, present: Iterable[SourceName]) -> frozenset[SourceName]:
         """Who may go in any case, if these stay; without those whose successor is not among them."""
         stay = frozenset(present)
         return frozenset(

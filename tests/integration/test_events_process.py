@@ -62,6 +62,36 @@ async def test_a_bridge_is_told_of_a_change_and_ends_while_a_question_waits(
         assert await bridge.terminate() == 0
 
 
+async def test_a_source_that_is_renamed_keeps_its_endpoints_and_takes_its_queue_along(
+    url: str, events: MotoEvents, tmp_path: Path
+) -> None:
+    ecs = MotoEcs(url)
+    ecs.ecs.create_cluster(clusterName="prod")
+    definition = ecs.define("web", APP)
+    ecs.run(definition, container(address="10.0.0.1"))
+    keys: dict[str, object] = {"type": "ecs", "region": REGION, "endpoint_url": url, "clusters": ["prod"]}
+    keys |= {"interval": "1h", "events": {"queue": events.queue}}
+
+    async with BridgeProcess(tmp_path, [{"name": "old", **keys}]) as bridge:
+        assert (await bridge.reload(sources=[{"name": "new", **keys}]))["ok"]
+
+        async def renamed() -> bool:
+            listed = (await bridge.get("/api/v1/sources"))["sources"]
+            assert isinstance(listed, list)
+            return [each["name"] for each in listed] == ["new"]
+
+        await eventually(renamed, timeout=30)
+        assert "10.0.0.1" in str(await bridge.get("/api/v1/services/web"))
+        second = ecs.run(definition, container(address="10.0.0.2"))
+        await asyncio.to_thread(events.task, second, CLUSTER)
+
+        async def served() -> bool:
+            return "10.0.0.2" in str(await bridge.get("/api/v1/services/web"))
+
+        await eventually(served, timeout=30)
+        assert len(bridge.events("aws.queue_awaited")) == 1
+
+
 async def test_a_check_takes_no_event_from_a_bridge(url: str, events: MotoEvents, tmp_path: Path) -> None:
     ecs = MotoEcs(url)
     ecs.ecs.create_cluster(clusterName="prod")

@@ -43,8 +43,8 @@ def test_a_successor_is_waited_for_without_end() -> None:
     gate.leave(OLD, [NEW], deadline=None)
 
     assert gate.due([NEW], 1e9) == []
-    assert gate.accepted([NEW]) == {OLD}
-    assert gate.accepted([OTHER]) == set()
+    assert gate.agreed_to_leave([NEW]) == {OLD}
+    assert gate.agreed_to_leave([OTHER]) == set()
     assert gate.due([OTHER], 0.0) == [OLD]
 
 
