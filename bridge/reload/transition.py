@@ -160,6 +160,12 @@ class Transition:
         await parts.clients.reconsider()
         return done
 
+    def hasten(self) -> None:
+        """Have nobody be on the way out without end: whoever is waits for `startup_grace` from now on at most."""
+        grace = self.config.startup_grace
+        for name in self._parts.departures.hasten(self._clock() + grace):
+            log.info("source.removal_hastened", extra={"source": name, "within": grace})
+
     async def depart(self) -> None:
         """Have the sources go whose time has come."""
         parts = self._parts
