@@ -35,6 +35,9 @@ class Way(Protocol):
     async def perform(self, built: Built, by: str) -> str:
         """Bring it into use, because somebody asked for it; returns what that was, in a line for a person."""
 
+    def hasten(self) -> None:
+        """Have nobody be on the way out without end."""
+
     async def depart(self) -> None:
         """Have the sources go whose time has come."""
 
@@ -159,6 +162,8 @@ class Reloader:
         if losses and not accept_loss:
             lines = tuple(line for loss in losses for line in loss.lines())
             return self._refused(ReloadOutcome(time.time(), ok=False, by=by, error=TOO_MUCH, losses=lines))
+        if accept_loss:
+            self._transition.hasten()  # before a source that this reload renames is on its way out
         done = await self._transition.perform(built, by)
         self._observer.succeeded()
         outcome = ReloadOutcome(time.time(), ok=True, by=by, done=done)

@@ -126,7 +126,7 @@ class Transition:
         """What would be lost and is too much to be taken for meant; work for a thread, on what is known now."""
         parts, config, guard = self._parts, built.config, built.config.guard
         wanted = [source.name for source in config.sources]
-        settled = {*built.plan.renamed, *parts.departures.accepted(wanted)}
+        settled = {*built.plan.renamed, *parts.departures.agreed_to_leave(wanted)}
         removed = [name for name in built.plan.removed if name not in settled]
         stay = [name for name in wanted if name in parts.sources.configs()]
         known = [(place[0], service, part.snapshot()) for place, service, part in parts.registry.parts() if removed]
@@ -159,6 +159,12 @@ class Transition:
             await parts.views.published()
         await parts.clients.reconsider()
         return done
+
+    def hasten(self) -> None:
+        """Have nobody be on the way out without end: whoever is waits for `startup_grace` from now on at most."""
+        grace = self.config.startup_grace
+        for name in self._parts.departures.hasten(self._clock() + grace):
+            log.info("source.removal_hastened", extra={"source": name, "within": grace})
 
     async def depart(self) -> None:
         """Have the sources go whose time has come."""
@@ -216,7 +222,7 @@ class Transition:
         for name in found.removed:
             if name in found.renamed:
                 parts.departures.leave(name, [found.renamed[name]], None)
-            elif name not in parts.departures.accepted(source.name for source in config.sources):
+            elif name not in parts.departures.agreed_to_leave(source.name for source in config.sources):
                 parts.departures.leave(name, awaited, self._clock() + config.startup_grace)
 
     def _tell(self, old: Config, found: Plan, by: str) -> str:

@@ -173,6 +173,21 @@ async def test_a_renamed_source_is_waited_for_without_end_and_the_renaming_is_no
     await bench.until(many=20, few=3)
 
 
+async def test_a_renamed_source_that_cannot_be_read_goes_when_a_second_reload_accepts_that(bench: Bench) -> None:
+    renamed, few = bench.many.source("many") | {"name": "renamed"}, bench.few.source("few")
+    bench.many.path.unlink()
+
+    assert (await bench.reload(renamed, few, accept_loss=True, startup_grace="1ms")).ok
+    await eventually(lambda: _fails(bench, "renamed"))
+    assert (await bench.reload(renamed, few, startup_grace="1ms")).ok
+    assert (await bench.sources())["many"]["leaving"]
+
+    assert (await bench.reload(renamed, few, accept_loss=True, startup_grace="1ms")).ok
+
+    await eventually(lambda: _named(bench, {"renamed", "few"}))
+    await bench.until(few=3)
+
+
 async def test_a_source_that_lost_its_successor_is_counted_again(bench: Bench) -> None:
     many, few = bench.many.source("many"), bench.few.source("few")
     bench.many.path.unlink()
