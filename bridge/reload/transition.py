@@ -157,7 +157,8 @@ class Transition:
         done = self._tell(old, found, by)
         if parts.readiness.ready:
             await parts.views.published()
-        await parts.clients.reconsider()
+        if _assigning(old) != _assigning(self.config):
+            await parts.clients.reconsider()
         return done
 
     async def depart(self) -> None:
@@ -236,7 +237,12 @@ class Transition:
 
 def _shown(config: Config) -> object:
     """What of a configuration is in the resources of services that do not change."""
-    return _templates(config), config.views, config.views_required
+    return _templates(config), _assigning(config)
+
+
+def _assigning(config: Config) -> object:
+    """What of a configuration decides what a client sees."""
+    return config.views, config.views_required
 
 
 def _templates(config: Config) -> tuple[Mapping[str, object], list[tuple[str, Mapping[str, object]]]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from envoy_data_plane.google.protobuf import Struct, Value
 
 from bridge.app import Bridge
 from bridge.config import Config
@@ -17,6 +18,8 @@ from support.configured import Configured, Json, file
 from support.endpoints_file import EndpointsFile
 from support.ports import free_port
 from support.waiting import eventually
+from support.xds_client import Transport, connected
+from xds import CLUSTER
 
 MANY = [EndpointKey("10.0.1.1", port) for port in range(1, 21)]
 FEW_SOURCE = SourceName("few")
@@ -33,8 +36,9 @@ class Bench:
         self.few.set("web", FEW)
         self.process = BridgeProcess(directory / "process", [])  # never started: what asks the admin server
         self._configured = Configured(directory)
+        self.xds_port = free_port()
         self._doors = {
-            "xds": {"listen": f"127.0.0.1:{free_port()}"},
+            "xds": {"listen": f"127.0.0.1:{self.xds_port}"},
             "admin": {"listen": f"127.0.0.1:{self.process.admin_port}"},
         }
         self.bridge = Bridge(self.write(self.many.source("many"), self.few.source("few")), self._configured.read)
@@ -200,6 +204,23 @@ async def test_a_paused_source_stays_as_it_is_and_is_resumed_with_what_it_is_by_
 
     bench.pauses.resume(FEW_SOURCE, "anna")
     await bench.until(many=20, few=1)
+
+
+async def test_only_other_rules_for_views_end_streams(bench: Bench) -> None:
+    many, few = bench.many.source("many"), bench.few.source("few")
+    async with connected(bench.xds_port, Transport(delta=True, aggregated=True)) as client:
+        assert client.node
+        client.node.metadata = Struct(fields={"talk": Value(string_value="x" * 5000)})  # more than is remembered
+        await client.subscribe(CLUSTER, ["*"])
+        await client.accept(CLUSTER)
+
+        assert (await bench.reload(many, few, guard={"max_loss": "60%"})).ok
+        assert (await bench.reload(many, few, cluster_defaults={"connect_timeout": "3s"})).ok
+        assert (await client.accept(CLUSTER)).names == {"web"}
+
+        assert (await bench.reload(many, few, views=[{"match": {"id": "*"}}])).ok
+        with pytest.raises(AssertionError, match="ended the stream"):
+            await client.accept(CLUSTER)
 
 
 async def test_sources_have_the_order_of_the_file(bench: Bench) -> None:
