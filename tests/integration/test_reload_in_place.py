@@ -114,6 +114,53 @@ async def test_a_small_source_goes_without_a_question(bench: Bench) -> None:
     await bench.until(many=20)
 
 
+async def test_small_sources_do_not_empty_a_view_without_a_question(bench: Bench) -> None:
+    assert (await bench.reload(bench.few.source("few"), accept_loss=True)).ok
+    await bench.until(few=3)
+
+    refused = await bench.reload(file("other", "/nowhere"))
+
+    assert refused.losses[0] == "the view default would lose 1 of 1 clusters and 3 of 3 endpoints:"
+    await bench.until(few=3)
+
+
+async def test_an_accepted_loss_is_not_asked_about_again_and_hides_no_other(bench: Bench) -> None:
+    few, silent = bench.few.source("few"), file("silent", "/nowhere")
+    assert (await bench.reload(few, silent, accept_loss=True)).ok
+
+    again = await bench.reload(silent, few)
+    refused = await bench.reload(silent)
+
+    assert again.ok
+    assert (await bench.sources())["many"]["leaving"]
+    assert refused.losses[0] == "the view default would lose 1 of 1 clusters and 3 of 3 endpoints:"
+
+
+async def test_rules_for_everybody_are_weighed_although_nobody_has_a_stream(bench: Bench) -> None:
+    sources = bench.many.source("many"), bench.few.source("few")
+
+    narrow = await bench.reload(*sources, views=[{"services": ["api"]}])
+    nobody = await bench.reload(*sources, views=[{"match": {"id": "edge"}}], views_required=True)
+
+    assert narrow.losses == nobody.losses
+    assert narrow.losses[0] == "the view default would lose 1 of 1 clusters and 23 of 23 endpoints:"
+
+
+async def test_another_merge_rule_that_takes_most_endpoints_is_refused(bench: Bench) -> None:
+    many, few = bench.many.source("many"), bench.few.source("few")
+    first = [{"match": "web", "merge": {"policy": "first"}}]
+
+    narrow = await bench.reload(few, many, services=first)
+    assert narrow.losses == (
+        "the view default would lose 0 of 1 clusters and 20 of 23 endpoints:",
+        "  web (20 of 23 endpoints)",
+    )
+
+    assert (await bench.reload(many, few, services=first)).ok
+    await bench.until(many=20)
+    assert (await bench.reload(few, many, services=first)).losses[1] == "  web (20 of 20 endpoints)"
+
+
 async def test_a_source_whose_endpoints_others_report_too_goes_without_a_question(bench: Bench) -> None:
     bench.few.set("web", MANY)
     await bench.until(many=20)
