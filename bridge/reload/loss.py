@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bridge.config import ALL, ViewMatch, ViewRule
+from bridge.config import ALL, GuardConfig, ViewMatch, ViewRule
 from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.reload.forecast import Forecast, Known, Served
 from bridge.views import chosen, selected
@@ -63,6 +63,11 @@ class Rules(NamedTuple):
     rules: Sequence[ViewRule]
     required: bool
     """Whether a client that none is for sees nothing."""
+
+
+def stricter(one: GuardConfig, other: GuardConfig) -> Limits:
+    """What both agree to: a configuration is no judge of what it takes itself."""
+    return Limits(min(one.max_loss, other.max_loss), min(one.min_endpoints, other.min_endpoints))
 
 
 def excessive(sources: Iterable[Loss], views: Iterable[Loss], limits: Limits) -> list[Loss]:

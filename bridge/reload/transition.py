@@ -19,7 +19,7 @@ from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
 from bridge.reload.departures import Departures
 from bridge.reload.forecast import Known, Merging, foreseen
-from bridge.reload.loss import Limits, Loss, Rules, contributions, excessive, of_sources, of_views
+from bridge.reload.loss import Loss, Rules, contributions, excessive, of_sources, of_views, stricter
 from bridge.reload.plan import Plan, plan, unchangeable
 from bridge.resources import ResourceBuilder
 from bridge.restoration import Restoration
@@ -137,7 +137,7 @@ class Transition:
         removed = [name for name in built.plan.removed if name not in {*stay, *waiting}]
         was = Merging([each for each in parts.registry.sources if each not in going], merge_policies(old.services))
         will = Merging(stay, merge_policies(new.services), built.plan.renamed)
-        amend, limits = self._terms.options(new).amend, Limits(new.guard.max_loss, new.guard.min_endpoints)
+        amend, limits = self._terms.options(new).amend, stricter(old.guard, new.guard)
         before, after = Rules(old.views, old.views_required), Rules(new.views, new.views_required)
         merging = bool(removed) or _merging(old) != _merging(new)
         known = await copied(parts.registry) if merging else []

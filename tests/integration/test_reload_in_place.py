@@ -97,8 +97,9 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def test_a_large_source_goes_only_when_its_loss_is_accepted(bench: Bench) -> None:
-    refused = await bench.reload(bench.few.source("few"))
-    assert refused.losses[0] == 'source "many" would lose 0 of 1 clusters and 20 of 20 endpoints:'
+    for guard in ({}, {"max_loss": "100%", "min_endpoints": 1000}):  # the looser one is not in use yet
+        refused = await bench.reload(bench.few.source("few"), guard=guard)
+        assert refused.losses[0] == 'source "many" would lose 0 of 1 clusters and 20 of 20 endpoints:'
     await bench.until(many=20, few=3)
 
     accepted = await bench.reload(bench.few.source("few"), accept_loss=True)

@@ -2,11 +2,11 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-from bridge.config import ViewMatch, ViewRule
+from bridge.config import GuardConfig, ViewMatch, ViewRule
 from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.reload import Loss, of_sources, of_views
 from bridge.reload.forecast import Forecast
-from bridge.reload.loss import Contribution, Limits, Rules, excessive
+from bridge.reload.loss import Contribution, Limits, Rules, excessive, stricter
 from xds import Client, Node
 
 OLD, NEW, OTHER = SourceName("old"), SourceName("new"), SourceName("other")
@@ -79,6 +79,15 @@ def test_small_sources_may_go_if_every_view_keeps_enough() -> None:
 
 def test_a_small_view_counts() -> None:
     assert excessive([], [Loss("view", 1, 1, 1, 1, ())], Limits(0.5, 10))
+
+
+def test_the_stricter_guard_of_both_counts() -> None:
+    one, other = (
+        GuardConfig.model_validate({"max_loss": "10%", "min_endpoints": 50}),
+        GuardConfig.model_validate({"max_loss": "60%", "min_endpoints": 5}),
+    )
+
+    assert stricter(one, other) == stricter(other, one) == Limits(0.1, 5)
 
 
 def test_a_narrower_rule_takes_from_its_view_whoever_is_there() -> None:
