@@ -1,6 +1,6 @@
 """What would be served of each service by another configuration: pure functions, for the thread that weighs it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -65,6 +65,24 @@ def foreseen(
         if was != will:  # else a policy is on its way to the same thing by both, and what it takes is not ours to ask
             _set(after, name, will)
     return Forecast(before, after)
+
+
+def placed(
+    wanted: Sequence[SourceName], waiting: Container[SourceName], before: Sequence[SourceName]
+) -> list[SourceName]:
+    """The sources that are wanted, in their order, and those waiting for their successors behind whom they were behind.
+
+    Args:
+        wanted: the sources of a configuration.
+        waiting: who is not among them and stays for the time being.
+        before: all sources in the order until now.
+    """
+    order = list(wanted)
+    for place, name in enumerate(before):
+        if name in waiting:
+            leader = next((each for each in reversed(before[:place]) if each in order), None)
+            order.insert(order.index(leader) + 1 if leader else 0, name)
+    return order
 
 
 def _heard(parts: Iterable[Known], merging: Merging) -> list[_Heard]:

@@ -18,7 +18,7 @@ from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
 from bridge.reload.departures import Departures
-from bridge.reload.forecast import Known, Merging, foreseen
+from bridge.reload.forecast import Known, Merging, foreseen, placed
 from bridge.reload.loss import Loss, Rules, contributions, excessive, of_sources, of_views, stricter
 from bridge.reload.plan import Plan, plan, unchangeable
 from bridge.resources import ResourceBuilder
@@ -131,10 +131,10 @@ class Transition:
         """What would be lost and is too much to be taken for meant; work for a thread, on what is known now."""
         parts, old, new = self._parts, self.config, built.config
         wanted = [source.name for source in new.sources]
-        waiting = parts.departures.accepted(wanted)
         going = parts.departures.accepted(()) - frozenset(wanted)  # whatever comes, as was accepted
-        stay = [*wanted, *built.plan.renamed, *sorted(waiting - going)]
-        removed = [name for name in built.plan.removed if name not in {*stay, *waiting}]
+        waiting = parts.departures.accepted(wanted) - going - frozenset(wanted)
+        stay = [*placed(wanted, waiting, parts.registry.sources), *built.plan.renamed]
+        removed = [name for name in built.plan.removed if name not in {*stay, *going}]
         was = Merging([each for each in parts.registry.sources if each not in going], merge_policies(old.services))
         will = Merging(stay, merge_policies(new.services), built.plan.renamed)
         amend, limits = self._terms.options(new).amend, stricter(old.guard, new.guard)
