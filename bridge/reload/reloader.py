@@ -29,7 +29,7 @@ class Way(Protocol):
     async def build(self, config: Config) -> Built:
         """Do all that can fail, and change nothing. Raises ConfigError."""
 
-    def weigh(self, built: Built) -> Callable[[], list[Loss]]:
+    async def weigh(self, built: Built) -> Callable[[], list[Loss]]:
         """What would be lost and is too much to be taken for meant; work for a thread."""
 
     async def perform(self, built: Built, by: str) -> str:
@@ -173,7 +173,7 @@ class Reloader:
     async def _tried(self) -> tuple[Built, list[Loss]]:
         """All that can fail; nothing is changed."""
         built = await self._transition.build(await self._in_thread(self._read))
-        return built, await self._in_thread(self._transition.weigh(built))
+        return built, await self._in_thread(await self._transition.weigh(built))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)

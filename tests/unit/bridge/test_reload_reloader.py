@@ -31,7 +31,7 @@ class FakeTransition:
             raise ConfigError(self.fault)
         return Built(config, Plan(), None, {})
 
-    def weigh(self, built: Built) -> Callable[[], list[Loss]]:
+    async def weigh(self, built: Built) -> Callable[[], list[Loss]]:
         return lambda: self.losses
 
     async def perform(self, built: Built, by: str) -> str:
