@@ -301,6 +301,7 @@ class Bridge:
         """Catch up on that a source has told of everything it has, while it was paused."""
         self._restoration.succeeded(source, "")
         self._readiness.succeeded(source, "")
+        self._departures.succeeded(source, "")
 
     def _endpoints(self, source: SourceName) -> int:
         return self._registry.statistics(source).served

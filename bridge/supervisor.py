@@ -135,6 +135,11 @@ class Supervisor:
 
         await context.supervise("", work)
 
+    def dismiss(self, source: SourceName) -> None:
+        """Have what reads a source end with its next failure, and tell nobody of it; it is about to be cancelled."""
+        if source in self._contexts:
+            self._contexts[source].dismiss()
+
     def forget(self, source: SourceName) -> None:
         """Have nothing to say any more of a source whose `run` was cancelled."""
         self._contexts.pop(source, None)
@@ -166,6 +171,13 @@ class _Context:
         self._heard: set[str] = set()
         self._crashes = 0
         self._freshness = Freshness()
+        self._observers = supervisor.observers
+        self._dismissed = False
+
+    def dismiss(self) -> None:
+        """See `Supervisor.dismiss`."""
+        self._dismissed = True
+        self._observers = ()
 
     def ticks(self, interval: float) -> AsyncIterator[None]:
         return self._supervisor.ticks(interval)
@@ -179,13 +191,13 @@ class _Context:
         log.warning(event, extra={**free, "source": self.source})
 
     def requested(self, operation: str, code: str, duration: float) -> None:
-        for observer in self._supervisor.observers:
+        for observer in self._observers:
             observer.requested(self.source, operation, code, duration)
 
     def succeeded(self, name: str = "") -> None:
         self._freshness.succeed(name, Moment(self._clock.monotonic(), self._clock.wall()))
         recovered = self._outage.succeeded(name)
-        for observer in self._supervisor.observers:
+        for observer in self._observers:
             observer.succeeded(self.source, name)
             if recovered:
                 observer.recovered(self.source)
@@ -226,12 +238,14 @@ class _Context:
         try:
             await work()
         except asyncio.CancelledError as error:
-            if (task := asyncio.current_task()) is None or task.cancelling():
+            if self._dismissed or (task := asyncio.current_task()) is None or task.cancelling():
                 raise
             # Nobody cancelled us: the adapter waited for something of its own that was. Passed on, it would end this
             # source without a word.
             delay = self._failed(name, RuntimeError(f"a cancellation that nobody asked for: {error!r}"))
-        except Exception as error:  # noqa: BLE001 (a bug in an adapter must not end the process)
+        except Exception as error:  # a bug in an adapter must not end the process
+            if self._dismissed:  # nobody wants what another attempt would read
+                raise asyncio.CancelledError from error
             # The wait is outside of the `except` block, or the traceback would keep the adapter's locals alive.
             delay = self._failed(name, error)
         else:
@@ -248,7 +262,7 @@ class _Context:
         if expected is None:
             self._crashed(failure, error, delay)
             return delay
-        for observer in self._supervisor.observers:
+        for observer in self._observers:
             observer.failed(self.source, name, failure.error)
         loud = self._outage.failed(failure, self._clock.monotonic())
         log.log(logging.WARNING if loud else logging.DEBUG, "source.failed", extra=self._fields(failure, delay))
@@ -256,7 +270,7 @@ class _Context:
 
     def _crashed(self, failure: Failure, error: Exception, delay: float) -> None:
         self._crashes += 1
-        for observer in self._supervisor.observers:
+        for observer in self._observers:
             observer.crashed(self.source, failure.reading)
         place = _place(error)
         unheard = place not in self._heard

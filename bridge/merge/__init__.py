@@ -21,6 +21,7 @@ from bridge.merge.model import (
 )
 from bridge.merge.precedence import failover, union
 from bridge.merge.service import merged
+from bridge.merge.stand_in import StandIn
 from bridge.merge.weighted import Weighted, weigh
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "ServedEndpoint",
     "Service",
     "Share",
+    "StandIn",
     "Standing",
     "Weighted",
     "failover",

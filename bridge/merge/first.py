@@ -62,19 +62,19 @@ def _candidates(reports: Sequence[Report]) -> tuple[Candidate, ...]:
 def _addresses(reports: Sequence[Report]) -> dict[SourceName, set[tuple[str, int]]]:
     found: dict[SourceName, set[tuple[str, int]]] = {}
     for report in reports:
-        found.setdefault(report.origin.source, set()).add((report.endpoint.address, report.endpoint.port))
+        found.setdefault(report.origin.role, set()).add((report.endpoint.address, report.endpoint.port))
     return found
 
 
 def _last_resort(reports: Sequence[Report], chosen: SourceName | None) -> SourceName | None:
     """Whom to serve while nobody can take requests: who was served, else who is not about to go, else anybody."""
-    staying = [each.origin.source for each in reports if each.endpoint.health is not Health.DRAINING]
-    sources = [each.origin.source for each in reports]
+    staying = [each.origin.role for each in reports if each.endpoint.health is not Health.DRAINING]
+    sources = [each.origin.role for each in reports]
     return chosen if chosen in sources else next(iter([*staying, *sources]), None)
 
 
 def _endpoints(reports: Sequence[Report], chosen: SourceName | None) -> tuple[ServedEndpoint, ...]:
     """Those of the chosen source. Who else reports one of their addresses is remembered and not believed."""
-    keys = {report.endpoint.key for report in reports if report.origin.source == chosen}
+    keys = {report.endpoint.key for report in reports if report.origin.role == chosen}
     rank = {source: place + (source != chosen) * len(reports) for source, place in ranks(reports).items()}
     return by_address([report for report in reports if report.endpoint.key in keys], rank)

@@ -35,6 +35,13 @@ class Origin:
     since: float
     """Unix time at which this source first reported this endpoint for this service, without a gap since."""
     standing: Standing = Standing.REPORTED
+    stands_for: SourceName | None = None
+    """The source in whose place it counts, where that is another one."""
+
+    @property
+    def role(self) -> SourceName:
+        """The source that policies take it for."""
+        return self.stands_for or self.source
 
 
 @dataclass(frozen=True, slots=True)

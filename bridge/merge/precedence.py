@@ -19,7 +19,7 @@ def ranks(reports: Sequence[Report]) -> dict[SourceName, int]:
     """The sources that report something, each with its place among them."""
     found: dict[SourceName, int] = {}
     for report in reports:
-        found.setdefault(report.origin.source, len(found))
+        found.setdefault(report.origin.role, len(found))
     return found
 
 
@@ -44,7 +44,7 @@ def failover(reports: Sequence[Report], _before: Ruling | None = None, _now: flo
     """
     rank = ranks(reports)
     merged = by_address(reports, rank)
-    return Outcome(tuple(replace(each, priority=rank[each.origins[0].source]) for each in merged), _FAILOVER)
+    return Outcome(tuple(replace(each, priority=rank[each.origins[0].role]) for each in merged), _FAILOVER)
 
 
 def _served(reports: list[Report], rank: Mapping[SourceName, int]) -> ServedEndpoint:
@@ -52,7 +52,7 @@ def _served(reports: list[Report], rank: Mapping[SourceName, int]) -> ServedEndp
         reports = sorted(
             reports,
             key=lambda report: (
-                rank[report.origin.source],
+                rank[report.origin.role],
                 _PREFERENCE[report.endpoint.health],
                 report.origin.scope,
                 report.origin.instance,

@@ -31,14 +31,16 @@ class Weighted:
     """
 
     weights: tuple[tuple[SourceName, int], ...]
+    leaving: tuple[tuple[SourceName, int], ...] = ()
+    """Of sources that are about to go and have none in the configuration any more; for as long as they report."""
 
     def __call__(self, reports: Sequence[Report], _before: Ruling | None = None, _now: float = 0.0) -> Outcome:
         """The endpoints of all sources, weighted."""
-        rank, weights = ranks(reports), dict(self.weights)
-        of_all = {source: weights.get(source, 0) for source in (*weights, *rank)}
+        rank, weights, leaving = ranks(reports), dict(self.weights), dict(self.leaving)
+        of_all = {source: weights.get(source, leaving.get(source, 0)) for source in (*weights, *rank)}
         order = {source: place + len(rank) * (not of_all[source]) for source, place in rank.items()}
         endpoints = [_drained(each, of_all) for each in by_address(reports, order)]
-        counting = {each.origins[0].source for each in endpoints if each.endpoint.health in TAKING}
+        counting = {each.origins[0].role for each in endpoints if each.endpoint.health in TAKING}
         shares = tuple(Share(source, weight, weight > 0 and source in counting) for source, weight in of_all.items())
         return Outcome(weigh(endpoints, shares), Ruling(Policy.WEIGHTED, shares=shares))
 
@@ -66,7 +68,7 @@ def weigh(endpoints: Sequence[ServedEndpoint], shares: Iterable[Share]) -> tuple
 
 
 def _drained(served: ServedEndpoint, weights: Weights) -> ServedEndpoint:
-    if weights[served.origins[0].source]:
+    if weights[served.origins[0].role]:
         return served
     return replace(served, endpoint=replace(served.endpoint, health=Health.DRAINING))
 
@@ -77,10 +79,10 @@ def _spread(
     """Divide the total among the endpoints at these places, by the weights of their sources and then by their own."""
     own: dict[SourceName, int] = {}
     for place in places:
-        source = endpoints[place].origins[0].source
+        source = endpoints[place].origins[0].role
         own[source] = own.get(source, 0) + endpoints[place].endpoint.weight
     whole = sum(weights[source] for source in own)
     for place in places if whole else ():
-        source = endpoints[place].origins[0].source
+        source = endpoints[place].origins[0].role
         part = total * weights[source] * endpoints[place].endpoint.weight
         found[place] = max(1, round(part / (whole * own[source])))

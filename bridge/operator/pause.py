@@ -9,6 +9,7 @@ from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName
 from bridge.observer import SourceObserver
 from bridge.operator.shadow import Shadow
 from bridge.registry import NOBODY, Registry, SourceSink
+from bridge.sources import RevocableSink
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Pauses(SourceObserver):
         self._pauses: dict[SourceName, Pause] = {}
         self._shadows: dict[SourceName, Shadow] = {}
 
-    def sink(self, source: SourceName) -> Sink:
+    def sink(self, source: SourceName) -> RevocableSink:
         """Where a source puts what it reads, whether it is paused or not."""
         return _Switch(self, source)
 
@@ -120,12 +121,17 @@ class Pauses(SourceObserver):
         self._shadows[pause.source] = Shadow(self._registry.said(pause.source))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Switch:
     """The sink that an adapter holds for as long as it runs; see `Sink`."""
 
     pauses: Pauses
     source: SourceName
+    _revoked: bool = False
+    _told: bool = False
+
+    def revoke(self) -> None:
+        self._revoked = True
 
     def replace(
         self,
@@ -135,13 +141,21 @@ class _Switch:
         complete: bool = True,
         removed: frozenset[InstanceId] = NOBODY,
     ) -> None:
-        self.pauses.sink_now(self.source).replace(scope, services, complete=complete, removed=removed)
+        self._now().replace(scope, services, complete=complete, removed=removed)
 
     def update(self, scope: Scope, service: ServiceName, entries: frozenset[Entry]) -> None:
-        self.pauses.sink_now(self.source).update(scope, service, entries)
+        self._now().update(scope, service, entries)
 
     def remove(self, scope: Scope, service: ServiceName) -> None:
-        self.pauses.sink_now(self.source).remove(scope, service)
+        self._now().remove(scope, service)
 
     def doubt(self, scope: Scope | None, reason: str) -> None:
-        self.pauses.sink_now(self.source).doubt(scope, reason)
+        self._now().doubt(scope, reason)
+
+    def _now(self) -> Sink:
+        if not self._revoked:
+            return self.pauses.sink_now(self.source)
+        if not self._told:
+            self._told = True
+            log.warning("source.unheard", extra={"source": self.source})
+        return SourceSink(Shadow({}), self.source)

@@ -21,6 +21,7 @@ from bridge.reload.departures import Departures
 from bridge.reload.forecast import Known, Merging, foreseen, placed
 from bridge.reload.loss import Loss, Rules, contributions, excessive, of_sources, of_views, stricter
 from bridge.reload.plan import Plan, plan, unchangeable
+from bridge.reload.succession import Succession
 from bridge.resources import ResourceBuilder
 from bridge.restoration import Restoration
 from bridge.sources import Sources
@@ -111,6 +112,7 @@ class Transition:
         self._parts = parts
         self._terms = terms
         self._clock = clock
+        self._succession = Succession()
 
     async def build(self, config: Config) -> Built:
         """Do all that can fail, and change nothing.
@@ -199,9 +201,11 @@ class Transition:
     def _swap(self, built: Built) -> None:
         """Tell every part of what it goes by from now on; no other work comes in between."""
         parts, config = self._parts, built.config
+        names = [source.name for source in config.sources]
+        self._succession.begin(names, built.plan, merge_policies(self.config.services))
         parts.registry.configure(
-            [source.name for source in config.sources],
-            merge_policies(config.services),
+            self._succession.order(names, parts.registry.sources),
+            self._succession.policies(merge_policies(config.services)),
             self._terms.options(config),
             retell=_shown(self.config) != _shown(config),
         )

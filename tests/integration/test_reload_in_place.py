@@ -75,6 +75,12 @@ class Bench:
             ports.setdefault(each["address"], []).append(each["port"])
         return ports
 
+    async def requests(self) -> dict[str, tuple[str, int]]:
+        """The health and the weight of each endpoint of `web`."""
+        found = (await self.process.get("/api/v1/services/web"))["endpoints"]
+        assert isinstance(found, list)
+        return {f"{each['address']}:{each['port']}": (each["health"], each["served_weight"]) for each in found}
+
     async def until(self, **expected: int) -> None:
         """Wait until so many endpoints are served of each file and nothing else."""
         addresses = {"10.0.1.1": "many", "10.0.2.1": "few"}
@@ -83,6 +89,10 @@ class Bench:
             return {addresses[address]: len(ports) for address, ports in (await self.ports()).items()} == expected
 
         await eventually(matches, what=f"{expected} endpoints are served")
+
+
+def shares(**weights: int) -> list[Json]:
+    return [{"match": "web", "merge": {"policy": "weighted", "weights": weights}}]
 
 
 @pytest.fixture
@@ -213,16 +223,21 @@ async def test_going_back_leaves_everything_as_it_was(bench: Bench) -> None:
 
 async def test_a_renamed_source_is_waited_for_without_end_and_the_renaming_is_no_loss(bench: Bench) -> None:
     many, few = bench.many.source("many"), bench.few.source("few")
+    assert (await bench.reload(many, few, services=shares(many=90, few=10))).ok
+    before = await bench.requests()
     bench.many.path.unlink()
 
-    assert (await bench.reload(many | {"name": "renamed"}, few, startup_grace="1ms")).ok
+    renamed = shares(renamed=90, few=10)
+    assert (await bench.reload(many | {"name": "renamed"}, few, startup_grace="1ms", services=renamed)).ok
     await eventually(lambda: _fails(bench, "renamed"))
     assert (await bench.sources())["many"]["leaving"]
     await bench.until(many=20, few=3)
+    assert await bench.requests() == before
 
     bench.many.write()
     await eventually(lambda: _named(bench, {"renamed", "few"}))
     await bench.until(many=20, few=3)
+    assert await bench.requests() == before
 
 
 async def test_a_renamed_source_that_cannot_be_read_goes_when_a_second_reload_accepts_that(bench: Bench) -> None:
