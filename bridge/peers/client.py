@@ -1,15 +1,15 @@
 """How a peer is asked: HTTP, of its admin server. A failure of any kind is one error, for people to read."""
 
-import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 from urllib.parse import quote
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
 from yarl import URL
 
+from bridge.answer import ModelT, Refusal, parsed, reason
 from bridge.errors import BridgeError
 
 VERSIONS = "/api/v1/versions"
@@ -18,8 +18,6 @@ VERSIONS = "/api/v1/versions"
 TIMEOUT = aiohttp.ClientTimeout(total=5.0)
 LARGEST = 16 << 20
 """Bytes of an answer: some 800,000 services."""
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class PeerError(BridgeError):
@@ -37,10 +35,6 @@ class Told(BaseModel):
 
 class _Fingerprints(BaseModel):
     services: frozenset[str]
-
-
-class _Refusal(BaseModel):
-    error: str
 
 
 class PeerClient:
@@ -70,15 +64,10 @@ class PeerClient:
             async with self._session.get(URL(url, encoded=True), allow_redirects=False) as response:
                 status, body = response.status, await _body(response)
         except aiohttp.ClientConnectorError as error:
-            raise PeerError(f"cannot connect ({_reason(error.os_error)})") from error
+            raise PeerError(f"cannot connect ({reason(error.os_error)})") from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise PeerError(f"no answer ({str(error) or type(error).__name__})") from error
         return _parsed(status, body, model)
-
-
-def _reason(error: OSError) -> str:
-    """Why a connection failed; asyncio words it with the address, and a resolver's numbers are its own."""
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
@@ -92,9 +81,9 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 def _parsed(status: int, body: bytes, model: type[ModelT]) -> ModelT:
     try:
-        if status == 200:
-            return model.model_validate_json(body)
-        reason = _Refusal.model_validate_json(body).error
+        answer = parsed(status, body, model)
     except ValidationError as error:
         raise PeerError(f"answers {status} as no replica of this version does") from error
-    raise PeerError(f"answers {status}: {reason[:300]}")
+    if isinstance(answer, Refusal):
+        raise PeerError(f"answers {status}: {answer.error[:300]}")
+    return answer
