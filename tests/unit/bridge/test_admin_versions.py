@@ -1,19 +1,35 @@
 """What replicas compare: `/api/v1/versions`."""
 
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
 from bridge.peers import Difference, PeerState, PeerStatus, fingerprints
 from support.admin_bench import Bench, admin_bench
+from support.waiting import eventually
 from support.xds_content import snapshot
-from xds import CLUSTER, ENDPOINT
+from xds import CLUSTER, ENDPOINT, Resource, Snapshot
 
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
     async with admin_bench() as bench:
         yield bench
+
+
+class Looked(Snapshot):
+    """One that counts how often all of it is looked at."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._resources = snapshot({name: "c"})._resources
+        self._versions = {CLUSTER.url: name, ENDPOINT.url: name}
+        self.looks = 0
+
+    def resources(self, type_url: str) -> Mapping[str, Resource]:
+        self.looks += type_url == CLUSTER.url
+        return super().resources(type_url)
 
 
 async def test_nothing_is_compared_before_envoys_are_answered(bench: Bench) -> None:
@@ -33,6 +49,26 @@ async def test_services_are_told_as_hashes_without_their_names(bench: Bench) -> 
     bench.serving.snapshot = served = snapshot({"web": "c", "api": "c"}, {"web": "e", "api": "e"})
 
     assert await bench.get("/api/v1/versions/default") == {"services": sorted(fingerprints(served).values())}
+
+
+async def test_services_are_worked_out_once_for_all_who_ask(bench: Bench) -> None:
+    bench.serving.snapshot = Looked("web")
+    first, second = [await bench.get("/api/v1/versions/default") for _ in range(2)]
+    assert first == second
+    assert bench.serving.snapshot.looks == 1
+
+    bench.serving.snapshot = Looked("api")
+    assert await bench.get("/api/v1/versions/default") != first
+
+
+async def test_a_snapshot_that_is_superseded_is_let_go(bench: Bench) -> None:
+    bench.serving.snapshot = superseded = Looked("web")
+    await bench.get("/api/v1/versions/default")
+    gone = weakref.ref(superseded)
+
+    bench.serving.snapshot = superseded = Looked("api")
+
+    await eventually(lambda: gone() is None, what="it is let go")
 
 
 async def test_a_view_that_is_not_in_use_has_no_services(bench: Bench) -> None:
