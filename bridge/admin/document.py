@@ -95,12 +95,12 @@ class VersionsDocument:
     instance: str
     """Of the process: another one after a restart."""
     views: Versions
-    """Of each view in use, by type; empty before Envoys are answered."""
+    """Of each view in use, by its alias and by type; empty before Envoys are answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class FingerprintsDocument:
-    """`/api/v1/versions/VIEW`: a hash for each service in it, sorted; who serves the same service has the same hash."""
+    """`/api/v1/versions/ALIAS`: a hash for each service, sorted; who serves the same service has the same hash."""
 
     services: tuple[str, ...]
 

@@ -20,7 +20,7 @@ from bridge.config import AdminConfig
 from bridge.errors import ConfigError
 from bridge.metrics import CONTENT_TYPE
 from bridge.model import ServiceName
-from bridge.peers import VERSIONS, type_versions
+from bridge.peers import VERSIONS, alias, type_versions
 
 FRESH = 1.0
 """Seconds for which rendered metrics are given out again: several scrapers cost as much as one."""
@@ -43,8 +43,8 @@ class AdminServer:
         self._rendered: asyncio.Future[bytes] | None = None
         self._rendered_at = 0.0
         self._marks: dict[str, tuple[Mapping[str, str], asyncio.Future[str]]] = {}
-        """By view, what was worked out for its peers, and of which versions: once, because other machines may ask for
-        it, and without the snapshot, which would be kept until somebody asks again."""
+        """By the alias of a view, what was worked out for its peers, and of which versions: once, because other machines
+        may ask for it, and without the snapshot, which would be kept until somebody asks again."""
         # Two threads, so that a scrape and a long list do not wait for each other.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
         changes = Changes(verbs, reload, self._executor, str(config.socket))
@@ -170,7 +170,8 @@ class AdminServer:
         return _answer(document.compared(self._view))
 
     async def _fingerprints(self, request: web.Request) -> web.Response:
-        view, snapshots = request.match_info["view"], self._view.serving.snapshots()
+        view = request.match_info["view"]
+        snapshots = {alias(name): snapshot for name, snapshot in self._view.serving.snapshots().items()}
         snapshot = snapshots.get(view)
         if snapshot is None:
             raise web.HTTPNotFound(text="no such view is in use")

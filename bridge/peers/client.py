@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
 
 import aiohttp
 from pydantic import BaseModel, ValidationError
@@ -11,9 +10,10 @@ from yarl import URL
 
 from bridge.answer import ModelT, Refusal, parsed, reason
 from bridge.errors import BridgeError
+from bridge.peers.comparison import alias
 
 VERSIONS = "/api/v1/versions"
-"""The path at which a replica answers its peers; below it, each view by its name."""
+"""The path at which a replica answers its peers; below it, each view by its alias."""
 
 TIMEOUT = aiohttp.ClientTimeout(total=5.0)
 LARGEST = 16 << 20
@@ -30,7 +30,7 @@ class Told(BaseModel):
     instance: str
     """Of the process: no two have the same."""
     views: Mapping[str, Mapping[str, str]]
-    """The versions of each view; empty while it does not answer Envoys."""
+    """The versions of each view, by its alias; empty while it does not answer Envoys."""
 
 
 class _Fingerprints(BaseModel):
@@ -56,8 +56,8 @@ class PeerClient:
         return await self._ask(f"{peer}{VERSIONS}", Told)
 
     async def fingerprints(self, peer: str, view: str) -> frozenset[str]:
-        """Those of the services that a peer serves in a view. Raises PeerError."""
-        return (await self._ask(f"{peer}{VERSIONS}/{quote(view, safe='')}", _Fingerprints)).services
+        """Those of the services that a peer serves in the view that this side calls so. Raises PeerError."""
+        return (await self._ask(f"{peer}{VERSIONS}/{alias(view)}", _Fingerprints)).services
 
     async def _ask(self, url: str, model: type[ModelT]) -> ModelT:
         try:

@@ -1,13 +1,13 @@
 """Whether two replicas serve the same, and what differs for longer than a moment: pure functions of what both serve."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from xds import CLUSTER, ENDPOINT, Snapshot
 
 Versions = Mapping[str, Mapping[str, str]]
-"""By view, the version of each type."""
+"""By the alias of a view, the version of each type."""
 
 SHOWN = 20
 """Names of services in a difference, at most."""
@@ -55,9 +55,18 @@ def type_versions(snapshot: Snapshot) -> Mapping[str, str]:
     return {"cluster": snapshot.version(CLUSTER.url), "endpoint": snapshot.version(ENDPOINT.url)}
 
 
+def alias(view: str) -> str:
+    """What replicas call a view among themselves: 16 hexadecimal digits.
+
+    A hash of its name, which has a region in it that may be any text, since Envoys bring it. Each side knows the names
+    of its own views.
+    """
+    return blake2b(view.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
 def versions(snapshots: Mapping[str, Snapshot]) -> Versions:
-    """The versions in each view."""
-    return {view: type_versions(snapshot) for view, snapshot in snapshots.items()}
+    """The versions in each view, of which the names are given."""
+    return {alias(view): type_versions(snapshot) for view, snapshot in snapshots.items()}
 
 
 def fingerprints(snapshot: Snapshot) -> Mapping[str, str]:
@@ -75,9 +84,10 @@ def fingerprints(snapshot: Snapshot) -> Mapping[str, str]:
     return found
 
 
-def differing_view(here: Versions, there: Versions) -> str | None:
-    """The first view of this side that both have, in different versions; None if there is none."""
-    return next((view for view, known in here.items() if view in there and there[view] != known), None)
+def differing_views(here: Mapping[str, Snapshot], there: Versions) -> Sequence[str]:
+    """The names of the views that both have, in different versions; in the order of this side."""
+    served = ((view, type_versions(snapshot), there.get(alias(view))) for view, snapshot in here.items())
+    return [view for view, ours, theirs in served if theirs is not None and theirs != ours]
 
 
 def drift(before: Drift | None, look: Look) -> Drift:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bridge.config import AdminConfig
 from bridge.peers.client import PeerClient, PeerError
-from bridge.peers.comparison import Look, differing_view, fingerprints, versions
+from bridge.peers.comparison import Look, differing_views, fingerprints
 from bridge.peers.peer import Peer, PeerStatus
 from bridge.restoration import Clock
 from bridge.supervisor import Ticks
@@ -70,16 +70,16 @@ class Peers:
 
     async def _look(self, client: PeerClient, peer: Peer) -> None:
         told = await client.versions(peer.url)
-        here = versions(self._served.snapshots())
+        here = self._served.snapshots()
         if told.instance == self.instance:
             peer.is_this_one()
         elif not told.views or not here:
             peer.waits()
-        elif (view := differing_view(here, told.views)) is None:
+        elif not (views := differing_views(here, told.views)):
             peer.agrees()
         else:
-            there = await client.fingerprints(peer.url, view)
-            await self._compare(peer, view, there)
+            there = await client.fingerprints(peer.url, views[0])
+            await self._compare(peer, views[0], there)
 
     async def _compare(self, peer: Peer, view: str, there: frozenset[str]) -> None:
         snapshot = self._served.snapshots().get(view)

@@ -1,16 +1,21 @@
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+
+import pytest
 
 from bridge.peers.comparison import (
     Difference,
     Look,
+    alias,
     beginning,
     difference,
-    differing_view,
+    differing_views,
     drift,
     fingerprints,
     versions,
 )
 from support.xds_content import snapshot
+from xds import Snapshot
 
 
 def look(at: float, here: Mapping[str, str], *there: str, view: str = "default") -> Look:
@@ -38,12 +43,23 @@ def test_versions_are_those_of_every_view_by_type() -> None:
     assert versions({"a": served}) != versions({"a": snapshot({"web": "d"})})
 
 
-def test_views_that_only_one_side_has_are_not_compared() -> None:
-    old, new = {"cluster": "1"}, {"cluster": "2"}
+@pytest.mark.parametrize("view", ["default", "views[0] in eu-west-1", "views[0] in \ud800"])
+def test_what_a_view_is_called_tells_nothing_of_it(view: str) -> None:
+    (known,) = versions({view: snapshot({"web": "c"})})
 
-    assert differing_view({"default": old, "views[0]": old}, {"default": old, "views[1]": new}) is None
-    assert differing_view({"default": old, "views[0]": old}, {"views[0]": new, "default": old}) == "views[0]"
-    assert differing_view({"default": old, "views[0]": old}, {"views[0]": new, "default": new}) == "default"
+    assert known == alias(view) != alias(f"{view}2")
+    assert re.fullmatch("[0-9a-f]{16}", known)
+
+
+def test_views_that_only_one_side_has_are_not_compared() -> None:
+    old, new = snapshot({"web": "c"}), snapshot({"web": "d"})
+
+    def differing(here: Mapping[str, Snapshot], there: Mapping[str, Snapshot]) -> Sequence[str]:
+        return differing_views(here, versions(there))
+
+    assert differing({"default": old, "views[0]": old}, {"default": old, "views[1]": new}) == []
+    assert differing({"default": old, "views[0]": old}, {"views[0]": new, "default": old}) == ["views[0]"]
+    assert differing({"default": old, "views[0]": old}, {"views[0]": new, "default": new}) == ["default", "views[0]"]
 
 
 def test_what_is_missing_on_the_other_side_grows_old() -> None:
