@@ -43,8 +43,8 @@ class AdminServer:
         self._rendered: asyncio.Future[bytes] | None = None
         self._rendered_at = 0.0
         self._marks: dict[str, tuple[Mapping[str, str], asyncio.Future[str]]] = {}
-        """By the alias of a view, what was worked out for its peers, and of which versions: once, because other machines
-        may ask for it, and without the snapshot, which would be kept until somebody asks again."""
+        """By the alias of a view, what was worked out for its peers, and of which versions: once, because other
+        machines may ask for it, and without the snapshot, which would be kept until somebody asks again."""
         # Two threads, so that a scrape and a long list do not wait for each other.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
         changes = Changes(verbs, reload, self._executor, str(config.socket))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from heapq import nsmallest
 
 from xds import CLUSTER, ENDPOINT, Snapshot
 
@@ -50,6 +51,19 @@ class Difference:
     """How many services are served there, and not here or otherwise here. Their names are the other side's to tell."""
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the looks at one view have shown, for as long as it differs."""
+
+    drift: Drift
+    since: float
+    """When the oldest of what differs was first seen, in monotonic seconds."""
+    difference: Difference | None
+    """What differs: for long enough, if anything does, or else at all. None if the services are the same by now."""
+    lasting: bool
+    """Whether anything differs for long enough."""
+
+
 def type_versions(snapshot: Snapshot) -> Mapping[str, str]:
     """The version of each type, by the name that the API has for it."""
     return {"cluster": snapshot.version(CLUSTER.url), "endpoint": snapshot.version(ENDPOINT.url)}
@@ -95,11 +109,15 @@ def drift(before: Drift | None, look: Look) -> Drift:
 
     So a change that one side has already and the other has not yet never grows old, whatever else changes. What a
     replica holds, retains, freezes or drains does.
+
+    Args:
+        before: what differed in this view at the look before; None where there was none since the view agreed.
+        look: at this view.
     """
-    if before is None or before.view != look.view:
-        before = Drift(look.view, {}, {})
+    before = before or Drift(look.view, {}, {})
+    ours = frozenset(look.here.values())
     here = (each for each in look.here.items() if each[1] not in look.there)
-    there = look.there.difference(look.here.values())
+    there = (mark for mark in look.there if mark not in ours)
     return Drift(
         look.view,
         {each: before.here.get(each, look.at) for each in here},
@@ -109,11 +127,20 @@ def drift(before: Drift | None, look: Look) -> Drift:
 
 def difference(found: Drift, latest: float) -> Difference | None:
     """What differs since `latest` or longer, in monotonic seconds; None if nothing does."""
-    here = sorted(name for (name, _), since in found.here.items() if since <= latest)
+    here = [name for (name, _), since in found.here.items() if since <= latest]
     there = sum(since <= latest for since in found.there.values())
-    return Difference(found.view, tuple(here[:SHOWN]), len(here), there) if here or there else None
+    return Difference(found.view, tuple(nsmallest(SHOWN, here)), len(here), there) if here or there else None
 
 
-def beginning(found: Drift) -> float:
-    """When the oldest of what differs was first seen, in monotonic seconds."""
-    return min((*found.here.values(), *found.there.values()))
+def judge(before: Drift | None, look: Look, patience: float) -> Finding:
+    """What a look at a view adds to those before. Costs some steps for each service: work for a thread.
+
+    Args:
+        before: as for `drift`.
+        look: at this view.
+        patience: seconds that something may differ before that is a difference.
+    """
+    found = drift(before, look)
+    since = min((*found.here.values(), *found.there.values()), default=look.at)
+    lasting = difference(found, look.at - patience)
+    return Finding(found, since, lasting or difference(found, look.at), lasting=lasting is not None)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bridge.config import AdminConfig
 from bridge.peers.client import PeerClient, PeerError
-from bridge.peers.comparison import Look, differing_views, fingerprints
+from bridge.peers.comparison import Drift, Finding, Look, differing_views, fingerprints, judge
 from bridge.peers.peer import Peer, PeerStatus
 from bridge.restoration import Clock
 from bridge.supervisor import Ticks
@@ -78,12 +78,16 @@ class Peers:
         elif not (views := differing_views(here, told.views)):
             peer.agrees()
         else:
-            there = await client.fingerprints(peer.url, views[0])
-            await self._compare(peer, views[0], there)
+            view, before = peer.turn(views)
+            there = await client.fingerprints(peer.url, view)
+            await self._compare(peer, view, before, there)
 
-    async def _compare(self, peer: Peer, view: str, there: frozenset[str]) -> None:
-        snapshot = self._served.snapshots().get(view)
+    async def _compare(self, peer: Peer, view: str, before: Drift | None, there: frozenset[str]) -> None:
+        snapshot, at = self._served.snapshots().get(view), self._clock.monotonic()
         if snapshot is None:  # its last Envoy has gone meanwhile
             return
-        here = await asyncio.get_running_loop().run_in_executor(self._executor, fingerprints, snapshot)
-        peer.differs(Look(view, self._clock.monotonic(), here, there))
+
+        def work() -> Finding:
+            return judge(before, Look(view, at, fingerprints(snapshot), there), peer.patience)
+
+        peer.differs(await asyncio.get_running_loop().run_in_executor(self._executor, work))

@@ -21,6 +21,7 @@ from xds import Snapshot
 
 OURS = snapshot({"web": "c", "api": "c"}, {"web": "e1", "api": "e"})
 THEIRS = snapshot({"web": "c", "api": "c", "db": "c"}, {"web": "e2", "api": "e", "db": "e"})
+NONE: Mapping[str, Snapshot] = {}
 
 
 @dataclass
@@ -40,11 +41,13 @@ class Watch:
 
 
 @asynccontextmanager
-async def watching(*urls: str, served: Snapshot | None = OURS, patience: str = "0s") -> AsyncIterator[Watch]:
+async def watching(
+    *urls: str, served: Snapshot | None = OURS, views: Mapping[str, Snapshot] = NONE, patience: str = "0s"
+) -> AsyncIterator[Watch]:
     """One that runs, by default with no patience at all."""
     ticks = ManualTicks()
     config = AdminConfig.model_validate({"peers": urls, "peer_patience": patience})
-    watch = Watch(Peers(config, FakeServing(served), ticks, Clock(lambda: 5.0, lambda: 5.0)), ticks)
+    watch = Watch(Peers(config, FakeServing(served, views), ticks, Clock(lambda: 5.0, lambda: 5.0)), ticks)
     running = asyncio.create_task(watch.peers.run())
     try:
         yield watch
@@ -87,6 +90,15 @@ async def test_a_peer_that_serves_something_else_differs_in_the_services_that_do
     assert status == PeerStatus(
         bench.url, PeerState.DIFFERS, 5.0, difference=Difference("default", ("web",), here=1, there=2)
     )
+
+
+async def test_a_view_that_differs_is_named_as_this_side_names_it(bench: Bench) -> None:
+    bench.serving.snapshot, bench.serving.views = OURS, {"views[0] in eu": THEIRS}
+
+    async with watching(bench.url, views={"views[0] in eu": OURS, "views[1]": OURS}) as watch:
+        status = await watch.until(PeerState.DIFFERS)
+
+    assert status.difference == Difference("views[0] in eu", ("web",), here=1, there=2)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(None, THEIRS), (OURS, None)])
