@@ -10,6 +10,9 @@ from xds import CLUSTER, ENDPOINT, Snapshot
 Versions = Mapping[str, Mapping[str, str]]
 """By the alias of a view, the version of each type."""
 
+FINGERPRINT = 16
+"""Characters of a fingerprint."""
+
 SHOWN = 20
 """Names of services in a difference, at most."""
 

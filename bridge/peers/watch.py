@@ -55,7 +55,7 @@ class Peers:
     async def run(self) -> None:
         """Look at all of them until cancelled, at each by itself."""
         try:
-            async with PeerClient() as client, asyncio.TaskGroup() as group:
+            async with PeerClient(self._executor, len(self._peers)) as client, asyncio.TaskGroup() as group:
                 for peer in self._peers:
                     group.create_task(self._watch(client, peer), name=f"peer {peer.url}")
         finally:

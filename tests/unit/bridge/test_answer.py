@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import pytest
@@ -54,7 +55,7 @@ async def server(certificate: trustme.LeafCert | None) -> AsyncIterator[str]:
 async def test_what_is_wrong_with_tls_is_said_in_its_own_words(speaks_tls: bool, reason: str) -> None:
     certificate = trustme.CA().issue_cert("127.0.0.1") if speaks_tls else None
 
-    async with server(certificate) as url, PeerClient() as client:
+    async with server(certificate) as url, PeerClient(ThreadPoolExecutor(1), 1) as client:
         with pytest.raises(PeerError) as of_a_peer:
             await client.versions(url)
         with pytest.raises(UnreachableError) as of_a_command:

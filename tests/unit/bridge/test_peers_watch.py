@@ -1,9 +1,11 @@
 """Two sides of a comparison: a watch of one replica, and the real admin server of another."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import pytest
 from aiohttp import web
@@ -99,6 +101,28 @@ async def test_a_view_that_differs_is_named_as_this_side_names_it(bench: Bench) 
         status = await watch.until(PeerState.DIFFERS)
 
     assert status.difference == Difference("views[0] in eu", ("web",), here=1, there=2)
+
+
+class Name(str):
+    """One that knows which threads have put it in order."""
+
+    __slots__ = ()
+    threads: ClassVar[set[str]] = set()
+
+    def __lt__(self, other: str) -> bool:
+        self.threads.add(threading.current_thread().name)
+        return super().__lt__(other)
+
+
+async def test_sides_are_compared_where_the_event_loop_does_not_wait(bench: Bench) -> None:
+    bench.serving.snapshot = THEIRS
+    ours = snapshot({Name(name): "d" for name in ("web", "api")})
+    Name.threads.clear()
+
+    async with watching(bench.url, served=ours) as watch:
+        await watch.until(PeerState.DIFFERS)
+
+    assert Name.threads == {"peers_0"}
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(None, THEIRS), (OURS, None)])
