@@ -8,17 +8,20 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
+from typing import Self, cast
 
 from adapters._aws.api import Api
+from adapters._aws.claim import Claim
 from adapters._aws.config import AwsConfig
 from adapters._aws.error import AwsError
 from adapters._aws.message import Heartbeat, InstanceChanged, TaskChanged, Unknown, parse
 from adapters._aws.place import Place
 from adapters._aws.pulse import Pulse
-from adapters._aws.queue import Queue, assigned
+from adapters._aws.queue import assigned
 from bridge.adapter import AdapterContext
 from bridge.errors import SourceError
+from bridge.model import SourceName
 
 WAIT = 20
 """Seconds for which SQS holds a question until there is a message; its longest."""
@@ -61,38 +64,51 @@ class _Message:
 class Listener:
     """Hears of the changes in one place, in one run of the adapter."""
 
-    def __init__(self, context: AdapterContext, api: Api, queue: Queue, pulse: Pulse) -> None:
+    def __init__(self, context: AdapterContext, api: Api, claim: Claim, begin: Callable[[], Pulse]) -> None:
         """Hear nothing yet.
 
         Args:
             context: of the adapter.
             api: calls in the place.
-            queue: of the place.
-            pulse: of the queue.
+            claim: to the queue of the place.
+            begin: makes the pulse of the queue, once there is somebody to hear it.
         """
         self.label = f"events of {api.place}"
         """What is read, for the log. Passes go on without it, so no source waits for it."""
         self._context = context
         self._api = api.aside(WAIT + api.place.timeout, _RATE)
-        self._queue = queue
-        self._pulse = pulse
+        self._claim = claim
+        self._begin = begin
+        self._pulse: Pulse | None = None
         self._unknown = 0
+
+    def relief(self) -> float:
+        """Seconds that may lie between two passes now; 0 while another source has the queue."""
+        return self._pulse.relief() if self._pulse else 0.0
 
     async def run(self, apply: Apply) -> None:
         """Listen until cancelled; a question that is on its way then ends by itself, in its thread.
 
+        Waits while another source reads the queue: one that leaves does so until this one has been read by passes.
+
         Raises:
             AwsError: the queue cannot be read, or something could not be applied; its messages come again.
         """
+        if self._pulse is None:
+            await self._claim.take(self._held_by)
+            self._pulse = self._begin()
         while True:
             messages = await self._gathered()
-            left = await self._heard(messages, apply)
+            left = await self._heard(messages, self._pulse, apply)
             await self._delete([one for one in messages if one not in left])
             for error in left.values():
                 if error is not None:
                     message = f"an event was not applied and comes again: {error}"
                     raise AwsError(message, error.kind, error.code, missing=error.missing)
             self._context.succeeded(self.label)
+
+    def _held_by(self, other: SourceName) -> None:
+        self._context.noticed("aws.queue_awaited", queue=self._claim.url, read_by=other)
 
     async def _gathered(self) -> list[_Message]:
         """What there is, from the first message on; nothing after a long time without."""
@@ -107,7 +123,7 @@ class Listener:
 
     async def _receive(self, wait: int) -> list[_Message]:
         parameters = {
-            "QueueUrl": self._queue.url,
+            "QueueUrl": self._claim.url,
             "MaxNumberOfMessages": _BATCH,
             "WaitTimeSeconds": wait,
             "MessageSystemAttributeNames": ["SentTimestamp", "ApproximateReceiveCount"],
@@ -115,14 +131,16 @@ class Listener:
         answer = await self._api.call("sqs", "ReceiveMessage", parameters)
         return list(_messages(answer))
 
-    async def _heard(self, messages: Sequence[_Message], apply: Apply) -> Mapping[_Message, AwsError | None]:
+    async def _heard(
+        self, messages: Sequence[_Message], pulse: Pulse, apply: Apply
+    ) -> Mapping[_Message, AwsError | None]:
         """Do what messages say; returns those to be heard again."""
         now = asyncio.get_running_loop().time()
         hints: dict[_Message, Hint] = {}
         for message in messages:
             match message.event:
                 case Heartbeat():
-                    self._pulse.beat(message.age)
+                    pulse.beat(message.age)
                 case Unknown(reason):
                     self._strange(reason)
                 case about:
@@ -137,17 +155,17 @@ class Listener:
             part = messages[start : start + _BATCH]
             entries = [{"Id": str(number), "ReceiptHandle": one.handle} for number, one in enumerate(part)]
             # One that cannot be deleted comes again, which does no harm.
-            await self._api.call("sqs", "DeleteMessageBatch", {"QueueUrl": self._queue.url, "Entries": entries})
+            await self._api.call("sqs", "DeleteMessageBatch", {"QueueUrl": self._claim.url, "Entries": entries})
 
     def _strange(self, reason: str) -> None:
         """Count a message that is deleted unused; told of the first one, the tenth, the hundredth and so on."""
         self._unknown += 1
         if str(self._unknown).strip("0") == "1":
-            self._context.noticed("aws.message_unknown", queue=self._queue.url, what=reason, count=self._unknown)
+            self._context.noticed("aws.message_unknown", queue=self._claim.url, what=reason, count=self._unknown)
 
 
 class Listeners:
-    """The queues of one source, each with the place that it tells of."""
+    """The queues of one source, each with the place that it tells of; a context that lasts as long as the run."""
 
     def __init__(self, context: AdapterContext, config: AwsConfig, interval: float, apis: Sequence[Api]) -> None:
         """Hear nothing yet.
@@ -159,9 +177,9 @@ class Listeners:
             apis: the places that are read.
 
         Raises:
-            SourceError: a queue is of none of these places, or of another source.
+            SourceError: a queue is of none of these places.
         """
-        self._pulses: dict[Place, Pulse] = {}
+        self._claims: list[Claim] = []
         self.all: dict[Place, Listener] = {}
         """Those that there are."""
         if config.events is None:
@@ -170,19 +188,27 @@ class Listeners:
             queues = assigned(config.events.queues, [api.place for api in apis])
         except ValueError as error:
             raise SourceError(f"events.queue: {error}") from error
-        readers = context.shared("aws.queues", dict[str, str])
-        for url in config.events.queue:
-            if (other := readers.setdefault(url, context.source)) != context.source:
-                raise SourceError(f"events.queue: {url} is read by the source {other!r} too; each needs its own")
+        holders = context.shared("aws.queues", dict[str, Claim])
         for api in apis:
             if queue := queues.get(api.place):
-                pulse = self._pulses[api.place] = Pulse(context, config.events, queue, interval)
-                self.all[api.place] = Listener(context, api, queue, pulse)
+                claim = Claim(holders, queue.url, context.source)
+                self._claims.append(claim)
+                begin = partial(Pulse, context, config.events, queue, interval)
+                self.all[api.place] = Listener(context, api, claim, begin)
+
+    def __enter__(self) -> Self:
+        """Go on: each listener takes its queue when it runs."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let other sources have the queues, however the run ended."""
+        for claim in self._claims:
+            claim.give_up()
 
     def relief(self, place: Place) -> Callable[[], float]:
         """What `Pace` asks: how many seconds may lie between two passes over a place now; 0 where there is no queue."""
-        pulse = self._pulses.get(place)
-        return pulse.relief if pulse else lambda: 0.0
+        listener = self.all.get(place)
+        return listener.relief if listener else lambda: 0.0
 
 
 def _messages(answer: Mapping[str, object]) -> Iterator[_Message]:

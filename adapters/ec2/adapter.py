@@ -39,18 +39,23 @@ class Ec2Adapter:
         """
         async with connected(self._config, context, operations(self._config)) as apis:
             rounds = _Rounds(context, apis)
-            listeners = Listeners(context, self._config, self._config.interval, apis)
-            async with asyncio.TaskGroup() as places:
-                for api in apis:
-                    pace = Pace(context, self._config.interval, api, str(api.place))
-                    pace.relieved_by(listeners.relief(api.place))
-                    # What is known outlives this run: without it, whatever a list leaves out would be gone.
-                    reader = self._readers.setdefault(api.place, Reader(self._config, api.place, self._apart))
-                    work = partial(_follow, reader, api, pace, rounds)
-                    places.create_task(context.supervise(str(api.place), work), name=f"ec2 {api.place}")
-                    if listener := listeners.all.get(api.place):
-                        apply = partial(reader.follow_up, api.branch(), context)
-                        places.create_task(context.supervise(listener.label, partial(listener.run, apply), vital=False))
+            with Listeners(context, self._config, self._config.interval, apis) as listeners:
+                async with asyncio.TaskGroup() as places:
+                    for api in apis:
+                        self._begin(api, rounds, listeners, places)
+
+    def _begin(self, api: Api, rounds: "_Rounds", listeners: Listeners, places: asyncio.TaskGroup) -> None:
+        """Have one place read, and listened to where it has a queue."""
+        context = rounds.context
+        pace = Pace(context, self._config.interval, api, str(api.place))
+        pace.relieved_by(listeners.relief(api.place))
+        # What is known outlives this run: without it, whatever a list leaves out would be gone.
+        reader = self._readers.setdefault(api.place, Reader(self._config, api.place, self._apart))
+        work = partial(_follow, reader, api, pace, rounds)
+        places.create_task(context.supervise(str(api.place), work), name=f"ec2 {api.place}")
+        if listener := listeners.all.get(api.place):
+            apply = partial(reader.follow_up, api.branch(), context)
+            places.create_task(context.supervise(listener.label, partial(listener.run, apply), vital=False))
 
 
 async def _follow(reader: Reader, api: Api, pace: Pace, rounds: "_Rounds") -> None:

@@ -48,11 +48,11 @@ class EcsAdapter:
             SourceError: nothing says which region to read, or a cluster or a queue is in none that is read.
         """
         async with connected(self._config, context, operations(self._config)) as apis:
-            listeners = Listeners(context, self._config, self._config.interval, apis)
-            async with asyncio.TaskGroup() as tasks:
-                follower = _Follower(self._config, self._patience, self._readers, context, tasks)
-                follower.listen(apis, listeners)
-                follower.start(apis)
+            with Listeners(context, self._config, self._config.interval, apis) as listeners:
+                async with asyncio.TaskGroup() as tasks:
+                    follower = _Follower(self._config, self._patience, self._readers, context, tasks)
+                    follower.listen(apis, listeners)
+                    follower.start(apis)
 
 
 class _ReadTwiceError(Exception):

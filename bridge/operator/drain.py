@@ -67,11 +67,6 @@ class Drains:
             log.info("drain.expired", extra={"target": str(drain.target), "by": drain.by})
         return tuple(over)
 
-    def drained(self, target: Target) -> Drain | None:
-        """The drain of exactly this; None when there is none."""
-        found = self._drains.get(target)
-        return found[0] if found else None
-
     def all(self) -> tuple[Drain, ...]:
         """Every drain, sorted by what is drained."""
         return tuple(sorted((drain for drain, _ in self._drains.values()), key=lambda drain: str(drain.target)))

@@ -67,6 +67,13 @@ class Parts:
         """Every part."""
         return ((place, service, part) for service, parts in self._parts.items() for place, part in parts.items())
 
+    def copies(self, services: int) -> Iterator[list[tuple[Place, ServiceName, Part]]]:
+        """Copies of every part, of so many services at a time; anything may change between two of these."""
+        names = list(self._parts)
+        for start in range(0, len(names), services):
+            parts = ((name, self._parts.get(name, {})) for name in names[start : start + services])
+            yield [(place, name, part.snapshot()) for name, places in parts for place, part in places.items()]
+
     def known(self, place: Place, service: ServiceName) -> bool:
         """Whether there is a part."""
         return place in self._parts.get(service, {})

@@ -146,6 +146,10 @@ class Registry:
         """All that is known, to be kept; what is in a part is replaced when it changes."""
         return self._parts.all()
 
+    def copies(self, services: int) -> Iterator[list[tuple[Place, ServiceName, Part]]]:
+        """All that is known, for another thread: of so many services at a time, each as it is by then."""
+        return self._parts.copies(services)
+
     def gone(self) -> Mapping[ServiceName, Moment]:
         """The services that stay although nobody names them, with when they went."""
         return self._gone

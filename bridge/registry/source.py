@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 NAMED = 10
 """Services that are named in a line of the log."""
 
+STEADY = 60.0
+"""Seconds for which nothing of a source that was blind may be missing until its absences mean something at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceStatistics:
@@ -71,6 +74,8 @@ class Source:
         """Whether it has told of everything it has since then."""
         self.trusted_since = -math.inf
         """Monotonic seconds from which on its absences mean something, without a gap."""
+        self.whole_since = math.inf
+        """Monotonic seconds from which on nothing of it was missing or in doubt, without a gap."""
         self._doubts: dict[Scope | None, str] = {}
         self._services: Counter[ServiceName] = Counter()
         self._tally: Counter[Health | None] = Counter()
@@ -139,6 +144,7 @@ class Source:
             log.warning("source.doubted", extra={"source": self.name, "detail": reason})
         if reason:
             self._doubts[scope] = reason
+            self.whole_since = math.inf
         elif self._doubts.pop(scope, ""):
             self.trusted_since = now.monotonic
             if not self._doubts:
@@ -161,8 +167,10 @@ class Source:
         remaining = self.reported + self._kept - undoubted
         reason = self.guard.verdict(remaining, now.monotonic, empty=not self.reported + self.restored)
         # The first to return to an emptied source must not take the others with it; nor when a doubt has just ended.
-        blind = self.reason is Reason.EMPTIED or self.trusted_since > now.monotonic - release_after
-        return Reason.LOSS if reason is None and (blind or not self.spoken) else reason
+        # Once all of it was there for a while, who goes was seen to go.
+        late = self.trusted_since > now.monotonic - release_after and self.whole_since > now.monotonic - STEADY
+        blind = late or self.reason is Reason.EMPTIED or not self.spoken
+        return Reason.LOSS if reason is None and blind else reason
 
     def decided(self, now: Moment) -> None:
         """Take note that an operator let go of what was missing: from now on losses are counted anew."""
@@ -179,14 +187,16 @@ class Source:
     def settle(self, reason: Reason | None, now: Moment, why: str) -> None:
         """Take note of what is served now, and log once when holding begins, changes its reason, or ends."""
         self.observe(now)
+        if self.missing or self._doubts:
+            self.whole_since = math.inf
+        elif self.whole_since == math.inf:
+            self.whole_since = now.monotonic
         before, self.reason = self.reason, reason
         if reason is before:
             return
         if before is Reason.EMPTIED:
             self.trusted_since = now.monotonic
         if reason is None:
-            if not self.missing and not self._doubts:
-                self.trusted_since = -math.inf  # what it was blind to is there again: who leaves now was seen to leave
             log.info("guard.released", extra={"source": self.name, "reason": before, "because": why})
             return
         services = sorted({service for _, service in self.keeping})

@@ -1,7 +1,7 @@
 """Sources that were taken out of the configuration: each is read on until what takes its place has been read."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.model import SourceName
 from bridge.observer import SourceObserver
@@ -32,7 +32,7 @@ class Departures(SourceObserver):
         """Who is on the way out."""
         return frozenset(self._leaving)
 
-    def accepted(self, present: Iterable[SourceName]) -> frozenset[SourceName]:
+    def agreed_to_leave(self, present: Iterable[SourceName]) -> frozenset[SourceName]:
         """Who may go in any case, if these stay; without those whose successor is not among them."""
         stay = frozenset(present)
         return frozenset(
@@ -56,6 +56,13 @@ class Departures(SourceObserver):
     def leave(self, source: SourceName, awaited: Iterable[SourceName], deadline: float | None) -> None:
         """Have a source go when the others have spoken, or at the deadline."""
         self._leaving[source] = _Departure(frozenset(awaited), deadline)
+
+    def hasten(self, deadline: float) -> list[SourceName]:
+        """Have those go at the deadline that would be waited with without end; returns who they are."""
+        endless = [name for name, each in self._leaving.items() if each.deadline is None]
+        for name in endless:
+            self._leaving[name] = replace(self._leaving[name], deadline=deadline)
+        return endless
 
     def stay(self, source: SourceName) -> None:
         """Have a source not go after all."""

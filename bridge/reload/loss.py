@@ -1,13 +1,12 @@
-"""What a reload would take from the Envoys: counted before anything is changed, by pure functions."""
+"""What a reload would take from the Envoys, and what of it is too much: pure functions, before anything is changed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bridge.config import ALL, ViewMatch, ViewRule
-from bridge.merge import Service
+from bridge.config import ALL, GuardConfig, ViewMatch, ViewRule
 from bridge.model import EndpointKey, ServiceName, SourceName
-from bridge.registry import Part
+from bridge.reload.forecast import Forecast, Known, Served
 from bridge.views import chosen, selected
 from xds import Client
 
@@ -49,6 +48,15 @@ class Contribution(NamedTuple):
     endpoints: frozenset[tuple[ServiceName, EndpointKey]]
 
 
+class Limits(NamedTuple):
+    """How much may go without a question."""
+
+    max_loss: float
+    """Share of the clusters or endpoints of a source or of a view."""
+    min_endpoints: int
+    """A source with fewer may go whole, if every view keeps enough."""
+
+
 class Rules(NamedTuple):
     """Who sees what."""
 
@@ -57,11 +65,22 @@ class Rules(NamedTuple):
     """Whether a client that none is for sees nothing."""
 
 
-def contributions(parts: Iterable[tuple[SourceName, ServiceName, Part]]) -> dict[SourceName, Contribution]:
+def stricter(one: GuardConfig, other: GuardConfig) -> Limits:
+    """What both agree to: a configuration is no judge of what it takes itself."""
+    return Limits(min(one.max_loss, other.max_loss), min(one.min_endpoints, other.min_endpoints))
+
+
+def excessive(sources: Iterable[Loss], views: Iterable[Loss], limits: Limits) -> list[Loss]:
+    """The losses that are too much. However small a view is, it counts: that is all that its Envoys have."""
+    large = [loss for loss in sources if loss.all_endpoints >= limits.min_endpoints]
+    return [loss for loss in (*large, *views) if loss.exceeds(limits.max_loss)]
+
+
+def contributions(known: Iterable[Known]) -> dict[SourceName, Contribution]:
     """What each source says, put together from what each of its scopes says of each service."""
     services: dict[SourceName, set[ServiceName]] = {}
     endpoints: dict[SourceName, set[tuple[ServiceName, EndpointKey]]] = {}
-    for source, service, part in parts:
+    for (source, _), service, part in known:
         services.setdefault(source, set()).add(service)
         found = endpoints.setdefault(source, set())
         found.update((service, endpoint.key) for endpoint, _, _ in part.endpoints())
@@ -94,36 +113,56 @@ def of_sources(
     return losses
 
 
-def of_views(
-    services: Mapping[ServiceName, Service], old: Rules, new: Rules, clients: Iterable[Client]
-) -> Iterator[Loss]:
+def of_views(forecast: Forecast, old: Rules, new: Rules, clients: Iterable[Client]) -> Iterator[Loss]:
     """What the Envoys of each view would lose: by the rules themselves, and for each of those that are there."""
     for position, globs in sorted(_moves(old, new, clients), key=str):
         name, before = "default", ALL
         if position is not None:
             name, before = f"views[{position}]", old.rules[position].services
-        seen = {service: found for service, found in services.items() if selected(before, service)}
-        lost = {service: found for service, found in seen.items() if not selected(globs, service)}
+        seen, left = _seen(forecast.before, before), _seen(forecast.after, globs)
+        lost = {service: keys - left.get(service, frozenset()) for service, keys in seen.items()}
+        gone = seen.keys() - left.keys()
         yield Loss(
             f"the view {name}",
-            len(lost),
+            len(gone),
             len(seen),
-            _endpoints(lost),
-            _endpoints(seen),
-            tuple(sorted(f"{service} ({len(found.endpoints)} endpoints)" for service, found in lost.items())),
+            sum(map(len, lost.values())),
+            sum(map(len, seen.values())),
+            tuple(
+                f"{service} ({len(lost[service])}{'' if service in gone else f' of {len(seen[service])}'} endpoints)"
+                for service in sorted(seen)
+                if service in gone or lost[service]
+            ),
         )
 
 
 def _moves(old: Rules, new: Rules, clients: Iterable[Client]) -> set[tuple[int | None, tuple[str, ...]]]:
-    """From which view to the sight of which services there is a way."""
+    """From which view to the sight of which services there is a way.
+
+    Envoys need not be there to count: they reconnect, or ask by REST. One that no rule is for may fall under a new rule
+    only if it is for everybody, as far as is known of it.
+    """
     moves: set[tuple[int | None, tuple[str, ...]]] = set()
-    for position, rule in enumerate(old.rules):
-        heirs = (number for number, other in enumerate(new.rules) if other.match == rule.match)
-        anybody = (number for number, other in enumerate(new.rules) if other.match == ViewMatch())
-        moves.add((position, _globs(new, next(heirs, next(anybody, None)))))
+    matches = [rule.match for rule in old.rules]
+    for position, match in enumerate(matches):
+        if not any(other == match or _everybody(other) for other in matches[:position]):  # or it is for nobody
+            moves.add((position, _globs(new, _heir(new, match))))
+    if not old.required and not any(map(_everybody, matches)):
+        moves.add((None, _globs(new, _heir(new, None))))
     for client in clients:
         moves.add((chosen(old.rules, client), _globs(new, chosen(new.rules, client))))
     return moves
+
+
+def _heir(rules: Rules, match: ViewMatch | None) -> int | None:
+    """The rule that is for the same Envoys, or for everybody, whichever comes first."""
+    return next(
+        (place for place, rule in enumerate(rules.rules) if rule.match == match or _everybody(rule.match)), None
+    )
+
+
+def _everybody(match: ViewMatch) -> bool:
+    return {match.id, match.cluster} <= {None, "*"} and not match.metadata and match.san is None
 
 
 def _globs(rules: Rules, position: int | None) -> tuple[str, ...]:
@@ -132,5 +171,5 @@ def _globs(rules: Rules, position: int | None) -> tuple[str, ...]:
     return () if rules.required else ALL
 
 
-def _endpoints(services: Mapping[ServiceName, Service]) -> int:
-    return sum(len(service.endpoints) for service in services.values())
+def _seen(served: Served, globs: Sequence[str]) -> Served:
+    return {service: keys for service, keys in served.items() if selected(globs, service)}

@@ -29,11 +29,14 @@ class Way(Protocol):
     async def build(self, config: Config) -> Built:
         """Do all that can fail, and change nothing. Raises ConfigError."""
 
-    def weigh(self, built: Built) -> Callable[[], list[Loss]]:
+    async def weigh(self, built: Built) -> Callable[[], list[Loss]]:
         """What would be lost and is too much to be taken for meant; work for a thread."""
 
     async def perform(self, built: Built, by: str) -> str:
         """Bring it into use, because somebody asked for it; returns what that was, in a line for a person."""
+
+    def hasten(self) -> None:
+        """Have nobody be on the way out without end."""
 
     async def depart(self) -> None:
         """Have the sources go whose time has come."""
@@ -159,6 +162,8 @@ class Reloader:
         if losses and not accept_loss:
             lines = tuple(line for loss in losses for line in loss.lines())
             return self._refused(ReloadOutcome(time.time(), ok=False, by=by, error=TOO_MUCH, losses=lines))
+        if accept_loss:
+            self._transition.hasten()  # before a source that this reload renames is on its way out
         done = await self._transition.perform(built, by)
         self._observer.succeeded()
         outcome = ReloadOutcome(time.time(), ok=True, by=by, done=done)
@@ -168,7 +173,7 @@ class Reloader:
     async def _tried(self) -> tuple[Built, list[Loss]]:
         """All that can fail; nothing is changed."""
         built = await self._transition.build(await self._in_thread(self._read))
-        return built, await self._in_thread(self._transition.weigh(built))
+        return built, await self._in_thread(await self._transition.weigh(built))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)

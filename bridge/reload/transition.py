@@ -1,5 +1,6 @@
 """From one configuration to the next while everything runs: all that can fail first, then everything in one go."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,8 @@ from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
 from bridge.reload.departures import Departures
-from bridge.reload.loss import Loss, Rules, contributions, of_sources, of_views
+from bridge.reload.forecast import Known, Merging, foreseen, placed
+from bridge.reload.loss import Loss, Rules, contributions, excessive, of_sources, of_views, stricter
 from bridge.reload.plan import Plan, plan, unchangeable
 from bridge.resources import ResourceBuilder
 from bridge.restoration import Restoration
@@ -27,6 +29,9 @@ from bridge.views import ClientViews
 from xds import Client, FreshIdentity, TlsFiles
 
 log = logging.getLogger(__name__)
+
+CHUNK = 500
+"""Services copied before other work on the event loop gets its turn: with two sources of each, three milliseconds."""
 
 
 class Clients(Protocol):
@@ -122,23 +127,27 @@ class Transition:
         adapters = build_adapters([*found.added, *found.changed])
         return Built(config, found, builder, adapters, identity)
 
-    def weigh(self, built: Built) -> Callable[[], list[Loss]]:
+    async def weigh(self, built: Built) -> Callable[[], list[Loss]]:
         """What would be lost and is too much to be taken for meant; work for a thread, on what is known now."""
-        parts, config, guard = self._parts, built.config, built.config.guard
-        wanted = [source.name for source in config.sources]
-        settled = {*built.plan.renamed, *parts.departures.accepted(wanted)}
-        removed = [name for name in built.plan.removed if name not in settled]
-        stay = [name for name in wanted if name in parts.sources.configs()]
-        known = [(place[0], service, part.snapshot()) for place, service, part in parts.registry.parts() if removed]
+        parts, old, new = self._parts, self.config, built.config
+        wanted = [source.name for source in new.sources]
+        going = parts.departures.agreed_to_leave(()) - frozenset(wanted)  # whatever comes, as was accepted
+        waiting = parts.departures.agreed_to_leave(wanted) - going - frozenset(wanted)
+        stay = [*placed(wanted, waiting, parts.registry.sources), *built.plan.renamed]
+        removed = [name for name in built.plan.removed if name not in {*stay, *going}]
+        was = Merging([each for each in parts.registry.sources if each not in going], merge_policies(old.services))
+        will = Merging(stay, merge_policies(new.services), built.plan.renamed)
+        amend, limits = self._terms.options(new).amend, stricter(old.guard, new.guard)
+        before, after = Rules(old.views, old.views_required), Rules(new.views, new.views_required)
+        merging = bool(removed) or _merging(old) != _merging(new)
+        known = await copied(parts.registry) if merging else []
         services, clients = dict(parts.registry.services()), list(parts.clients.clients())
-        old = Rules(self.config.views, self.config.views_required)
-        new = Rules(config.views, config.views_required)
 
         def losses() -> list[Loss]:
             gone = of_sources(contributions(known), removed, stay)
-            large = [loss for loss in gone if loss.all_endpoints >= guard.min_endpoints]
-            large += of_views(services, old, new, clients) if old != new else []
-            return [loss for loss in large if loss.exceeds(guard.max_loss)]
+            forecast = foreseen(services, known, was, will, amend)
+            views = of_views(forecast, before, after, clients) if merging or before != after else ()
+            return excessive(gone, views, limits)
 
         return losses
 
@@ -157,8 +166,15 @@ class Transition:
         done = self._tell(old, found, by)
         if parts.readiness.ready:
             await parts.views.published()
-        await parts.clients.reconsider()
+        if _assigning(old) != _assigning(self.config):
+            await parts.clients.reconsider()
         return done
+
+    def hasten(self) -> None:
+        """Have nobody be on the way out without end: whoever is waits for `startup_grace` from now on at most."""
+        grace = self.config.startup_grace
+        for name in self._parts.departures.hasten(self._clock() + grace):
+            log.info("source.removal_hastened", extra={"source": name, "within": grace})
 
     async def depart(self) -> None:
         """Have the sources go whose time has come."""
@@ -216,7 +232,7 @@ class Transition:
         for name in found.removed:
             if name in found.renamed:
                 parts.departures.leave(name, [found.renamed[name]], None)
-            elif name not in parts.departures.accepted(source.name for source in config.sources):
+            elif name not in parts.departures.agreed_to_leave(source.name for source in config.sources):
                 parts.departures.leave(name, awaited, self._clock() + config.startup_grace)
 
     def _tell(self, old: Config, found: Plan, by: str) -> str:
@@ -234,9 +250,28 @@ class Transition:
         return done
 
 
+async def copied(registry: Registry) -> list[Known]:
+    """Everything that is known, for another thread, each service as it is when it is its turn."""
+    found: list[Known] = []
+    for some in registry.copies(CHUNK):
+        found += some
+        await asyncio.sleep(0)
+    return found
+
+
 def _shown(config: Config) -> object:
     """What of a configuration is in the resources of services that do not change."""
-    return _templates(config), config.views, config.views_required
+    return _templates(config), _assigning(config)
+
+
+def _assigning(config: Config) -> object:
+    """What of a configuration decides what a client sees."""
+    return config.views, config.views_required
+
+
+def _merging(config: Config) -> object:
+    """What of a configuration decides which endpoints of those that are known are served."""
+    return [source.name for source in config.sources], [(rule.match, rule.merge) for rule in config.services]
 
 
 def _templates(config: Config) -> tuple[Mapping[str, object], list[tuple[str, Mapping[str, object]]]]:

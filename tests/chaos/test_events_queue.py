@@ -1,6 +1,8 @@
 """What can go wrong with the queue of events: passes go on without it, and no event is deleted that was not applied."""
 
 import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 
@@ -11,7 +13,7 @@ from support.ecs_reading import adapter, failures, passes, reading
 from support.ecs_server import EcsServer, asking_for
 from support.events import CannedQueue
 from support.fault_proxy import Response
-from support.recording import RecordingContext, running
+from support.recording import RecordingContext, RecordingSink, running
 from support.waiting import eventually
 
 pytest_plugins = ["support.aws_fixtures"]
@@ -30,6 +32,13 @@ def server(server: EcsServer) -> EcsServer:
 @pytest.fixture
 def queue(server: EcsServer) -> CannedQueue:
     return CannedQueue(server.aws)
+
+
+class BrokenSink(RecordingSink):
+    """One that cannot take anything."""
+
+    def replace(self, *_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
 
 
 def ended(name: str) -> dict[str, object]:
@@ -260,18 +269,40 @@ async def test_a_queue_in_a_region_that_turns_out_not_to_be_read(
         assert "is in none of the regions that are read: eu-west-1" in source.messages
 
 
-async def test_two_sources_with_one_queue_would_take_each_others_events(
+async def test_a_source_is_read_by_passes_while_another_has_its_queue_and_takes_it_over(
     server: EcsServer, queue: CannedQueue, cloud: Cloud
 ) -> None:
     process: dict[str, object] = {"aws": cloud}
-    first, second = (RecordingContext(name, process=process) for name in ("one", "two"))
+    old, new = (RecordingContext(name, process=process) for name in ("old", "new"))
+    source = partial(adapter, server.aws.url, events={"queue": queue.url, "heartbeat": "100ms"})
 
-    async with (
-        running(adapter(server.aws.url, events={"queue": queue.url}), first),
-        running(adapter(server.aws.url, events={"queue": queue.url}), second),
-    ):
-        await passes(first)
-        await failures(second)
+    async with AsyncExitStack() as until_new_ends:
+        async with running(source(interval="1h"), old):
+            await eventually(lambda: len(server.aws.asked("ReceiveMessage")) == 1)
+            await until_new_ends.enter_async_context(running(source(), new))
+            await passes(new, 5)
 
-        assert "is read by the source 'one' too; each needs its own" in second.messages
-        assert first.failures == {}
+            assert new.notices == [("aws.queue_awaited", {"queue": queue.url, "read_by": "old"})]
+            assert len(server.aws.asked("ReceiveMessage")) == 1
+
+        await eventually(lambda: len(server.aws.asked("ReceiveMessage")) == 2)
+        queue.task(task_arn("t2"), CLUSTER)
+        await eventually(lambda: len(queue.received) == 1)
+        queue.show_again()  # as the question that the old one has left behind may have taken it
+        await eventually(lambda: queue.messages == {})
+        assert [event for event, _ in new.notices].count("aws.queue_awaited") == 1
+        assert new.failures == {}
+
+
+async def test_a_source_that_crashes_lets_go_of_its_queue(server: EcsServer, queue: CannedQueue, cloud: Cloud) -> None:
+    process: dict[str, object] = {"aws": cloud}
+    old, new = (RecordingContext(name, process=process) for name in ("old", "new"))
+    old.sink = BrokenSink()
+    source = partial(adapter, server.aws.url, events={"queue": queue.url})
+
+    with pytest.raises(ExceptionGroup, match="unhandled errors"):
+        await source().run(old)
+
+    async with running(source(), new):
+        await passes(new)
+        assert new.notices == []

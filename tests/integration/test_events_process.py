@@ -34,30 +34,37 @@ def events(url: str) -> Iterator[MotoEvents]:
         yield events
 
 
-async def test_a_bridge_is_told_of_a_change_and_ends_while_a_question_waits(
+async def test_a_bridge_is_told_of_changes_also_after_a_renaming_and_ends_while_a_question_waits(
     url: str, events: MotoEvents, tmp_path: Path
 ) -> None:
     ecs = MotoEcs(url)
     ecs.ecs.create_cluster(clusterName="prod")
     definition = ecs.define("web", APP)
     ecs.run(definition, container(address="10.0.0.1"))
-    source: dict[str, object] = {
-        "name": "ecs",
-        "type": "ecs",
-        "region": REGION,
-        "endpoint_url": url,
-        "clusters": ["prod"],
-    }
+    keys: dict[str, object] = {"type": "ecs", "region": REGION, "endpoint_url": url, "clusters": ["prod"]}
     events_only = {"interval": "1h", "events": {"queue": events.queue}}
 
-    async with BridgeProcess(tmp_path, [source | events_only]) as bridge:
-        second = ecs.run(definition, container(address="10.0.0.2"))
-        await asyncio.to_thread(events.task, second, CLUSTER)
+    async with BridgeProcess(tmp_path, [{"name": "ecs", **keys, **events_only}]) as bridge:
 
-        async def served() -> bool:
-            return "10.0.0.2" in str(await bridge.get("/api/v1/services/web"))
+        async def served(address: str) -> bool:
+            return address in str(await bridge.get("/api/v1/services/web"))
 
-        await eventually(served)
+        async def told_of(address: str) -> None:
+            task = ecs.run(definition, container(address=address))
+            await asyncio.to_thread(events.task, task, CLUSTER)
+            await eventually(lambda: served(address), timeout=30)
+
+        async def renamed() -> bool:
+            listed = (await bridge.get("/api/v1/sources"))["sources"]
+            assert isinstance(listed, list)
+            return [each["name"] for each in listed] == ["other"]
+
+        await told_of("10.0.0.2")
+        assert (await bridge.reload(sources=[{"name": "other", **keys, **events_only}]))["ok"]
+        await eventually(renamed, timeout=30)
+        assert await served("10.0.0.2")
+        await told_of("10.0.0.3")
+        assert len(bridge.events("aws.queue_awaited")) == 1
         await eventually(lambda: events.left == 0)
         assert await bridge.terminate() == 0
 

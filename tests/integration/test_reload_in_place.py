@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from envoy_data_plane.google.protobuf import Struct, Value
 
 from bridge.app import Bridge
 from bridge.config import Config
@@ -17,6 +18,8 @@ from support.configured import Configured, Json, file
 from support.endpoints_file import EndpointsFile
 from support.ports import free_port
 from support.waiting import eventually
+from support.xds_client import Transport, connected
+from xds import CLUSTER
 
 MANY = [EndpointKey("10.0.1.1", port) for port in range(1, 21)]
 FEW_SOURCE = SourceName("few")
@@ -33,8 +36,9 @@ class Bench:
         self.few.set("web", FEW)
         self.process = BridgeProcess(directory / "process", [])  # never started: what asks the admin server
         self._configured = Configured(directory)
+        self.xds_port = free_port()
         self._doors = {
-            "xds": {"listen": f"127.0.0.1:{free_port()}"},
+            "xds": {"listen": f"127.0.0.1:{self.xds_port}"},
             "admin": {"listen": f"127.0.0.1:{self.process.admin_port}"},
         }
         self.bridge = Bridge(self.write(self.many.source("many"), self.few.source("few")), self._configured.read)
@@ -93,8 +97,9 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def test_a_large_source_goes_only_when_its_loss_is_accepted(bench: Bench) -> None:
-    refused = await bench.reload(bench.few.source("few"))
-    assert refused.losses[0] == 'source "many" would lose 0 of 1 clusters and 20 of 20 endpoints:'
+    for guard in ({}, {"max_loss": "100%", "min_endpoints": 1000}):  # the looser one is not in use yet
+        refused = await bench.reload(bench.few.source("few"), guard=guard)
+        assert refused.losses[0] == 'source "many" would lose 0 of 1 clusters and 20 of 20 endpoints:'
     await bench.until(many=20, few=3)
 
     accepted = await bench.reload(bench.few.source("few"), accept_loss=True)
@@ -108,6 +113,53 @@ async def test_a_small_source_goes_without_a_question(bench: Bench) -> None:
     assert (await bench.reload(bench.many.source("many"))).ok
 
     await bench.until(many=20)
+
+
+async def test_small_sources_do_not_empty_a_view_without_a_question(bench: Bench) -> None:
+    assert (await bench.reload(bench.few.source("few"), accept_loss=True)).ok
+    await bench.until(few=3)
+
+    refused = await bench.reload(file("other", "/nowhere"))
+
+    assert refused.losses[0] == "the view default would lose 1 of 1 clusters and 3 of 3 endpoints:"
+    await bench.until(few=3)
+
+
+async def test_an_accepted_loss_is_not_asked_about_again_and_hides_no_other(bench: Bench) -> None:
+    few, silent = bench.few.source("few"), file("silent", "/nowhere")
+    assert (await bench.reload(few, silent, accept_loss=True)).ok
+
+    again = await bench.reload(silent, few)
+    refused = await bench.reload(silent)
+
+    assert again.ok
+    assert (await bench.sources())["many"]["leaving"]
+    assert refused.losses[0] == "the view default would lose 1 of 1 clusters and 3 of 3 endpoints:"
+
+
+async def test_rules_for_everybody_are_weighed_although_nobody_has_a_stream(bench: Bench) -> None:
+    sources = bench.many.source("many"), bench.few.source("few")
+
+    narrow = await bench.reload(*sources, views=[{"services": ["api"]}])
+    nobody = await bench.reload(*sources, views=[{"match": {"id": "edge"}}], views_required=True)
+
+    assert narrow.losses == nobody.losses
+    assert narrow.losses[0] == "the view default would lose 1 of 1 clusters and 23 of 23 endpoints:"
+
+
+async def test_another_merge_rule_that_takes_most_endpoints_is_refused(bench: Bench) -> None:
+    many, few = bench.many.source("many"), bench.few.source("few")
+    first = [{"match": "web", "merge": {"policy": "first"}}]
+
+    narrow = await bench.reload(few, many, services=first)
+    assert narrow.losses == (
+        "the view default would lose 0 of 1 clusters and 20 of 23 endpoints:",
+        "  web (20 of 23 endpoints)",
+    )
+
+    assert (await bench.reload(many, few, services=first)).ok
+    await bench.until(many=20)
+    assert (await bench.reload(few, many, services=first)).losses[1] == "  web (20 of 20 endpoints)"
 
 
 async def test_a_source_whose_endpoints_others_report_too_goes_without_a_question(bench: Bench) -> None:
@@ -173,6 +225,21 @@ async def test_a_renamed_source_is_waited_for_without_end_and_the_renaming_is_no
     await bench.until(many=20, few=3)
 
 
+async def test_a_renamed_source_that_cannot_be_read_goes_when_a_second_reload_accepts_that(bench: Bench) -> None:
+    renamed, few = bench.many.source("many") | {"name": "renamed"}, bench.few.source("few")
+    bench.many.path.unlink()
+
+    assert (await bench.reload(renamed, few, accept_loss=True, startup_grace="1ms")).ok
+    await eventually(lambda: _fails(bench, "renamed"))
+    assert (await bench.reload(renamed, few, startup_grace="1ms")).ok
+    assert (await bench.sources())["many"]["leaving"]
+
+    assert (await bench.reload(renamed, few, accept_loss=True, startup_grace="1ms")).ok
+
+    await eventually(lambda: _named(bench, {"renamed", "few"}))
+    await bench.until(few=3)
+
+
 async def test_a_source_that_lost_its_successor_is_counted_again(bench: Bench) -> None:
     many, few = bench.many.source("many"), bench.few.source("few")
     bench.many.path.unlink()
@@ -200,6 +267,23 @@ async def test_a_paused_source_stays_as_it_is_and_is_resumed_with_what_it_is_by_
 
     bench.pauses.resume(FEW_SOURCE, "anna")
     await bench.until(many=20, few=1)
+
+
+async def test_only_other_rules_for_views_end_streams(bench: Bench) -> None:
+    many, few = bench.many.source("many"), bench.few.source("few")
+    async with connected(bench.xds_port, Transport(delta=True, aggregated=True)) as client:
+        assert client.node
+        client.node.metadata = Struct(fields={"talk": Value(string_value="x" * 5000)})  # more than is remembered
+        await client.subscribe(CLUSTER, ["*"])
+        await client.accept(CLUSTER)
+
+        assert (await bench.reload(many, few, guard={"max_loss": "60%"})).ok
+        assert (await bench.reload(many, few, cluster_defaults={"connect_timeout": "3s"})).ok
+        assert (await client.accept(CLUSTER)).names == {"web"}
+
+        assert (await bench.reload(many, few, views=[{"match": {"id": "*"}}])).ok
+        with pytest.raises(AssertionError, match="ended the stream"):
+            await client.accept(CLUSTER)
 
 
 async def test_sources_have_the_order_of_the_file(bench: Bench) -> None:

@@ -2,7 +2,7 @@
 
 from bridge.guard import WINDOW, Reason
 from bridge.model import Scope, ServiceName
-from support.guarded import API, DC1, MINUTES, SCOPE, WEB, World, entries, keys
+from support.guarded import API, DC1, MINUTES, OTHER, SCOPE, WEB, World, entries, keys
 
 
 def test_the_first_to_return_to_an_emptied_source_does_not_take_the_others_with_it() -> None:
@@ -132,6 +132,7 @@ def test_when_all_of_an_emptied_source_has_returned_it_may_lose_some_again() -> 
     assert world.served(WEB) == keys([1, 2, 3])
 
     world.read({WEB: [1, 2, 3], API: [4]})
+    world.later(MINUTES)
     world.read({WEB: [1, 2], API: [4]})
 
     assert world.served(WEB) == keys([1, 2])
@@ -147,6 +148,36 @@ def test_when_all_that_was_in_doubt_has_returned_it_may_go_again() -> None:
     assert world.served(WEB) == keys([1, 2, 3])
 
     world.read({WEB: [1, 2, 3]})
+    world.later(MINUTES)
     world.read({WEB: [1, 2]})
 
     assert world.served(WEB) == keys([1, 2])
+
+
+def test_what_returns_for_a_moment_after_a_doubt_may_not_go_at_once() -> None:
+    world = World()
+    world.read({WEB: range(20)})
+    world.registry.sink(DC1).doubt(SCOPE, "sees too little")
+    world.read({WEB: range(12)})
+    world.registry.sink(DC1).doubt(SCOPE, "")
+    world.read({WEB: range(20)})
+    world.later(MINUTES - 1)
+
+    world.read({WEB: range(12)})
+    assert world.served(WEB) == keys(range(20))
+
+    world.later(10 * MINUTES)
+    assert world.served(WEB) == keys(range(12))
+
+
+def test_a_doubt_begins_the_wait_anew() -> None:
+    world = World()
+    world.read({WEB: range(20)})
+    for reason in ("sees too little", "", "again", ""):
+        world.registry.sink(DC1).doubt(OTHER, reason)
+        world.registry.drain()
+        world.later(MINUTES / 2)
+
+    world.read({WEB: range(12)})
+
+    assert world.served(WEB) == keys(range(20))

@@ -43,9 +43,21 @@ def test_a_successor_is_waited_for_without_end() -> None:
     gate.leave(OLD, [NEW], deadline=None)
 
     assert gate.due([NEW], 1e9) == []
-    assert gate.accepted([NEW]) == {OLD}
-    assert gate.accepted([OTHER]) == set()
+    assert gate.agreed_to_leave([NEW]) == {OLD}
+    assert gate.agreed_to_leave([OTHER]) == set()
     assert gate.due([OTHER], 0.0) == [OLD]
+
+
+def test_who_is_waited_with_without_end_can_be_given_a_deadline() -> None:
+    gate = departures()
+    gate.leave(OLD, [NEW], deadline=None)
+    gate.leave(OTHER, [NEW], deadline=30.0)
+
+    assert gate.hasten(60.0) == [OLD]
+    assert gate.hasten(90.0) == []
+
+    assert gate.due([NEW], 59.0) == [OTHER]
+    assert gate.due([NEW], 60.0) == [OLD, OTHER]
 
 
 def test_what_was_said_before_a_source_was_started_anew_does_not_count() -> None:

@@ -1,19 +1,22 @@
 from collections.abc import Iterable, Sequence
 
-from bridge.config import ViewMatch, ViewRule
-from bridge.merge import Service
+import pytest
+
+from bridge.config import GuardConfig, ViewMatch, ViewRule
 from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.reload import Loss, of_sources, of_views
-from bridge.reload.loss import Contribution, Rules
-from support.builders import endpoint, service
+from bridge.reload.forecast import Forecast
+from bridge.reload.loss import Contribution, Limits, Rules, excessive, stricter
 from xds import Client, Node
 
 OLD, NEW, OTHER = SourceName("old"), SourceName("new"), SourceName("other")
 EDGE, CORE = ViewMatch(cluster="edge"), ViewMatch(cluster="core")
 SERVICES = {
-    each.name: each
-    for each in (service("web", [endpoint("10.0.0.1"), endpoint("10.0.0.2")]), service("api"), service("db"))
+    ServiceName("web"): frozenset({EndpointKey("10.0.0.1", 80), EndpointKey("10.0.0.2", 80)}),
+    ServiceName("api"): frozenset[EndpointKey](),
+    ServiceName("db"): frozenset[EndpointKey](),
 }
+SAME = Forecast(SERVICES, SERVICES)
 
 
 def says(**services: Iterable[int]) -> Contribution:
@@ -26,7 +29,7 @@ def says(**services: Iterable[int]) -> Contribution:
 def lost(old: Sequence[ViewRule], new: Sequence[ViewRule], *clusters: str, required: bool = False) -> dict[str, int]:
     """How many clusters each view loses, where it loses any."""
     clients = [Client(Node("id", cluster), "peer") for cluster in clusters]
-    found = of_views(SERVICES, Rules(old, required=False), Rules(new, required), clients)
+    found = of_views(SAME, Rules(old, required=False), Rules(new, required), clients)
     return {loss.of: loss.clusters for loss in found if loss.clusters}
 
 
@@ -67,6 +70,26 @@ def test_twenty_losses_are_named_and_the_others_counted() -> None:
     assert lines[20:] == ["  s19", "  … and 5 more"]
 
 
+def test_small_sources_may_go_if_every_view_keeps_enough() -> None:
+    small, large = Loss("source", 1, 1, 9, 9, ()), Loss("source", 1, 1, 10, 10, ())
+    little, much = Loss("view", 0, 1, 5, 10, ()), Loss("view", 0, 1, 6, 10, ())
+
+    assert excessive([small, large], [little, much], Limits(0.5, 10)) == [large, much]
+
+
+def test_a_small_view_counts() -> None:
+    assert excessive([], [Loss("view", 1, 1, 1, 1, ())], Limits(0.5, 10))
+
+
+def test_the_stricter_guard_of_both_counts() -> None:
+    one, other = (
+        GuardConfig.model_validate({"max_loss": "10%", "min_endpoints": 50}),
+        GuardConfig.model_validate({"max_loss": "60%", "min_endpoints": 5}),
+    )
+
+    assert stricter(one, other) == stricter(other, one) == Limits(0.1, 5)
+
+
 def test_a_narrower_rule_takes_from_its_view_whoever_is_there() -> None:
     old, new = ViewRule(match=EDGE, services=("web", "api")), ViewRule(match=EDGE, services=("web",))
 
@@ -83,8 +106,9 @@ def test_without_its_rule_an_envoy_falls_under_what_is_for_everybody() -> None:
     edge, rest = ViewRule(match=EDGE, services=("web", "api")), ViewRule(services=("web",))
 
     assert lost([edge], []) == {}
-    assert lost([edge], [rest]) == {"the view views[0]": 1}
-    assert lost([edge], [], required=True) == {"the view views[0]": 2}
+    assert lost([edge], [rest]) == {"the view default": 2, "the view views[0]": 1}
+    assert lost([edge], [], required=True) == {"the view default": 3, "the view views[0]": 2}
+    assert lost([edge], [rest, edge]) == {"the view default": 2, "the view views[0]": 1}
 
 
 def test_the_envoys_that_are_there_count_by_the_rule_they_will_fall_under() -> None:
@@ -96,17 +120,50 @@ def test_the_envoys_that_are_there_count_by_the_rule_they_will_fall_under() -> N
     assert lost([], [edge], "other", required=True) == {"the view default": 3}
 
 
+@pytest.mark.parametrize("match", [ViewMatch(), ViewMatch(id="*"), ViewMatch(id="*", cluster="*")])
+def test_envoys_that_no_rule_is_for_count_whether_they_are_there_or_not(match: ViewMatch) -> None:
+    web = ViewRule(match=match, services=("web",))
+
+    assert lost([], [web]) == {"the view default": 2}
+    assert lost([web], [], required=True) == {"the view views[0]": 1}
+    assert lost([], [ViewRule(match=EDGE)], required=True) == {"the view default": 3}
+
+
+def test_rules_that_nobody_falls_under_do_not_count() -> None:
+    web, everybody = ViewRule(match=EDGE, services=("web",)), ViewRule()
+
+    assert lost([web, ViewRule(match=EDGE)], [web]) == {}
+    assert lost([everybody, ViewRule(match=EDGE)], [everybody, web]) == {}
+
+
+def test_nobody_is_in_the_default_view_where_a_rule_is_required() -> None:
+    rules, web = [ViewRule(match=EDGE)], ViewRule(services=("web",))
+
+    (loss,) = of_views(SAME, Rules(rules, required=True), Rules([*rules, web], required=True), [])
+
+    assert (loss.of, loss.clusters) == ("the view views[0]", 0)
+
+
+def test_each_view_loses_what_is_no_longer_served() -> None:
+    web, db = ServiceName("web"), ServiceName("db")
+    forecast = Forecast(SERVICES, {web: frozenset([EndpointKey("10.0.0.1", 80)]), db: frozenset()})
+    rules = Rules([ViewRule(match=EDGE, services=("web",))], required=False)
+
+    edge, default = of_views(forecast, rules, rules, [])
+
+    assert default == Loss("the view default", 1, 3, 1, 2, ("api (0 endpoints)", "web (1 of 2 endpoints)"))
+    assert edge == Loss("the view views[0]", 0, 1, 1, 2, ("web (1 of 2 endpoints)",))
+
+
 def test_endpoints_are_counted_as_they_are_served() -> None:
     old, new = ViewRule(match=EDGE, services=("web", "api")), ViewRule(match=EDGE, services=("api",))
 
-    (loss,) = of_views(SERVICES, Rules([old], required=False), Rules([new], required=False), [])
+    loss, _ = of_views(SAME, Rules([old], required=False), Rules([new], required=False), [])
 
     assert (loss.endpoints, loss.all_endpoints, loss.named) == (2, 2, ("web (2 endpoints)",))
 
 
 def test_no_service_no_loss() -> None:
-    none: dict[ServiceName, Service] = {}
+    losses = of_views(Forecast({}, {}), Rules([ViewRule(match=EDGE)], required=False), Rules([], required=True), [])
 
-    (loss,) = of_views(none, Rules([ViewRule(match=EDGE)], required=False), Rules([], required=True), [])
-
-    assert not loss.exceeds(0.0)
+    assert not any(loss.exceeds(0.0) for loss in losses)

@@ -21,6 +21,7 @@ class FakeTransition:
     performed: list[Config] = field(default_factory=list)
     goes_on: asyncio.Event = field(default_factory=asyncio.Event)
     looked: int = 0
+    hastened: int = 0
     by: str = ""
 
     async def build(self, config: Config) -> Built:
@@ -30,7 +31,7 @@ class FakeTransition:
             raise ConfigError(self.fault)
         return Built(config, Plan(), None, {})
 
-    def weigh(self, built: Built) -> Callable[[], list[Loss]]:
+    async def weigh(self, built: Built) -> Callable[[], list[Loss]]:
         return lambda: self.losses
 
     async def perform(self, built: Built, by: str) -> str:
@@ -38,6 +39,9 @@ class FakeTransition:
         self.by = by
         await self.goes_on.wait()
         return "views"
+
+    def hasten(self) -> None:
+        self.hastened += 1
 
     async def depart(self) -> None:
         self.looked += 1
@@ -136,6 +140,18 @@ async def test_a_loss_is_refused_with_the_list_unless_it_is_accepted(bench: Benc
     accepted = await bench.reloader.ask("anna", accept_loss=True)
     assert accepted.ok
     assert len(bench.transition.performed) == 1
+
+
+async def test_only_an_accepted_loss_ends_the_waiting_for_those_on_the_way_out(bench: Bench) -> None:
+    await bench.reloader.ask("anna")
+    assert bench.transition.hastened == 0
+
+    await bench.reloader.ask("anna", accept_loss=True)
+    assert bench.transition.hastened == 1
+
+    bench.transition.fault = "xds.listen: only a restart can change this"
+    await bench.reloader.ask("anna", accept_loss=True)
+    assert bench.transition.hastened == 1
 
 
 async def test_any_number_of_requests_during_a_reload_are_one_more(bench: Bench) -> None:
