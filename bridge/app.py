@@ -235,33 +235,33 @@ class Bridge:
 
     def _view(self) -> View:
         return View(
-            self._listed,
-            self._registry,
-            self._readiness,
-            self._supervisor,
-            self._xds,
-            self._views,
-            self._metrics,
-            self._hand,
-            self._reloader,
-            self._peers,
-            lambda: self._transition.config,
-            self._trail,
+            sources=self._listed,
+            knowledge=self._registry,
+            readiness=self._readiness,
+            reading=self._supervisor,
+            streams=self._xds,
+            serving=self._views,
+            metrics=self._metrics,
+            operation=self._hand,
+            reloads=self._reloader,
+            replicas=self._peers,
+            rules=lambda: self._transition.config,
+            trail=self._trail,
         )
 
     def _parts(self) -> Parts:
         return Parts(
-            self._registry,
-            self._pauses,
-            self._restoration,
-            self._readiness,
-            self._supervisor,
-            self._sources,
-            self._departures,
-            self._reconciler,
-            self._views,
-            self._xds,
-            self._credentials,
+            registry=self._registry,
+            pauses=self._pauses,
+            restoration=self._restoration,
+            readiness=self._readiness,
+            supervisor=self._supervisor,
+            sources=self._sources,
+            departures=self._departures,
+            reconciler=self._reconciler,
+            views=self._views,
+            clients=self._xds,
+            certificates=self._credentials,
         )
 
     def _terms(self) -> Terms:

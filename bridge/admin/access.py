@@ -18,7 +18,7 @@ def refusal(config: AdminConfig, path: str, host: str, peer: str) -> str:
         host: the Host header.
         peer: the address that the request comes from; empty when it is not known.
     """
-    # What replicas compare is hashes, without a name or an address in it.
+    # What replicas compare is hashes, those of names among them, without a name or an address in it.
     free = path in PROBES or (bool(config.peers) and _compared(path))
     if not config.listen.loopback and (config.expose is Expose.ALL or free):
         return ""

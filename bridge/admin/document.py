@@ -95,14 +95,15 @@ class VersionsDocument:
     instance: str
     """Of the process: another one after a restart."""
     views: Versions
-    """Of each view in use, by type; empty before Envoys are answered."""
+    """Of each view in use, by its alias and by type; empty before Envoys are answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class FingerprintsDocument:
-    """`/api/v1/versions/VIEW`: a hash for each service in it, sorted; who serves the same service has the same hash."""
+    """`/api/v1/versions/ALIAS`: a hash for each service; who serves the same service has the same hash."""
 
-    services: tuple[str, ...]
+    services: str
+    """Sorted, 16 characters each, one right after another: quick to read, however many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +250,7 @@ def compared(view: View) -> VersionsDocument:
 
 def marks(snapshot: Snapshot) -> FingerprintsDocument:
     """What they find the difference by; work for a thread."""
-    return FingerprintsDocument(tuple(sorted(fingerprints(snapshot).values())))
+    return FingerprintsDocument("".join(sorted(fingerprints(snapshot).values())))
 
 
 def envoys(streams: Sequence[StreamStatus]) -> EnvoysDocument:

@@ -5,7 +5,7 @@ import dataclasses
 import importlib.metadata
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
@@ -20,8 +20,7 @@ from bridge.config import AdminConfig
 from bridge.errors import ConfigError
 from bridge.metrics import CONTENT_TYPE
 from bridge.model import ServiceName
-from bridge.peers import VERSIONS
-from xds import Snapshot
+from bridge.peers import VERSIONS, alias, type_versions
 
 FRESH = 1.0
 """Seconds for which rendered metrics are given out again: several scrapers cost as much as one."""
@@ -43,8 +42,9 @@ class AdminServer:
         self._started = time.time()
         self._rendered: asyncio.Future[bytes] | None = None
         self._rendered_at = 0.0
-        self._marks: dict[str, tuple[Snapshot, asyncio.Future[str]]] = {}
-        """By view, what was worked out for its peers; once for a snapshot, because other machines may ask for it."""
+        self._marks: dict[str, tuple[Mapping[str, str], asyncio.Future[str]]] = {}
+        """By the alias of a view, what was worked out for its peers, and of which versions: once, because other
+        machines may ask for it, and without the snapshot, which would be kept until somebody asks again."""
         # Two threads, so that a scrape and a long list do not wait for each other.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
         changes = Changes(verbs, reload, self._executor, str(config.socket))
@@ -170,14 +170,16 @@ class AdminServer:
         return _answer(document.compared(self._view))
 
     async def _fingerprints(self, request: web.Request) -> web.Response:
-        view, snapshots = request.match_info["view"], self._view.serving.snapshots()
+        view = request.match_info["view"]
+        snapshots = {alias(name): snapshot for name, snapshot in self._view.serving.snapshots().items()}
         snapshot = snapshots.get(view)
         if snapshot is None:
             raise web.HTTPNotFound(text="no such view is in use")
-        if view not in self._marks or self._marks[view][0] is not snapshot:
+        shown = type_versions(snapshot)
+        if view not in self._marks or self._marks[view][0] != shown:
             work = asyncio.get_running_loop().run_in_executor(self._executor, lambda: _json(document.marks(snapshot)))
             self._marks = {name: each for name, each in self._marks.items() if name in snapshots}
-            self._marks[view] = snapshot, work
+            self._marks[view] = shown, work
         return web.json_response(text=await asyncio.shield(self._marks[view][1]))
 
     async def _events(self, request: web.Request) -> web.Response:

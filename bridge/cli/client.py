@@ -1,15 +1,14 @@
 """How a command talks to a running bridge: HTTP over its unix socket, or, to read, over the network."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import aiohttp
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from yarl import URL
 
+from bridge.answer import ModelT, Refusal, parsed, reason
 from bridge.errors import BridgeError
 
 CONNECTING = 5.0
@@ -17,8 +16,6 @@ CONNECTING = 5.0
 
 ANSWERING = 30.0
 """Seconds that an answer may take that the bridge has at hand."""
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class UnreachableError(BridgeError):
@@ -83,7 +80,7 @@ async def _ask(method: str, way: Way, url: URL, body: Mapping[str, object] | Non
         ):
             status, text = response.status, await response.text()
     except aiohttp.ClientConnectorError as error:
-        raise UnreachableError(f"cannot reach a bridge on {way.place} ({_reason(error.os_error)})") from error
+        raise UnreachableError(f"cannot reach a bridge on {way.place} ({reason(error.os_error)})") from error
     except aiohttp.ClientResponseError as error:
         raise UnreachableError(f"what answers on {way.place} is no admin server of a bridge") from error
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -91,22 +88,11 @@ async def _ask(method: str, way: Way, url: URL, body: Mapping[str, object] | Non
     return _parsed(way, status, text, model)
 
 
-def _reason(error: OSError) -> str:
-    """What the operating system says; of several addresses that were tried, asyncio says more."""
-    return os.strerror(error.errno) if error.errno else str(error)
-
-
 def _parsed(way: Way, status: int, text: str, model: type[ModelT]) -> ModelT:
     try:
-        if status == 200:
-            return model.model_validate_json(text)
-        refusal = _Refusal.model_validate_json(text)
-        raise RefusedError("\n".join([refusal.error, *refusal.losses]))
+        answer = parsed(status, text, model)
     except ValidationError as error:
         raise RefusedError(f"{way.place} answers {status} as no bridge of this version does") from error
-
-
-class _Refusal(BaseModel):
-    error: str
-    losses: tuple[str, ...] = ()
-    """What a reload would take, line by line, where that is why."""
+    if isinstance(answer, Refusal):
+        raise RefusedError("\n".join([answer.error, *answer.losses]))
+    return answer

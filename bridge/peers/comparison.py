@@ -1,13 +1,17 @@
 """Whether two replicas serve the same, and what differs for longer than a moment: pure functions of what both serve."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from heapq import nsmallest
 
 from xds import CLUSTER, ENDPOINT, Snapshot
 
 Versions = Mapping[str, Mapping[str, str]]
-"""By view, the version of each type."""
+"""By the alias of a view, the version of each type."""
+
+FINGERPRINT = 16
+"""Characters of a fingerprint."""
 
 SHOWN = 20
 """Names of services in a difference, at most."""
@@ -50,14 +54,36 @@ class Difference:
     """How many services are served there, and not here or otherwise here. Their names are the other side's to tell."""
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the looks at one view have shown, for as long as it differs."""
+
+    drift: Drift
+    since: float
+    """When the oldest of what differs was first seen, in monotonic seconds."""
+    difference: Difference | None
+    """What differs: for long enough, if anything does, or else at all. None if the services are the same by now."""
+    lasting: bool
+    """Whether anything differs for long enough."""
+
+
 def type_versions(snapshot: Snapshot) -> Mapping[str, str]:
     """The version of each type, by the name that the API has for it."""
     return {"cluster": snapshot.version(CLUSTER.url), "endpoint": snapshot.version(ENDPOINT.url)}
 
 
+def alias(view: str) -> str:
+    """What replicas call a view among themselves: 16 hexadecimal digits.
+
+    A hash of its name, which has a region in it that may be any text, since Envoys bring it. Each side knows the names
+    of its own views.
+    """
+    return blake2b(view.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
 def versions(snapshots: Mapping[str, Snapshot]) -> Versions:
-    """The versions in each view."""
-    return {view: type_versions(snapshot) for view, snapshot in snapshots.items()}
+    """The versions in each view, of which the names are given."""
+    return {alias(view): type_versions(snapshot) for view, snapshot in snapshots.items()}
 
 
 def fingerprints(snapshot: Snapshot) -> Mapping[str, str]:
@@ -75,9 +101,10 @@ def fingerprints(snapshot: Snapshot) -> Mapping[str, str]:
     return found
 
 
-def differing_view(here: Versions, there: Versions) -> str | None:
-    """The first view of this side that both have, in different versions; None if there is none."""
-    return next((view for view, known in here.items() if view in there and there[view] != known), None)
+def differing_views(here: Mapping[str, Snapshot], there: Versions) -> Sequence[str]:
+    """The names of the views that both have, in different versions; in the order of this side."""
+    served = ((view, type_versions(snapshot), there.get(alias(view))) for view, snapshot in here.items())
+    return [view for view, ours, theirs in served if theirs is not None and theirs != ours]
 
 
 def drift(before: Drift | None, look: Look) -> Drift:
@@ -85,11 +112,15 @@ def drift(before: Drift | None, look: Look) -> Drift:
 
     So a change that one side has already and the other has not yet never grows old, whatever else changes. What a
     replica holds, retains, freezes or drains does.
+
+    Args:
+        before: what differed in this view at the look before; None where there was none since the view agreed.
+        look: at this view.
     """
-    if before is None or before.view != look.view:
-        before = Drift(look.view, {}, {})
+    before = before or Drift(look.view, {}, {})
+    ours = frozenset(look.here.values())
     here = (each for each in look.here.items() if each[1] not in look.there)
-    there = look.there.difference(look.here.values())
+    there = (mark for mark in look.there if mark not in ours)
     return Drift(
         look.view,
         {each: before.here.get(each, look.at) for each in here},
@@ -99,11 +130,20 @@ def drift(before: Drift | None, look: Look) -> Drift:
 
 def difference(found: Drift, latest: float) -> Difference | None:
     """What differs since `latest` or longer, in monotonic seconds; None if nothing does."""
-    here = sorted(name for (name, _), since in found.here.items() if since <= latest)
+    here = [name for (name, _), since in found.here.items() if since <= latest]
     there = sum(since <= latest for since in found.there.values())
-    return Difference(found.view, tuple(here[:SHOWN]), len(here), there) if here or there else None
+    return Difference(found.view, tuple(nsmallest(SHOWN, here)), len(here), there) if here or there else None
 
 
-def beginning(found: Drift) -> float:
-    """When the oldest of what differs was first seen, in monotonic seconds."""
-    return min((*found.here.values(), *found.there.values()))
+def judge(before: Drift | None, look: Look, patience: float) -> Finding:
+    """What a look at a view adds to those before. Costs some steps for each service: work for a thread.
+
+    Args:
+        before: as for `drift`.
+        look: at this view.
+        patience: seconds that something may differ before that is a difference.
+    """
+    found = drift(before, look)
+    since = min((*found.here.values(), *found.there.values()), default=look.at)
+    lasting = difference(found, look.at - patience)
+    return Finding(found, since, lasting or difference(found, look.at), lasting=lasting is not None)

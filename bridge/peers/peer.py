@@ -1,10 +1,11 @@
 """What is known of one peer, and what is logged when that changes: state without I/O."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bridge.peers.comparison import Difference, Drift, Look, beginning, difference, drift
+from bridge.peers.comparison import Difference, Drift, Finding
 from bridge.restoration import Clock
 
 log = logging.getLogger(__name__)
@@ -57,8 +58,8 @@ class Peer:
     patience: float
     clock: Clock
     status: PeerStatus = field(init=False)
-    _drift: Drift | None = field(init=False, default=None)
-    """None while nothing differs."""
+    _views: dict[str, Finding | None] = field(init=False, default_factory=dict)
+    """Those that differ, that whose turn comes next first. None for one that was not looked at yet."""
     _diverged: bool = field(init=False, default=False)
     """Whether the log was told so. Not forgotten while it cannot be asked."""
 
@@ -78,26 +79,43 @@ class Peer:
 
     def waits(self) -> None:
         """It has answered, and one of the two does not answer Envoys yet."""
-        self._drift = None
+        self._views = {}
         self._become(PeerState.WAITING)
 
     def agrees(self) -> None:
         """It serves the same."""
-        self._drift = None
+        self._views = {}
         self._converge()
         self._become(PeerState.SAME)
 
-    def differs(self, look: Look) -> None:
-        """It serves something else."""
-        self._drift = drift(self._drift, look)
-        lasting, young = difference(self._drift, look.at - self.patience), difference(self._drift, look.at)
-        since = self.clock.wall() - (look.at - beginning(self._drift)) if young else None
-        if lasting:
-            self._diverge(lasting)
-            self._become(PeerState.DIFFERS, since=since, difference=lasting)
+    def turn(self, views: Sequence[str]) -> tuple[str, Drift | None]:
+        """Of the views that differ now, the one to look at, and what is known of it.
+
+        They take turns, so that one that differs for a moment again and again hides no other, and a look costs the
+        same however many there are. One that agrees in between begins anew.
+
+        Args:
+            views: all those that differ, at least one.
+        """
+        known = {view: finding for view, finding in self._views.items() if view in views}
+        self._views = known | {view: None for view in views if view not in known}
+        view, finding = next(iter(self._views.items()))
+        return view, finding.drift if finding else None
+
+    def differs(self, finding: Finding) -> None:
+        """It serves something else, as a look at the view whose turn it was has shown."""
+        self._views.pop(finding.drift.view, None)
+        self._views[finding.drift.view] = finding
+        differing = [each for each in self._views.values() if each and each.difference]
+        # Of those that last, if any, the oldest: that one and no other is told for as long as it lasts.
+        told = min(differing, key=lambda each: (not each.lasting, each.since, each.drift.view), default=None)
+        since = self.clock.wall() - (self.clock.monotonic() - told.since) if told else None
+        if told and told.difference and told.lasting:
+            self._diverge(told.difference)
+            self._become(PeerState.DIFFERS, since=since, difference=told.difference)
         else:
             self._converge()
-            self._become(PeerState.SETTLING, since=since, difference=young)
+            self._become(PeerState.SETTLING, since=since, difference=told.difference if told else None)
 
     def _diverge(self, found: Difference) -> None:
         if self._diverged:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bridge.config import AdminConfig
 from bridge.peers.client import PeerClient, PeerError
-from bridge.peers.comparison import Look, differing_view, fingerprints, versions
+from bridge.peers.comparison import Drift, Finding, Look, differing_views, fingerprints, judge
 from bridge.peers.peer import Peer, PeerStatus
 from bridge.restoration import Clock
 from bridge.supervisor import Ticks
@@ -55,7 +55,7 @@ class Peers:
     async def run(self) -> None:
         """Look at all of them until cancelled, at each by itself."""
         try:
-            async with PeerClient() as client, asyncio.TaskGroup() as group:
+            async with PeerClient(self._executor, len(self._peers)) as client, asyncio.TaskGroup() as group:
                 for peer in self._peers:
                     group.create_task(self._watch(client, peer), name=f"peer {peer.url}")
         finally:
@@ -70,20 +70,24 @@ class Peers:
 
     async def _look(self, client: PeerClient, peer: Peer) -> None:
         told = await client.versions(peer.url)
-        here = versions(self._served.snapshots())
+        here = self._served.snapshots()
         if told.instance == self.instance:
             peer.is_this_one()
         elif not told.views or not here:
             peer.waits()
-        elif (view := differing_view(here, told.views)) is None:
+        elif not (views := differing_views(here, told.views)):
             peer.agrees()
         else:
+            view, before = peer.turn(views)
             there = await client.fingerprints(peer.url, view)
-            await self._compare(peer, view, there)
+            await self._compare(peer, view, before, there)
 
-    async def _compare(self, peer: Peer, view: str, there: frozenset[str]) -> None:
-        snapshot = self._served.snapshots().get(view)
+    async def _compare(self, peer: Peer, view: str, before: Drift | None, there: frozenset[str]) -> None:
+        snapshot, at = self._served.snapshots().get(view), self._clock.monotonic()
         if snapshot is None:  # its last Envoy has gone meanwhile
             return
-        here = await asyncio.get_running_loop().run_in_executor(self._executor, fingerprints, snapshot)
-        peer.differs(Look(view, self._clock.monotonic(), here, there))
+
+        def work() -> Finding:
+            return judge(before, Look(view, at, fingerprints(snapshot), there), peer.patience)
+
+        peer.differs(await asyncio.get_running_loop().run_in_executor(self._executor, work))

@@ -118,9 +118,11 @@ class FakeStreams:
 @dataclass
 class FakeServing:
     snapshot: Snapshot | None = None
+    views: Mapping[str, Snapshot] = field(default_factory=dict)
+    """Other views than the default one."""
 
     def snapshots(self) -> Mapping[str, Snapshot]:
-        return {"default": self.snapshot} if self.snapshot else {}
+        return {"default": self.snapshot, **self.views} if self.snapshot else dict(self.views)
 
 
 @dataclass

@@ -1,20 +1,25 @@
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+
+import pytest
 
 from bridge.peers.comparison import (
     Difference,
     Look,
-    beginning,
+    alias,
     difference,
-    differing_view,
+    differing_views,
     drift,
     fingerprints,
+    judge,
     versions,
 )
 from support.xds_content import snapshot
+from xds import Snapshot
 
 
-def look(at: float, here: Mapping[str, str], *there: str, view: str = "default") -> Look:
-    return Look(view, at, here, frozenset(there))
+def look(at: float, here: Mapping[str, str], *there: str) -> Look:
+    return Look("default", at, here, frozenset(there))
 
 
 def test_a_fingerprint_is_of_name_cluster_and_endpoints() -> None:
@@ -38,12 +43,23 @@ def test_versions_are_those_of_every_view_by_type() -> None:
     assert versions({"a": served}) != versions({"a": snapshot({"web": "d"})})
 
 
-def test_views_that_only_one_side_has_are_not_compared() -> None:
-    old, new = {"cluster": "1"}, {"cluster": "2"}
+@pytest.mark.parametrize("view", ["default", "views[0] in eu-west-1", "views[0] in \ud800"])
+def test_what_a_view_is_called_tells_nothing_of_it(view: str) -> None:
+    (known,) = versions({view: snapshot({"web": "c"})})
 
-    assert differing_view({"default": old, "views[0]": old}, {"default": old, "views[1]": new}) is None
-    assert differing_view({"default": old, "views[0]": old}, {"views[0]": new, "default": old}) == "views[0]"
-    assert differing_view({"default": old, "views[0]": old}, {"views[0]": new, "default": new}) == "default"
+    assert known == alias(view) != alias(f"{view}2")
+    assert re.fullmatch("[0-9a-f]{16}", known)
+
+
+def test_views_that_only_one_side_has_are_not_compared() -> None:
+    old, new = snapshot({"web": "c"}), snapshot({"web": "d"})
+
+    def differing(here: Mapping[str, Snapshot], there: Mapping[str, Snapshot]) -> Sequence[str]:
+        return differing_views(here, versions(there))
+
+    assert differing({"default": old, "views[0]": old}, {"default": old, "views[1]": new}) == []
+    assert differing({"default": old, "views[0]": old}, {"views[0]": new, "default": old}) == ["views[0]"]
+    assert differing({"default": old, "views[0]": old}, {"views[0]": new, "default": new}) == ["default", "views[0]"]
 
 
 def test_what_is_missing_on_the_other_side_grows_old() -> None:
@@ -54,7 +70,6 @@ def test_what_is_missing_on_the_other_side_grows_old() -> None:
     assert difference(first, 10.0) == Difference("default", ("web",), 1, 1)
     assert difference(second, 10.0) == Difference("default", ("web",), 1, 1)
     assert difference(second, 70.0) == Difference("default", ("new", "web"), 2, 1)
-    assert beginning(second) == 10.0
 
 
 def test_what_changes_on_a_side_begins_anew() -> None:
@@ -73,12 +88,14 @@ def test_what_agrees_in_between_begins_anew() -> None:
     assert difference(found, 10.0) == Difference("default", ("api",), 1, 1)
 
 
-def test_another_view_begins_anew() -> None:
-    found = drift(None, look(10.0, {"web": "w1"}, "w2"))
-    found = drift(found, look(70.0, {"web": "w1"}, "w2", view="views[0]"))
+def test_what_lasts_is_found_among_what_is_young() -> None:
+    first = judge(None, look(10.0, {"web": "w1"}, "w2"), 60.0)
+    second = judge(first.drift, look(70.0, {"web": "w1", "new": "n1"}, "w2"), 60.0)
+    third = judge(second.drift, look(72.0, {"web": "w1"}, "w1"), 60.0)
 
-    assert difference(found, 10.0) is None
-    assert found.view == "views[0]"
+    assert (first.since, first.lasting, first.difference) == (10.0, False, Difference("default", ("web",), 1, 1))
+    assert (second.since, second.lasting, second.difference) == (10.0, True, Difference("default", ("web",), 1, 1))
+    assert (third.lasting, third.difference) == (False, None)
 
 
 def test_names_are_bounded_and_counted() -> None:

@@ -1,8 +1,9 @@
 import logging
+from collections.abc import Mapping
 
 import pytest
 
-from bridge.peers.comparison import Difference, Look
+from bridge.peers.comparison import Difference, Look, judge
 from bridge.peers.peer import Peer, PeerState
 from bridge.restoration import Clock
 
@@ -22,7 +23,15 @@ class Story:
 
     def differs(self, after: float, here: str = "w1", there: str = "w2") -> None:
         self.now += after
-        self.peer.differs(Look("default", self.now, {"web": here}, frozenset({there})))
+        self.look({"default": (here, there)})
+
+    def look(self, views: Mapping[str, tuple[str, str]]) -> str:
+        """Look while these views differ, in one service each; returns the view whose turn it was."""
+        view, before = self.peer.turn(list(views))
+        here, there = views[view]
+        look = Look(view, self.now, {"web": here}, frozenset({there}))
+        self.peer.differs(judge(before, look, PATIENCE))
+        return view
 
     @property
     def state(self) -> tuple[PeerState, float]:
@@ -69,6 +78,50 @@ def test_what_changes_all_the_time_on_both_sides_is_never_told(story: Story) -> 
 
     assert story.state == (PeerState.SETTLING, 0)
     assert story.logged == []
+
+
+def test_a_view_that_differs_for_moments_hides_no_other(story: Story) -> None:
+    lasting = {"views[0]": ("w1", "w2")}
+
+    for step in range(32):
+        story.now += 2
+        story.look({"default": (f"a{step + 1}", f"a{step}"), **lasting} if step % 2 else lasting)
+
+    assert story.state == (PeerState.DIFFERS, 62)
+    assert story.peer.status.difference == Difference("views[0]", ("web",), 1, 1)
+    assert story.logged == ["peer.diverged"]
+
+
+def test_views_that_differ_take_turns_and_the_oldest_is_told(story: Story) -> None:
+    views = dict.fromkeys(("default", "views[0]", "views[1]"), ("w1", "w2"))
+
+    turns = []
+    for _ in range(7):
+        story.now += 20
+        turns.append((story.look(views), story.peer.status.difference and story.peer.status.difference.view))
+
+    assert [view for view, _ in turns] == [*views, *views, "default"]
+    assert {told for _, told in turns} == {"default"}
+    assert story.state == (PeerState.DIFFERS, 120)
+    del views["default"]
+    story.look(views)
+    assert story.peer.status.difference == Difference("views[0]", ("web",), 1, 1)
+    assert story.logged == ["peer.diverged"]
+
+
+def test_a_view_that_agrees_in_between_begins_anew(story: Story) -> None:
+    both = {"default": ("w1", "w2"), "views[0]": ("w1", "w2")}
+    story.look(both)
+    story.look(both)
+    story.now += 30
+    story.look({"views[0]": ("w1", "w2")})
+    story.now += 30
+
+    assert [story.look(both) for _ in range(2)] == ["views[0]", "default"]
+    assert story.peer.status.difference == Difference("views[0]", ("web",), 1, 1)
+    story.look({"default": ("w1", "w2")})
+    assert story.state == (PeerState.SETTLING, 0)
+    assert story.logged == ["peer.diverged", "peer.converged"]
 
 
 def test_the_log_says_what_differs(story: Story, caplog: pytest.LogCaptureFixture) -> None:

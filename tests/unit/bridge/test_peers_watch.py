@@ -1,9 +1,11 @@
 """Two sides of a comparison: a watch of one replica, and the real admin server of another."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import pytest
 from aiohttp import web
@@ -21,6 +23,7 @@ from xds import Snapshot
 
 OURS = snapshot({"web": "c", "api": "c"}, {"web": "e1", "api": "e"})
 THEIRS = snapshot({"web": "c", "api": "c", "db": "c"}, {"web": "e2", "api": "e", "db": "e"})
+NONE: Mapping[str, Snapshot] = {}
 
 
 @dataclass
@@ -40,11 +43,13 @@ class Watch:
 
 
 @asynccontextmanager
-async def watching(*urls: str, served: Snapshot | None = OURS, patience: str = "0s") -> AsyncIterator[Watch]:
+async def watching(
+    *urls: str, served: Snapshot | None = OURS, views: Mapping[str, Snapshot] = NONE, patience: str = "0s"
+) -> AsyncIterator[Watch]:
     """One that runs, by default with no patience at all."""
     ticks = ManualTicks()
     config = AdminConfig.model_validate({"peers": urls, "peer_patience": patience})
-    watch = Watch(Peers(config, FakeServing(served), ticks, Clock(lambda: 5.0, lambda: 5.0)), ticks)
+    watch = Watch(Peers(config, FakeServing(served, views), ticks, Clock(lambda: 5.0, lambda: 5.0)), ticks)
     running = asyncio.create_task(watch.peers.run())
     try:
         yield watch
@@ -87,6 +92,37 @@ async def test_a_peer_that_serves_something_else_differs_in_the_services_that_do
     assert status == PeerStatus(
         bench.url, PeerState.DIFFERS, 5.0, difference=Difference("default", ("web",), here=1, there=2)
     )
+
+
+async def test_a_view_that_differs_is_named_as_this_side_names_it(bench: Bench) -> None:
+    bench.serving.snapshot, bench.serving.views = OURS, {"views[0] in eu": THEIRS}
+
+    async with watching(bench.url, views={"views[0] in eu": OURS, "views[1]": OURS}) as watch:
+        status = await watch.until(PeerState.DIFFERS)
+
+    assert status.difference == Difference("views[0] in eu", ("web",), here=1, there=2)
+
+
+class Name(str):
+    """One that knows which threads have put it in order."""
+
+    __slots__ = ()
+    threads: ClassVar[set[str]] = set()
+
+    def __lt__(self, other: str) -> bool:
+        self.threads.add(threading.current_thread().name)
+        return super().__lt__(other)
+
+
+async def test_sides_are_compared_where_the_event_loop_does_not_wait(bench: Bench) -> None:
+    bench.serving.snapshot = THEIRS
+    ours = snapshot({Name(name): "d" for name in ("web", "api")})
+    Name.threads.clear()
+
+    async with watching(bench.url, served=ours) as watch:
+        await watch.until(PeerState.DIFFERS)
+
+    assert Name.threads == {"peers_0"}
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(None, THEIRS), (OURS, None)])
