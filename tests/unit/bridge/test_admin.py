@@ -134,6 +134,7 @@ async def test_service_shows_its_endpoints_their_origins_and_what_is_set_aside(b
                         "instance": "web-1",
                         "since": 1_700_000_000.0,
                         "standing": "reported",
+                        "stands_for": None,
                     },
                 ],
             }
