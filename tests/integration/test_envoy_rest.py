@@ -36,6 +36,8 @@ TEMPLATE = {
     "metadata": {"filter_metadata": {"team": {"name": "payments", "level": 1.5, "on": True, "more": [None, {}]}}},
 }
 EVERY_50_MS = timedelta(milliseconds=50)
+PATIENCE = timedelta(seconds=20)
+"""Beyond what a loaded machine takes: a time-out counts as a failed update."""
 
 
 CLUSTERS_BY_POLLING = {
@@ -44,6 +46,7 @@ CLUSTERS_BY_POLLING = {
         "transport_api_version": "V3",
         "cluster_names": [BRIDGE_CLUSTER],
         "refresh_delay": "0.05s",
+        "request_timeout": "20s",
     },
     "resource_api_version": "V3",
 }
@@ -75,6 +78,7 @@ def by_polling(resource: Resource) -> Resource:
         transport_api_version=ApiVersion.V3,
         cluster_names=[BRIDGE_CLUSTER],
         refresh_delay=EVERY_50_MS,
+        request_timeout=PATIENCE,
     )
     cluster = Cluster.parse(resource.body)
     cluster.eds_cluster_config = ClusterEdsClusterConfig(
