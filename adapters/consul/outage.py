@@ -17,6 +17,12 @@ _DROPPED_WITHIN = 30.0
 _RECENT = 30.0
 """Seconds after an outage in which what is missing may be missing because data was lost."""
 
+_FALLING = 0.5
+"""Seconds in which all connections to an agent that has died are lost."""
+
+_LOOKS = 10
+"""How often it is looked meanwhile: one that tries to connect again counts as open for a moment."""
+
 _PROBE_EVERY = 2.0
 """Seconds between signs of life that are asked for while reads wait, however many do."""
 
@@ -62,10 +68,18 @@ class Outage:
             return False
         if await self._client.has_leader():
             return False
-        if error.dropped and self._agent.blocking:
-            return False  # others are still being served
+        if error.dropped and await self._others_are_served():
+            return False
         await self._until_answered()
         return True
+
+    async def _others_are_served(self) -> bool:
+        """Whether other queries stay open; those of an agent that dies are not all lost in one moment."""
+        for _ in range(_LOOKS):
+            if not self._agent.blocking:
+                return False
+            await asyncio.sleep(_FALLING / _LOOKS)
+        return self._agent.blocking > 0
 
     async def _until_answered(self) -> None:
         """Wait for the catalog's answer, or for a sign of life: the catalog's own query may sleep through an outage."""

@@ -42,6 +42,20 @@ async def test_connection_dropped_while_others_are_served_is_no_outage() -> None
         assert not await outage(known=False, agent=agent).waited_out(DROPPED)
 
 
+async def test_connections_that_are_lost_one_after_the_other_are_an_outage() -> None:
+    agent, leader = Agent(), Leader(known=False)
+    dying = Outage(leader, agent, failing=False)
+    async with asyncio.TaskGroup() as tasks, asyncio.timeout(10):
+        with agent.blocking_query():
+            waiting = tasks.create_task(dying.waited_out(DROPPED))
+            for _ in range(3):
+                await asyncio.sleep(0)
+        leader.known = True
+
+    assert leader.asked > 0
+    assert waiting.result()
+
+
 async def test_outage_is_over_when_the_catalog_answers() -> None:
     gone = outage(known=False)
     async with asyncio.TaskGroup() as tasks:
