@@ -5,8 +5,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from bridge.merge import Standing
-from bridge.model import Endpoint, EndpointKey, Entry, InstanceId
+from bridge.merge import Origin, Report, Standing
+from bridge.model import Endpoint, EndpointKey, Entry, InstanceId, Scope, SourceName
 
 Identity = tuple[EndpointKey, InstanceId]
 
@@ -129,6 +129,11 @@ class Part:
         gone = [self.kept[one] for one in dropped]
         self.kept = {one: kept for one, kept in self.kept.items() if one not in dropped}
         return gone
+
+    def reports(self, source: SourceName, scope: Scope) -> Iterator[Report]:
+        """All that is to be served of it, as said by this scope of this source."""
+        for endpoint, since, standing in self.endpoints():
+            yield Report(endpoint, Origin(source, scope, endpoint.instance, since, standing))
 
     def endpoints(self) -> Iterator[tuple[Endpoint, float, Standing]]:
         """All that is to be served, with the Unix time of its first report."""

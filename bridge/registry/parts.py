@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bridge.merge import Origin, Report
+from bridge.merge import Report
 from bridge.model import EndpointKey, Entry, InstanceId, Scope, ServiceName, SetAside, SourceName
 from bridge.registry.moves import Keeper, Moves
 from bridge.registry.part import NOTHING, Kept, Moment, Part
@@ -96,8 +96,7 @@ class Parts:
         """All that is to be served of a service, sources in the order of the configuration."""
         parts = self._parts[service]
         for place in sorted(parts, key=lambda place: (self.sources[place[0]].rank, place[1])):
-            for endpoint, since, standing in parts[place].endpoints():
-                yield Report(endpoint, Origin(*place, endpoint.instance, since, standing))
+            yield from parts[place].reports(*place)
 
     def at(self, key: EndpointKey) -> Iterator[ServiceName]:
         """The services of which somebody reports an endpoint with this address and port, served or not."""

@@ -1,10 +1,10 @@
 """What would be served of each service by another configuration: pure functions, for the thread that weighs it."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bridge.merge import MergePolicy, Origin, Report, Service
+from bridge.merge import MergePolicy, Report, Service
 from bridge.model import EndpointKey, Scope, ServiceName, SourceName
 from bridge.registry import Part
 
@@ -67,24 +67,6 @@ def foreseen(
     return Forecast(before, after)
 
 
-def placed(
-    wanted: Sequence[SourceName], waiting: Container[SourceName], before: Sequence[SourceName]
-) -> list[SourceName]:
-    """The sources that are wanted, in their order, and those waiting for their successors behind whom they were behind.
-
-    Args:
-        wanted: the sources of a configuration.
-        waiting: who is not among them and stays for the time being.
-        before: all sources in the order until now.
-    """
-    order = list(wanted)
-    for place, name in enumerate(before):
-        if name in waiting:
-            leader = next((each for each in reversed(before[:place]) if each in order), None)
-            order.insert(order.index(leader) + 1 if leader else 0, name)
-    return order
-
-
 def _heard(parts: Iterable[Known], merging: Merging) -> list[_Heard]:
     """Those who are listened to, by precedence."""
     rank = {source: place for place, source in enumerate(merging.order)}
@@ -100,11 +82,7 @@ def _made(name: ServiceName, heard: Sequence[_Heard], merging: Merging, amend: A
     """What is served of a service when its policy has come to rest; None without anybody who names it."""
     if not heard:
         return None
-    reports = [
-        Report(endpoint, Origin(source, scope, endpoint.instance, since, standing))
-        for source, scope, part in heard
-        for endpoint, since, standing in part.endpoints()
-    ]
+    reports = [report for source, scope, part in heard for report in part.reports(source, scope)]
     return frozenset(each.endpoint.key for each in merging.policy(name)(amend(name, reports)).endpoints)
 
 

@@ -1,6 +1,6 @@
 """In whose place sources count that are on their way out, so that no request goes elsewhere before they have gone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 
 from bridge.merge import MergePolicy, StandIn, Weighted
@@ -9,6 +9,28 @@ from bridge.reload.plan import Plan
 
 Policies = Callable[[ServiceName], MergePolicy]
 """The merge policy of a service."""
+
+
+def placed(
+    wanted: Sequence[SourceName],
+    staying: Container[SourceName],
+    before: Sequence[SourceName],
+    roles: Mapping[SourceName, SourceName],
+) -> list[SourceName]:
+    """The sources that are wanted, in their order, and those that stay behind their successor or whom they were behind.
+
+    Args:
+        wanted: the sources of a configuration.
+        staying: who is not among them and stays for the time being.
+        before: all sources in the order until now.
+        roles: the successors, each among those wanted, of those that have one.
+    """
+    order = list(wanted)
+    for place, name in enumerate(before):
+        if name in staying:
+            leader = roles.get(name) or next((each for each in reversed(before[:place]) if each in order), None)
+            order.insert(order.index(leader) + 1 if leader else 0, name)
+    return order
 
 
 class Succession:
@@ -39,12 +61,7 @@ class Succession:
             names: of the sources of the configuration, in its order.
             before: all sources in the order until now.
         """
-        order = list(names)
-        for place, name in enumerate(before):
-            if name not in names:
-                leader = self._roles.get(name) or (before[place - 1] if place else None)
-                order.insert(order.index(leader) + 1 if leader else 0, name)
-        return order
+        return placed(names, frozenset(before) - frozenset(names), before, self._roles)
 
     def policies(self, new: Policies) -> Policies:
         """The policies of the configuration, made to count in those that are on their way out."""

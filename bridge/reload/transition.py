@@ -18,10 +18,10 @@ from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
 from bridge.registry import Options, Registry
 from bridge.reload.departures import Departures
-from bridge.reload.forecast import Known, Merging, foreseen, placed
+from bridge.reload.forecast import Known, Merging, foreseen
 from bridge.reload.loss import Loss, Rules, contributions, excessive, of_sources, of_views, stricter
 from bridge.reload.plan import Plan, plan, unchangeable
-from bridge.reload.succession import Succession
+from bridge.reload.succession import Succession, placed
 from bridge.resources import ResourceBuilder
 from bridge.restoration import Restoration
 from bridge.sources import Sources
@@ -135,12 +135,12 @@ class Transition:
         wanted = [source.name for source in new.sources]
         going = parts.departures.agreed_to_leave(()) - frozenset(wanted)  # whatever comes, as was accepted
         waiting = parts.departures.agreed_to_leave(wanted) - going - frozenset(wanted)
-        stay = [*placed(wanted, waiting, parts.registry.sources), *built.plan.renamed]
+        stay = [*placed(wanted, waiting, parts.registry.sources, {}), *built.plan.renamed]
         removed = [name for name in built.plan.removed if name not in {*stay, *going}]
         was = Merging([each for each in parts.registry.sources if each not in going], merge_policies(old.services))
         will = Merging(stay, merge_policies(new.services), built.plan.renamed)
         amend, limits = self._terms.options(new).amend, stricter(old.guard, new.guard)
-        before, after = Rules(old.views, old.views_required), Rules(new.views, new.views_required)
+        before, after = _rules(old), _rules(new)
         merging = bool(removed) or _merging(old) != _merging(new)
         known = await copied(parts.registry) if merging else []
         services, clients = dict(parts.registry.services()), list(parts.clients.clients())
@@ -168,7 +168,7 @@ class Transition:
         done = self._tell(old, found, by)
         if parts.readiness.ready:
             await parts.views.published()
-        if _assigning(old) != _assigning(self.config):
+        if _rules(old) != _rules(self.config):
             await parts.clients.reconsider()
         return done
 
@@ -265,12 +265,11 @@ async def copied(registry: Registry) -> list[Known]:
 
 def _shown(config: Config) -> object:
     """What of a configuration is in the resources of services that do not change."""
-    return _templates(config), _assigning(config)
+    return _templates(config), _rules(config)
 
 
-def _assigning(config: Config) -> object:
-    """What of a configuration decides what a client sees."""
-    return config.views, config.views_required
+def _rules(config: Config) -> Rules:
+    return Rules(config.views, config.views_required)
 
 
 def _merging(config: Config) -> object:

@@ -6,7 +6,7 @@ from bridge.merge import First, MergePolicy, Report, Weighted, failover, union
 from bridge.model import Endpoint, EndpointKey, Entry, Health, Scope, ServiceName, SourceName
 from bridge.registry import Part
 from bridge.registry.part import identity
-from bridge.reload.forecast import Forecast, Known, Merging, foreseen, placed
+from bridge.reload.forecast import Forecast, Known, Merging, foreseen
 from support.builders import endpoint, service
 
 WEB = ServiceName("web")
@@ -84,14 +84,6 @@ def test_a_source_under_another_name_has_the_place_of_that() -> None:
     found = of([1], known, merging(A, B, policy=FIRST), merging(C, B, policy=FIRST, names={A: C}))
 
     assert found == ({1}, {1})
-
-
-def test_sources_that_wait_for_their_successors_keep_their_places() -> None:
-    assert placed([B, C], {A}, [A, B, C]) == [A, B, C]
-    assert placed([B, C], {A}, [B, A, C]) == [B, A, C]
-    assert placed([C, B], {A}, [B, A, C]) == [C, B, A]
-    assert placed([B], {A}, [B, C, A]) == [B, A]
-    assert placed([B], set(), [A, B]) == [B]
 
 
 def test_sources_that_go_in_any_case_count_on_neither_side() -> None:

@@ -9,7 +9,7 @@ from bridge.model import Health, SourceName
 from bridge.registry import Registry
 from bridge.registry.options import BELIEVING
 from bridge.reload import Plan
-from bridge.reload.succession import Succession
+from bridge.reload.succession import Succession, placed
 from support.guarded import SCOPE, WEB, entries
 
 A, B, C, D = (SourceName(name) for name in "ABCD")
@@ -139,3 +139,11 @@ def test_who_comes_back_and_who_lost_its_successor_count_as_before() -> None:
 
     bench.reload(A, C, policy=weighted(A=60, C=40))
     assert bench.requests() == {"main": 0.6, "reserve": 0.4}
+
+
+def test_sources_that_wait_for_their_successors_keep_their_places() -> None:
+    assert placed([B, C], {A}, [A, B, C], {}) == [A, B, C]
+    assert placed([B, C], {A}, [B, A, C], {}) == [B, A, C]
+    assert placed([C, B], {A}, [B, A, C], {}) == [C, B, A]
+    assert placed([B], {A}, [B, C, A], {}) == [B, A]
+    assert placed([B], set(), [A, B], {}) == [B]
