@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,6 @@ import aiohttp
 from pydantic import BaseModel
 
 from bridge.model import EndpointKey, Locality
-from support.machine import Machine
 from support.ports import free_port
 from support.waiting import eventually
 
@@ -82,7 +81,8 @@ class EnvoyProcess:
         bootstrap: its configuration.
         directory: for its files.
         wait_ready: start it until it is ready.
-        machine: on which it runs, if not on this one.
+        host: the address of its admin interface.
+        prefix: of its command, for one that runs elsewhere.
     """
 
     def __init__(
@@ -91,10 +91,11 @@ class EnvoyProcess:
         directory: Path,
         *,
         wait_ready: bool = True,
-        machine: Machine | None = None,
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
     ) -> None:
-        self._host = machine.address if machine else "127.0.0.1"
-        self._command = machine.command if machine else ()
+        self._host = host
+        self._prefix = tuple(prefix)
         self.admin_port = free_port()
         self.log = directory / f"envoy-{self.admin_port}.log"
         self._config = directory / f"envoy-{self.admin_port}.json"
@@ -126,7 +127,7 @@ class EnvoyProcess:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *_dies_with_us(),
-                *self._command,
+                *self._prefix,
                 envoy_binary(),
                 *("-c", self._config, "--concurrency", "1", "--disable-hot-restart", "--log-level", "info"),
                 stdout=log,

@@ -16,7 +16,8 @@ from support.waiting import eventually
 
 FAR = "192.0.2.2"
 """The address at the other end of the cable."""
-_NEAR = "192.0.2.1"
+NEAR = "192.0.2.1"
+"""That at this end."""
 _NOBODY = "02:00:00:00:00:01"
 
 
@@ -58,7 +59,7 @@ class FarNetwork:
         own, far = Path("/proc/self/ns/net"), Path(f"/proc/{self._holder.pid}/ns/net")
         await eventually(lambda: far.readlink() != own.readlink(), what="the other network is there")
         await _ip(f"link add near type veth peer name far netns {self._holder.pid}")
-        for here, name, address in (((), "near", _NEAR), (self.there, "far", FAR)):
+        for here, name, address in (((), "near", NEAR), (self.there, "far", FAR)):
             await _ip("link set lo up", here)
             await _ip(f"addr add {address}/30 dev {name}", here)
             await _ip(f"link set {name} up", here)
@@ -80,12 +81,12 @@ class FarNetwork:
     async def lose_packets(self) -> None:
         """Lose every packet in both directions: each side sends its own to a network card that nobody has."""
         await _ip(f"neigh replace {FAR} lladdr {_NOBODY} nud permanent dev near")
-        await _ip(f"neigh replace {_NEAR} lladdr {_NOBODY} nud permanent dev far", self.there)
+        await _ip(f"neigh replace {NEAR} lladdr {_NOBODY} nud permanent dev far", self.there)
 
     async def pass_packets(self) -> None:
         """Lose none any more."""
         await _ip(f"neigh del {FAR} dev near")
-        await _ip(f"neigh del {_NEAR} dev far", self.there)
+        await _ip(f"neigh del {NEAR} dev far", self.there)
 
 
 async def _ip(arguments: str, here: tuple[str, ...] = ()) -> None:
