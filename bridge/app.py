@@ -17,6 +17,7 @@ from bridge.adapter import Adapter
 from bridge.admin import AdminServer, ListedSource, View
 from bridge.audit import Trail
 from bridge.audit_file import AuditFile
+from bridge.clock import Clock
 from bridge.config import Config, TlsConfig, XdsConfig, build_adapters, cluster_rules, merge_policies
 from bridge.event_log import EventLog
 from bridge.guard import GuardRules
@@ -31,7 +32,7 @@ from bridge.registry import Options, Registry
 from bridge.reload import Departures, Parts, Reloader, ReloadOutcome, Terms, Transition
 from bridge.resources import ResourceBuilder
 from bridge.rest import Handshakes, RestOptions, RestServer
-from bridge.restoration import Clock, Restoration
+from bridge.restoration import Restoration
 from bridge.scheduler import Scheduler
 from bridge.sources import Sources
 from bridge.state import Keeper, Pace, Store

@@ -1,16 +1,16 @@
 """Between the registry and the state that is kept: what of the one becomes the other, and back after a restart."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from bridge.clock import Clock, Moment
 from bridge.guard import Reason
 from bridge.merge import Service
 from bridge.model import Endpoint, Entry, ServiceName, SourceName, UpstreamProtocol
 from bridge.observer import SourceObserver
 from bridge.operator import Drain, Drains, Pause, Pauses
-from bridge.registry import Kept, Moment, Part, Place, Registry, RestoredPart
+from bridge.registry import Kept, Part, Place, Registry, RestoredPart
 from bridge.state import AgreedProtocol, Hold, KnownEndpoint, KnownService, KnownSource, RetainedCluster, State
 from bridge.state import Drain as KeptDrain
 from bridge.state import Pause as KeptPause
@@ -27,14 +27,6 @@ class _Written(NamedTuple):
     reason: str
     known: KnownService
     holds: tuple[Hold, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The times that are needed; replaced in tests."""
-
-    wall: Callable[[], float]
-    monotonic: Callable[[], float]
 
 
 class Restoration(SourceObserver):

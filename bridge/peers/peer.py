@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bridge.clock import Clock
 from bridge.peers.comparison import Difference, Drift, Finding
-from bridge.restoration import Clock
 
 log = logging.getLogger(__name__)
 

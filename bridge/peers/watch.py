@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+from bridge.clock import Clock
 from bridge.config import AdminConfig
 from bridge.peers.client import PeerClient, PeerError
 from bridge.peers.comparison import Drift, Finding, Look, differing_views, fingerprints, judge
 from bridge.peers.peer import Peer, PeerStatus
-from bridge.restoration import Clock
 from bridge.supervisor import Ticks
 from xds import Snapshot
 

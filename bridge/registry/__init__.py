@@ -1,7 +1,7 @@
 """Everything the sources have said, and what of it is served."""
 
 from bridge.registry.options import Options, RestoredPart
-from bridge.registry.part import NOTHING, Kept, Moment, Part
+from bridge.registry.part import NOTHING, Kept, Part
 from bridge.registry.parts import ReportedSetAside
 from bridge.registry.refusals import RefusedService
 from bridge.registry.registry import Registry
@@ -13,7 +13,6 @@ __all__ = [
     "NOTHING",
     "Hold",
     "Kept",
-    "Moment",
     "Options",
     "Part",
     "Place",

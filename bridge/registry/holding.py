@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 
+from bridge.clock import Moment
 from bridge.guard import Reason
 from bridge.model import Scope, ServiceName, SourceName
 from bridge.registry.moves import Keeper
-from bridge.registry.part import Identity, Kept, Moment, identity
+from bridge.registry.part import Identity, Kept, identity
 from bridge.registry.parts import Parts
 from bridge.registry.source import Hold, Source
 

@@ -5,9 +5,10 @@ An address that two services have had for long is no move, and says nothing when
 
 from collections.abc import Iterable
 
+from bridge.clock import Moment
 from bridge.guard import WINDOW
 from bridge.model import EndpointKey, ServiceName
-from bridge.registry.part import Kept, Moment, Part
+from bridge.registry.part import Kept, Part
 from bridge.registry.sink import Place
 
 Keeper = tuple[Place, ServiceName]

@@ -5,21 +5,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from bridge.clock import Moment
 from bridge.merge import Origin, Report, Standing
 from bridge.model import Endpoint, EndpointKey, Entry, InstanceId, Scope, SourceName
 
 Identity = tuple[EndpointKey, InstanceId]
 
 NOTHING: frozenset[Entry] = frozenset()
-
-
-class Moment(NamedTuple):
-    """One point in time, on both clocks."""
-
-    wall: float
-    """Unix time, for people."""
-    monotonic: float
-    """Seconds, to decide by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,29 +5,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from bridge.clock import Clock, Moment
 from bridge.merge import Report
 from bridge.model import EndpointKey, Entry, InstanceId, Scope, ServiceName, SetAside, SourceName
 from bridge.registry.moves import Keeper, Moves
-from bridge.registry.part import NOTHING, Kept, Moment, Part
+from bridge.registry.part import NOTHING, Kept, Part
 from bridge.registry.scribe import Scribe
 from bridge.registry.sink import NOBODY, Place
 from bridge.registry.source import Source
 
 MOVED = "it was missing, and its address appeared in another service"
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """What time it is."""
-
-    wall: Callable[[], float]
-    """Unix time; for people, and to tell which of two reports of one address is the later one."""
-    monotonic: Callable[[], float]
-    """Seconds, to decide by."""
-
-    def now(self) -> Moment:
-        """This moment."""
-        return Moment(self.wall(), self.monotonic())
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +29,7 @@ class ReportedSetAside:
 class Parts:
     """Keeps what each scope of each source says about each service."""
 
-    def __init__(self, sources: Mapping[SourceName, Source], clocks: Clocks, scribe: Scribe) -> None:
+    def __init__(self, sources: Mapping[SourceName, Source], clocks: Clock, scribe: Scribe) -> None:
         """Start empty.
 
         Args:

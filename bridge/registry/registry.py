@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from bridge.adapter import Sink
+from bridge.clock import Clock, Moment
 from bridge.diff import Diff
 from bridge.guard import Reason
 from bridge.merge import MergePolicy, Report, Service, merged
 from bridge.model import EndpointKey, Entry, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
 from bridge.registry.holding import Holding
 from bridge.registry.options import BELIEVING, Options, RestoredPart
-from bridge.registry.part import NOTHING, Moment, Part, identity
-from bridge.registry.parts import Clocks, Parts, ReportedSetAside
+from bridge.registry.part import NOTHING, Part, identity
+from bridge.registry.parts import Parts, ReportedSetAside
 from bridge.registry.refusals import Refusals, RefusedService
 from bridge.registry.scribe import Scribe
 from bridge.registry.sink import NOBODY, Place, Said, SourceSink
@@ -51,7 +52,7 @@ class Registry:
         self._policy = policy
         self._options = options
         self._scribe = Scribe(options.record, clock)
-        self._parts = Parts(self._sources, Clocks(clock, monotonic), self._scribe)
+        self._parts = Parts(self._sources, Clock(clock, monotonic), self._scribe)
         self._holding = Holding(self._parts, options.guard.release_after)
         self._refusals = Refusals(self._scribe.refused)
         self._services: dict[ServiceName, Service] = {}

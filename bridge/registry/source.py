@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bridge.clock import Moment
 from bridge.guard import GuardRules, Reason, SourceGuard
 from bridge.model import Endpoint, Entry, Health, Scope, ServiceName, SourceName
-from bridge.registry.part import Moment, Part
+from bridge.registry.part import Part
 
 log = logging.getLogger(__name__)
 

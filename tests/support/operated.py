@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bridge.adapter import Sink
+from bridge.clock import Clock
 from bridge.merge import MergePolicy, union
 from bridge.model import EndpointKey, Health, InstanceId, ServiceName, SourceName
 from bridge.operator import Action, Drain, Drains, Hand, Pauses, Who
-from bridge.restoration import Clock, Restoration
+from bridge.restoration import Restoration
 from support.guarded import DC1, GUARDED, SCOPE, WEB, World, entries
 
 ANNA = Who("anna", uid=1000, gid=100, pid=42, door="/run/admin.sock")

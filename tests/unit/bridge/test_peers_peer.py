@@ -3,9 +3,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from bridge.clock import Clock
 from bridge.peers.comparison import Difference, Look, judge
 from bridge.peers.peer import Peer, PeerState
-from bridge.restoration import Clock
 
 URL = "http://10.0.0.6:19000"
 PATIENCE = 60.0

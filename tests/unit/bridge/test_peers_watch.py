@@ -10,9 +10,9 @@ from typing import ClassVar
 import pytest
 from aiohttp import web
 
+from bridge.clock import Clock
 from bridge.config import AdminConfig
 from bridge.peers import Difference, Peers, PeerState, PeerStatus
-from bridge.restoration import Clock
 from support.admin_bench import Bench, admin_bench
 from support.admin_fakes import FakeServing
 from support.ports import free_port

@@ -1,8 +1,9 @@
 """What is served of an earlier process, and of services that nobody reports any more."""
 
+from bridge.clock import Moment
 from bridge.guard import WINDOW, Reason
 from bridge.merge import Standing
-from bridge.registry import Kept, Moment, Options, RestoredPart
+from bridge.registry import Kept, Options, RestoredPart
 from support.guarded import API, DC1, ECS, MINUTES, OTHER, SCOPE, WEB, World, endpoint, keys
 
 

@@ -4,11 +4,12 @@ import json
 
 import pytest
 
+from bridge.clock import Clock
 from bridge.merge import Standing
 from bridge.model import Endpoint, InstanceId, ServiceName, UpstreamProtocol
 from bridge.operator import Drains, Pauses
 from bridge.registry import Options
-from bridge.restoration import Clock, Restoration
+from bridge.restoration import Restoration
 from bridge.state import State
 from bridge.state.codec import Encoder, decode
 from support.guarded import API, DC1, ECS, GUARDED, MINUTES, SCOPE, WEB, World, entries, keys
