@@ -1,50 +1,23 @@
 """Events of ECS through EventBridge and SQS, as moto runs them: what happens is served without a pass."""
 
 import random
-from collections.abc import Iterator
-
-import pytest
 
 from adapters._aws import Cloud
 from bridge.model import Health
-from support.aws import moto_server, use_credentials
 from support.ecs import CLUSTER, arn, container
 from support.ecs_moto import MotoEcs
 from support.ecs_reading import reading
-from support.events import MotoEvents, moto_events
+from support.events import MotoEvents
 from support.recording import RecordingContext
 from support.waiting import eventually
+
+pytest_plugins = ["support.aws_fixtures"]
 
 APP = {
     "name": "app",
     "dockerLabels": {"xds-service": "web:8080"},
     "portMappings": [{"containerPort": 8080, "protocol": "tcp"}],
 }
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Cloud:
-    return Cloud(attempts=1)
-
-
-@pytest.fixture
-def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    use_credentials(monkeypatch)
-    with moto_server() as url:
-        yield url
-
-
-@pytest.fixture
-def events(url: str) -> Iterator[MotoEvents]:
-    with moto_events(url) as events:
-        yield events
-
-
-@pytest.fixture
-def ecs(url: str) -> MotoEcs:
-    ecs = MotoEcs(url)
-    ecs.ecs.create_cluster(clusterName="prod")
-    return ecs
 
 
 def run(ecs: MotoEcs, address: str, cluster: str = "prod") -> str:
@@ -55,10 +28,10 @@ def healths(source: RecordingContext) -> dict[str, Health]:
     return {key: endpoint.health for key, endpoint in source.sink.services.get("web", {}).items()}
 
 
-async def test_a_task_is_followed_by_events_alone(url: str, ecs: MotoEcs, events: MotoEvents, cloud: Cloud) -> None:
+async def test_a_task_is_followed_by_events_alone(moto: str, ecs: MotoEcs, events: MotoEvents, cloud: Cloud) -> None:
     first = run(ecs, "10.0.0.1")
 
-    async with reading(url, cloud, clusters=["prod"], interval="1h", events={"queue": events.queue}) as source:
+    async with reading(moto, cloud, clusters=["prod"], interval="1h", events={"queue": events.queue}) as source:
         await eventually(lambda: source.spoken)
         second = run(ecs, "10.0.0.2")
         events.task(second, CLUSTER)
@@ -80,7 +53,7 @@ async def test_a_task_is_followed_by_events_alone(url: str, ecs: MotoEcs, events
 
 
 async def test_events_out_of_order_and_many_times_change_nothing_wrong(
-    url: str, ecs: MotoEcs, events: MotoEvents, cloud: Cloud
+    moto: str, ecs: MotoEcs, events: MotoEvents, cloud: Cloud
 ) -> None:
     tasks = [run(ecs, f"10.0.0.{number}") for number in range(1, 6)]
     for task in tasks:
@@ -88,7 +61,7 @@ async def test_events_out_of_order_and_many_times_change_nothing_wrong(
     told = [(task, version) for task in tasks for version in range(1, 7)] * 2
     random.Random(7).shuffle(told)
 
-    async with reading(url, cloud, clusters=["prod"], interval="1h", events={"queue": events.queue}) as source:
+    async with reading(moto, cloud, clusters=["prod"], interval="1h", events={"queue": events.queue}) as source:
         await eventually(lambda: source.spoken)
         ecs.tell(tasks[0], version=6, last_status="STOPPED", desired_status="STOPPED")
         for task in tasks[1:]:
@@ -102,12 +75,12 @@ async def test_events_out_of_order_and_many_times_change_nothing_wrong(
 
 
 async def test_events_of_other_clusters_are_passed_over(
-    url: str, ecs: MotoEcs, events: MotoEvents, cloud: Cloud
+    moto: str, ecs: MotoEcs, events: MotoEvents, cloud: Cloud
 ) -> None:
     ecs.ecs.create_cluster(clusterName="test")
     run(ecs, "10.0.0.1")
 
-    async with reading(url, cloud, clusters=["prod"], interval="1h", events={"queue": events.queue}) as source:
+    async with reading(moto, cloud, clusters=["prod"], interval="1h", events={"queue": events.queue}) as source:
         await eventually(lambda: source.spoken)
         events.task(run(ecs, "10.0.0.2", cluster="test"), arn("cluster", "test"))
 
@@ -117,12 +90,12 @@ async def test_events_of_other_clusters_are_passed_over(
 
 
 async def test_what_happens_during_the_first_pass_comes_again(
-    url: str, ecs: MotoEcs, events: MotoEvents, cloud: Cloud
+    moto: str, ecs: MotoEcs, events: MotoEvents, cloud: Cloud
 ) -> None:
     task = run(ecs, "10.0.0.1")
     events.task(task, CLUSTER)
 
-    async with reading(url, cloud, clusters=["prod"], interval="1h", events={"queue": events.queue}) as source:
+    async with reading(moto, cloud, clusters=["prod"], interval="1h", events={"queue": events.queue}) as source:
         await eventually(lambda: source.spoken)
         ecs.tell(task, last_status="STOPPED")
 
@@ -131,12 +104,12 @@ async def test_what_happens_during_the_first_pass_comes_again(
 
 
 async def test_passes_are_rare_while_there_is_a_heartbeat_and_back_when_it_is_missed(
-    url: str, ecs: MotoEcs, events: MotoEvents, cloud: Cloud
+    moto: str, ecs: MotoEcs, events: MotoEvents, cloud: Cloud
 ) -> None:
     run(ecs, "10.0.0.1")
     keys = {"queue": events.queue, "heartbeat": "2s", "reconcile": "1h"}
 
-    async with reading(url, cloud, clusters=["prod"], interval="20ms", events=keys) as source:
+    async with reading(moto, cloud, clusters=["prod"], interval="20ms", events=keys) as source:
 
         def passes() -> int:
             return source.requests["ecs.ListTasks", "200"]

@@ -1,38 +1,20 @@
 """ECS in moto over HTTP: every launch type and network mode, several containers, regions and accounts."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from adapters._aws import Cloud
 from bridge.model import Endpoint, Health, InstanceId, Locality
-from support.aws import REGION, moto_server, use_credentials
+from support.aws import REGION
 from support.ecs import Json, container
 from support.ecs_moto import MotoEcs
 from support.ecs_reading import failures, passes, reading
 from support.recording import RecordingContext
 from support.waiting import eventually
 
+pytest_plugins = ["support.aws_fixtures"]
+
 OTHER_ACCOUNT = "222222222222"
 ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/xds-bridge"
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_credentials(monkeypatch)
-
-
-@pytest.fixture
-def url(credentials: None) -> Iterator[str]:
-    with moto_server() as url:
-        yield url
-
-
-@pytest.fixture
-def ecs(url: str) -> MotoEcs:
-    ecs = MotoEcs(url)
-    ecs.ecs.create_cluster(clusterName="prod")
-    return ecs
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +33,11 @@ def health(source: RecordingContext) -> Health:
     return endpoint.health
 
 
-async def test_fargate_task_with_a_health_check(url: str, ecs: MotoEcs, cloud: Cloud) -> None:
+async def test_fargate_task_with_a_health_check(moto: str, ecs: MotoEcs, cloud: Cloud) -> None:
     definition = ecs.define("web", labelled(healthCheck={"command": ["CMD-SHELL", "true"]}))
     task = ecs.run(definition, container(address="10.0.0.1"), group="service:web")
 
-    async with reading(url, cloud, clusters=["prod"]) as source:
+    async with reading(moto, cloud, clusters=["prod"]) as source:
         await passes(source)
         assert source.sink.services["web"]["10.0.0.1:8080"] == Endpoint(
             "10.0.0.1",
@@ -78,17 +60,17 @@ async def test_fargate_task_with_a_health_check(url: str, ecs: MotoEcs, cloud: C
         assert source.sink.services == {}
 
 
-async def test_address_of_the_attachment_that_moto_gives(url: str, ecs: MotoEcs, cloud: Cloud) -> None:
+async def test_address_of_the_attachment_that_moto_gives(moto: str, ecs: MotoEcs, cloud: Cloud) -> None:
     ecs.run(ecs.define("web", labelled()), container())
 
-    async with reading(url, cloud, clusters=["prod"]) as source:
+    async with reading(moto, cloud, clusters=["prod"]) as source:
         await passes(source)
 
         (endpoint,) = source.sink.services["web"].values()
         assert endpoint.port == 8080
 
 
-async def test_bridge_and_host_mode_on_an_instance_of_ec2(url: str, ecs: MotoEcs, cloud: Cloud) -> None:
+async def test_bridge_and_host_mode_on_an_instance_of_ec2(moto: str, ecs: MotoEcs, cloud: Cloud) -> None:
     instance, address = ecs.host()
     bound: list[Json] = [
         {"bindIP": ip, "containerPort": 8080, "hostPort": 32768, "protocol": "tcp"} for ip in ("0.0.0.0", "::")
@@ -96,7 +78,7 @@ async def test_bridge_and_host_mode_on_an_instance_of_ec2(url: str, ecs: MotoEcs
     ecs.run(ecs.define("web", labelled(), mode="bridge"), container(bindings=bound), launchType="EC2")
     ecs.run(ecs.define("api", labelled(service="api:9090"), mode="host"), container(), launchType="EC2")
 
-    async with reading(url, cloud, clusters=["prod"]) as source:
+    async with reading(moto, cloud, clusters=["prod"]) as source:
         await passes(source)
 
         assert source.failures == {}
@@ -105,25 +87,25 @@ async def test_bridge_and_host_mode_on_an_instance_of_ec2(url: str, ecs: MotoEcs
     assert "container-instance" in instance
 
 
-async def test_several_containers_of_a_task(url: str, ecs: MotoEcs, cloud: Cloud) -> None:
+async def test_several_containers_of_a_task(moto: str, ecs: MotoEcs, cloud: Cloud) -> None:
     definition = ecs.define("shop", labelled("app", "shop:8080"), labelled("admin", "admin:9090"), {"name": "log"})
     told = [container(name, address="10.0.0.1") for name in ("app", "admin", "log")]
     told[1] = {**told[1], "healthStatus": "UNHEALTHY"}
     ecs.run(definition, *told)
 
-    async with reading(url, cloud, clusters=["prod"]) as source:
+    async with reading(moto, cloud, clusters=["prod"]) as source:
         await passes(source)
 
         healths = {name: [one.health for one in found.values()] for name, found in source.sink.services.items()}
         assert healths == {"shop": [Health.HEALTHY], "admin": [Health.UNHEALTHY]}
 
 
-async def test_task_tags_change_while_the_task_runs(url: str, ecs: MotoEcs, cloud: Cloud) -> None:
+async def test_task_tags_change_while_the_task_runs(moto: str, ecs: MotoEcs, cloud: Cloud) -> None:
     ports = [{"containerPort": 8080, "protocol": "tcp"}]
     definition = ecs.define("web", {"name": "app", "portMappings": ports})
     task = ecs.run(definition, container(address="10.0.0.1"), tags=[{"key": "xds-service", "value": "web shop"}])
 
-    async with reading(url, cloud, clusters=["prod"]) as source:
+    async with reading(moto, cloud, clusters=["prod"]) as source:
         await passes(source)
         assert set(source.sink.services) == {"web", "shop"}
 
@@ -134,11 +116,11 @@ async def test_task_tags_change_while_the_task_runs(url: str, ecs: MotoEcs, clou
         assert "its xds-enable is false" in source.sink.set_aside["web"][0].reason
 
 
-async def test_task_that_is_forgotten_by_ecs(url: str, ecs: MotoEcs, cloud: Cloud) -> None:
+async def test_task_that_is_forgotten_by_ecs(moto: str, ecs: MotoEcs, cloud: Cloud) -> None:
     """moto passes over what it does not know, where ECS says MISSING: no evidence, so the task stays."""
     task = ecs.run(ecs.define("web", labelled()), container(address="10.0.0.1"))
 
-    async with reading(url, cloud, clusters=["prod"]) as source:
+    async with reading(moto, cloud, clusters=["prod"]) as source:
         await passes(source)
         ecs.forget(task)
         await failures(source)
@@ -147,13 +129,13 @@ async def test_task_that_is_forgotten_by_ecs(url: str, ecs: MotoEcs, cloud: Clou
         assert "neither described nor missing" in source.messages
 
 
-async def test_regions_and_accounts_are_read_apart(url: str, ecs: MotoEcs, cloud: Cloud) -> None:
-    far = MotoEcs(url, region="eu-central-1")
+async def test_regions_and_accounts_are_read_apart(moto: str, ecs: MotoEcs, cloud: Cloud) -> None:
+    far = MotoEcs(moto, region="eu-central-1")
     far.ecs.create_cluster(clusterName="prod")
     for place, address in ((ecs, "10.0.0.1"), (far, "10.0.0.2")):
         place.run(place.define("web", labelled()), container(address=address))
 
-    async with reading(url, cloud, clusters=None, region=None, regions=[REGION, "eu-central-1"]) as source:
+    async with reading(moto, cloud, clusters=None, region=None, regions=[REGION, "eu-central-1"]) as source:
         await passes(source)
 
         assert source.sink.addresses("web") == {"10.0.0.1:8080", "10.0.0.2:8080"}
@@ -162,19 +144,19 @@ async def test_regions_and_accounts_are_read_apart(url: str, ecs: MotoEcs, cloud
             "eu-central-1",
         }
         assert len(source.sink.state) == 2
-    async with reading(url, cloud, clusters=None, accounts=[{"assume_role": ROLE}]) as source:
+    async with reading(moto, cloud, clusters=None, accounts=[{"assume_role": ROLE}]) as source:
         await eventually(lambda: source.spoken)
 
         assert source.sink.services == {}, "another account has clusters of its own"
 
 
-async def test_all_clusters_are_read_when_none_is_named(url: str, ecs: MotoEcs, cloud: Cloud) -> None:
+async def test_all_clusters_are_read_when_none_is_named(moto: str, ecs: MotoEcs, cloud: Cloud) -> None:
     ecs.ecs.create_cluster(clusterName="batch")
     definition = ecs.define("web", labelled())
     ecs.run(definition, container(address="10.0.0.1"))
     ecs.run(definition, container(address="10.0.0.2"), cluster="batch")
 
-    async with reading(url, cloud, clusters=None) as source:
+    async with reading(moto, cloud, clusters=None) as source:
         await passes(source)
 
         assert source.sink.addresses("web") == {"10.0.0.1:8080", "10.0.0.2:8080"}

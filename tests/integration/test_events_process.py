@@ -2,17 +2,16 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from support.aws import REGION, moto_server, use_credentials
+from support.aws import REGION
 from support.bridge import BridgeProcess
 from support.ecs import CLUSTER, container
 from support.ecs_moto import MotoEcs
-from support.events import MotoEvents, moto_events
+from support.events import MotoEvents
 from support.waiting import eventually
+
+pytest_plugins = ["support.aws_fixtures"]
 
 APP = {
     "name": "app",
@@ -21,27 +20,12 @@ APP = {
 }
 
 
-@pytest.fixture
-def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    use_credentials(monkeypatch)
-    with moto_server() as url:
-        yield url
-
-
-@pytest.fixture
-def events(url: str) -> Iterator[MotoEvents]:
-    with moto_events(url) as events:
-        yield events
-
-
 async def test_a_bridge_is_told_of_changes_also_after_a_renaming_and_ends_while_a_question_waits(
-    url: str, events: MotoEvents, tmp_path: Path
+    moto: str, ecs: MotoEcs, events: MotoEvents, tmp_path: Path
 ) -> None:
-    ecs = MotoEcs(url)
-    ecs.ecs.create_cluster(clusterName="prod")
     definition = ecs.define("web", APP)
     ecs.run(definition, container(address="10.0.0.1"))
-    keys: dict[str, object] = {"type": "ecs", "region": REGION, "endpoint_url": url, "clusters": ["prod"]}
+    keys: dict[str, object] = {"type": "ecs", "region": REGION, "endpoint_url": moto, "clusters": ["prod"]}
     events_only = {"interval": "1h", "events": {"queue": events.queue}}
 
     async with BridgeProcess(tmp_path, [{"name": "ecs", **keys, **events_only}]) as bridge:
@@ -69,12 +53,12 @@ async def test_a_bridge_is_told_of_changes_also_after_a_renaming_and_ends_while_
         assert await bridge.terminate() == 0
 
 
-async def test_a_check_takes_no_event_from_a_bridge(url: str, events: MotoEvents, tmp_path: Path) -> None:
-    ecs = MotoEcs(url)
-    ecs.ecs.create_cluster(clusterName="prod")
+async def test_a_check_takes_no_event_from_a_bridge(
+    moto: str, ecs: MotoEcs, events: MotoEvents, tmp_path: Path
+) -> None:
     task = ecs.run(ecs.define("web", APP), container(address="10.0.0.1"))
     queue = {"queue": events.queue}
-    source: dict[str, object] = {"name": "ecs", "type": "ecs", "region": REGION, "endpoint_url": url, "events": queue}
+    source: dict[str, object] = {"name": "ecs", "type": "ecs", "region": REGION, "endpoint_url": moto, "events": queue}
     config = BridgeProcess(tmp_path, [source]).config
     await asyncio.to_thread(events.task, task, CLUSTER)
 

@@ -7,7 +7,9 @@ import pytest
 from adapters._aws import Cloud
 from support.aws import CannedAws, canned_aws, impatient, moto_server, use_credentials
 from support.ec2 import CannedFleet
+from support.ecs_moto import MotoEcs
 from support.ecs_server import EcsServer
+from support.events import MotoEvents, moto_events
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +28,21 @@ def moto(credentials: None) -> Iterator[str]:
     """The URL of a moto server."""
     with moto_server() as url:
         yield url
+
+
+@pytest.fixture
+def ecs(moto: str) -> MotoEcs:
+    """ECS in it, with an empty cluster `prod`."""
+    ecs = MotoEcs(moto)
+    ecs.ecs.create_cluster(clusterName="prod")
+    return ecs
+
+
+@pytest.fixture
+def events(moto: str) -> Iterator[MotoEvents]:
+    """A queue of events in it."""
+    with moto_events(moto) as events:
+        yield events
 
 
 @pytest.fixture

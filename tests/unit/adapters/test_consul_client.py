@@ -16,6 +16,7 @@ from adapters.consul.client import Client, Reply, next_index, readable
 from adapters.consul.config import Config
 from adapters.consul.credential import credential
 from adapters.consul.transport import ConsulError, Target
+from support.http_server import answering
 from support.ports import free_port
 
 
@@ -23,7 +24,7 @@ from support.ports import free_port
 class Server:
     """Answers every request alike, and remembers them."""
 
-    address: str
+    address: str = ""
     answer: Callable[[], web.Response] = field(
         default=lambda: web.json_response([], headers={"X-Consul-Index": "7", "X-Consul-KnownLeader": "true"})
     )
@@ -40,15 +41,9 @@ class Server:
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    port = free_port()
-    server = Server(f"http://127.0.0.1:{port}")
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", server.handle)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield server
-    await runner.cleanup()
+    server = Server()
+    async with answering(server.handle) as server.address:
+        yield server
 
 
 @dataclass

@@ -9,6 +9,7 @@ from aiohttp import web
 from bridge.peers import fingerprints
 from bridge.peers.client import PeerClient, PeerError
 from support.admin_bench import Bench, admin_bench
+from support.http_server import answering
 from support.xds_content import snapshot
 
 SERVED = snapshot({"web": "c", "api": "c"}, {"web": "e", "api": "e"})
@@ -67,14 +68,6 @@ async def test_fingerprints_that_are_none_are_said(body: str) -> None:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(text=body)
 
-    application = web.Application()
-    application.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        async with PeerClient(ThreadPoolExecutor(1), 1) as client:
-            with pytest.raises(PeerError, match="answers 200 as no replica of this version does"):
-                await client.fingerprints(f"http://127.0.0.1:{runner.addresses[0][1]}", "default")
-    finally:
-        await runner.cleanup()
+    async with answering(answer) as url, PeerClient(ThreadPoolExecutor(1), 1) as client:
+        with pytest.raises(PeerError, match="answers 200 as no replica of this version does"):
+            await client.fingerprints(url, "default")

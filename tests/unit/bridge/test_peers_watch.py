@@ -15,6 +15,7 @@ from bridge.config import AdminConfig
 from bridge.peers import Difference, Peers, PeerState, PeerStatus
 from support.admin_bench import Bench, admin_bench
 from support.admin_fakes import FakeServing
+from support.http_server import answering
 from support.ports import free_port
 from support.ticks import ManualTicks
 from support.waiting import eventually
@@ -175,16 +176,8 @@ async def test_an_answer_that_is_none_is_said(case: str) -> None:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(body=response.body, status=response.status, headers=response.headers)
 
-    application = web.Application()
-    application.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        async with watching(f"http://127.0.0.1:{runner.addresses[0][1]}") as watch:
-            status = await watch.until(PeerState.UNREACHABLE)
-    finally:
-        await runner.cleanup()
+    async with answering(answer) as url, watching(url) as watch:
+        status = await watch.until(PeerState.UNREACHABLE)
 
     assert status.error == error
 
