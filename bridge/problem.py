@@ -54,18 +54,18 @@ def path_text(path: Path) -> str:
 def nearest(word: str, candidates: Iterable[str], few: str = "there are") -> str:
     """A hint at what was meant, to be put behind a message: the closest candidate, or all, after `few`, when few."""
     known = sorted(set(candidates))
-    if close := difflib.get_close_matches(word[:_LONGEST], known, n=1):
+    if close := difflib.get_close_matches(word[:_LONGEST], _alike(word, known), n=1):
         return f"; did you mean {close[0]!r}?"
     return f"; {few} {', '.join(known)}" if 0 < len(known) <= _FEW else ""
 
 
-def alike(text: str, names: Iterable[str]) -> list[str]:
-    """The names that begin as a text does, or else have about its length: as many as `nearest` should be given."""
+def _alike(text: str, names: list[str]) -> list[str]:
+    """As many names as may be compared with a text: those that begin as it does, or else have about its length."""
 
     def unlike(name: str) -> tuple[bool, int]:
         return name[:2] != text[:2], abs(len(name) - len(text))
 
-    return sorted(names, key=unlike)[:_COMPARED]
+    return names if len(names) <= _COMPARED else sorted(names, key=unlike)[:_COMPARED]
 
 
 def kind(value: object) -> str:

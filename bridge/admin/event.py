@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from bridge.audit import REMEMBERED, Event, Numbered, Remembered
 from bridge.operator import parse_key
-from bridge.problem import alike, nearest
+from bridge.problem import nearest
 
 LIMIT = 100
 """How many are shown when nobody says."""
@@ -88,7 +88,7 @@ def parse(parameters: Sequence[tuple[str, str]], sources: Collection[str], servi
         raise ValueError(f"source: there is none called {source[:_SHOWN]!r}; there are {', '.join(sorted(sources))}")
     service = given.get("service", "")
     if service not in ("", *services) and "after" not in given:  # who follows a service may do so before it is there
-        hint = nearest(service, alike(service, services))
+        hint = nearest(service, services)
         raise ValueError(f"service: neither served nor remembered is {service[:_SHOWN]!r}{hint}")
     return Query(
         service=service,

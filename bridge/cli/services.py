@@ -12,7 +12,7 @@ from rich.console import Console
 from bridge.cli import reading
 from bridge.cli.convention import DEFAULT_CONFIG, ConfigOption
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
-from bridge.problem import alike, nearest
+from bridge.problem import nearest
 
 EXAMPLE = "xds-bridge services -o json"
 
@@ -125,9 +125,7 @@ def _matching(found: _Services, glob: str) -> _Services:
     """What of an answer is about services whose names match."""
     matching = tuple(service for service in found.services if fnmatchcase(service.name, glob))
     if not matching:
-        reading.fail(
-            f"there is no service {glob!r}{nearest(glob, alike(glob, [each.name for each in found.services]))}"
-        )
+        reading.fail(f"there is no service {glob!r}{nearest(glob, [each.name for each in found.services])}")
     return _Services(services=matching, refused=(), unmatched=())
 
 

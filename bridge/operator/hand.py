@@ -11,7 +11,7 @@ from bridge.model import EndpointKey, Health, ServiceName, SourceName
 from bridge.operator.audit import Action, Audit, Who
 from bridge.operator.drain import Drain, Drains, Target, parse_key
 from bridge.operator.pause import Pause, Pauses
-from bridge.problem import alike, nearest
+from bridge.problem import nearest
 from bridge.registry import Registry
 
 _AVAILABLE = frozenset({Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED})
@@ -199,7 +199,7 @@ class Hand:
             return ServiceName(text)
         key = parse_key(text)
         if key is None:
-            hint = nearest(text, alike(text, services))
+            hint = nearest(text, services)
             raise UnknownError(f"there is no service {text[:255]!r}{hint} (an endpoint is written as IP:PORT)")
         if not self._concerned(key):
             keys = (each.endpoint.key for service in services.values() for each in service.endpoints)
