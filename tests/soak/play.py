@@ -35,6 +35,7 @@ class Play:
         self._faults = faults()
         self._open: dict[str, Fault] = {}
         self._done: Counter[Verb] = Counter()
+        self._step = Step(Verb.REST)
         self._began = time.monotonic()
 
     async def until(self, seconds: float) -> None:
@@ -48,11 +49,14 @@ class Play:
         await self._play(Step(Verb.REST))
 
     def state(self) -> str:
-        """What is broken now, what was not as it must be, and the last words of the bridges."""
-        logs = "\n".join(_tail(self._stage, name) for name in BRIDGES)
+        """Where it is in the story, what is broken now, and what was not as it must be."""
         wrong = "\n".join(self._stage.wrong()[:FIRST])
         broken = ", ".join(self._open) or "nothing"
-        return f"seed {self._seed}, {self._time():.1f} s\nbroken: {broken}\nwrong: {wrong or 'nothing'}\n{logs}"
+        return f"seed {self._seed}, {self._time():.1f} s: {self._step}\nbroken: {broken}\nwrong: {wrong or 'nothing'}"
+
+    def logs(self) -> str:
+        """The last words of the bridges."""
+        return "\n".join(_tail(self._stage, name) for name in BRIDGES)
 
     def summary(self) -> str:
         """What it came to, in numbers."""
@@ -67,6 +71,7 @@ class Play:
         return "\n".join(lines)
 
     async def _play(self, step: Step) -> None:
+        self._step = step
         began = self._time()
         print(f"{began:8.1f} s  {step}", flush=True)
         await self._do(step)

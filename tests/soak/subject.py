@@ -82,7 +82,11 @@ class Subject:
 
     async def follows(self, services: Collection[str]) -> None:
         """Wait until it has exactly what it is to have of these services; from then on nothing else is right."""
-        await eventually(partial(self._met, services), timeout=CONVERGENCE, what=f"{self.name} has {self.truth}")
+        try:
+            await eventually(partial(self._met, services), timeout=CONVERGENCE)
+        except AssertionError as error:
+            missing = self.truth.difference(await self.hosts(), services)
+            raise AssertionError(f"{self.name} has not followed: {'; '.join(missing)}") from error
         for service, moved in (await self._moves(services)).items():
             since = moved - self._moved.get(service, 0)
             self._moved[service] = moved
@@ -101,7 +105,7 @@ class Subject:
         return sum(load.answers.total() for load in self.loads)
 
     async def _met(self, services: Collection[str]) -> bool:
-        return self.truth.met(await self.hosts(), services)
+        return not self.truth.difference(await self.hosts(), services)
 
     async def _moves(self, services: Collection[str]) -> dict[str, int]:
         names = {service: f"cluster.{service}.membership_change" for service in services}

@@ -49,8 +49,9 @@ async def test_faults_and_changes_at_random_cost_no_request_and_no_endpoint(tmp_
         play = Play(running, seed)
         try:
             await play.until(seconds)
-        except BaseException:
-            print(play.state())
+        except BaseException as error:
+            error.add_note(play.state())
+            print(play.logs())
             raise
 
         print(play.summary())

@@ -21,10 +21,6 @@ class Expectation:
         self._allowed: dict[str, dict[str, set[str | None]]] = defaultdict(dict)
         self._moves: Counter[str] = Counter()
 
-    def __str__(self) -> str:
-        """What it is to have."""
-        return "; ".join(f"{service} {sorted(keys.items())}" for service, keys in self._wanted.items())
-
     def want(self, service: str, key: str, health: str | None) -> None:
         """An endpoint is to have this health from now on; None for one that is to go."""
         self.age += 1
@@ -52,9 +48,15 @@ class Expectation:
             if has not in allowed
         ]
 
-    def met(self, found: Hosts, services: Iterable[str]) -> bool:
-        """Whether all of these services are as they are to be."""
-        return all(found.get(service, {}) == self._wanted[service] for service in services)
+    def difference(self, found: Hosts, services: Iterable[str]) -> list[str]:
+        """What of these services is not as it is to be."""
+        return [
+            f"{service} {key} is {_spelled(has)} and is to be {_spelled(wanted)}"
+            for service in services
+            for key in sorted({*self._wanted[service], *found.get(service, {})})
+            for has, wanted in [(found.get(service, {}).get(key), self._wanted[service].get(key))]
+            if has != wanted
+        ]
 
     def followed(self, service: str, moved: int) -> list[str]:
         """A service was seen to be as it is to be: nothing else is allowed from now on.

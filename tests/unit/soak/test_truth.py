@@ -31,8 +31,10 @@ def test_until_it_is_followed_a_change_allows_what_was_and_what_is_to_be(truth: 
     for found in ({A: "HEALTHY"}, {A: "HEALTHY", B: "HEALTHY"}, {B: "HEALTHY"}, {}):
         assert truth.objections({"web": found}) == []
     assert truth.objections({"web": {A: "DRAINING"}}) == [f"web {A} is DRAINING and must be HEALTHY or absent"]
-    assert truth.met({"web": {B: "HEALTHY"}}, ["web"])
-    assert not truth.met({"web": {A: "HEALTHY", B: "HEALTHY"}}, ["web"])
+    assert truth.difference({"web": {B: "HEALTHY"}}, ["web"]) == []
+    both = {"web": {A: "HEALTHY", B: "HEALTHY"}}
+    assert truth.difference(both, ["web"]) == [f"web {A} is HEALTHY and is to be absent"]
+    assert truth.difference(both, []) == []
 
 
 def test_what_was_followed_must_not_come_back(truth: Expectation) -> None:
