@@ -49,6 +49,9 @@ STREAMS_END = 1.0
 EXPIRY = 1.0
 """Seconds between two looks at what was held or retained for long enough."""
 
+KEEPING = 3.0
+"""Seconds that an operator waits at most until what was done is written."""
+
 LAST_STATE = 1.5
 """Seconds that the last state may take to be written when the bridge stops."""
 
@@ -128,7 +131,7 @@ class Bridge:
         self._transition = Transition(config, self._parts(), self._terms())
         self._reloader = Reloader(reread, self._transition, self._metrics.reload)
         self._peers = Peers(config.admin, self._views, self._scheduler.ticks, Clock(time.time, time.monotonic))
-        self._admin = AdminServer(config.admin, self._view(), self._hand, self.reload)
+        self._admin = AdminServer(config.admin, self._view(), self._hand, self.reload, self._on_disk)
 
     async def reload(self, by: str, *, accept_loss: bool) -> ReloadOutcome:
         """Read the configuration again and go by it, unless that is impossible or would take too much.
@@ -177,6 +180,10 @@ class Bridge:
         yield "reload", self._reloader.run()
         if self._config.admin.peers:
             yield "peers", self._peers.run()
+
+    async def _on_disk(self) -> str:
+        """Wait until the state that is kept is that of now; returns why it is not, if it is to be."""
+        return await self._keeper.kept(KEEPING) if self._keeper else ""
 
     def _new_sources(self, adapters: Mapping[SourceName, Adapter]) -> Sources:
         sources = Sources(self._supervisor, self._pauses.sink)

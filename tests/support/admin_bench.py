@@ -46,7 +46,7 @@ class Bench:
         config = AdminConfig.model_validate({"listen": listen, "expose": expose})
         seen = (self.knowledge, self.readiness, self.reading, self.streams, self.serving, self.metrics, self.operation)
         view = View(lambda: LISTED, *seen, self.reloads, self.replicas, lambda: self.rules, self.trail)
-        return AdminServer(config, view, self.operation, self.operation.reload)
+        return AdminServer(config, view, self.operation, self.operation.reload, self.operation.kept)
 
     async def request(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None

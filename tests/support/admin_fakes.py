@@ -154,6 +154,7 @@ class FakeOperation:
     aged: frozenset[SourceName] = frozenset()
     asked: list[tuple[object, ...]] = field(default_factory=list)
     failure: Exception | None = None
+    unwritten: str = ""
     outcome: ReloadOutcome = field(default_factory=lambda: ReloadOutcome(5.0, ok=True, by="anna", done="reloaded"))
 
     def paused(self, source: SourceName) -> Pause | None:
@@ -185,6 +186,9 @@ class FakeOperation:
 
     def release(self, source: str, who: Who) -> Done:
         return self._asked("release", source, who)
+
+    async def kept(self) -> str:
+        return self.unwritten
 
     async def reload(self, by: str, *, accept_loss: bool) -> ReloadOutcome:
         self.asked.append(("reload", by, accept_loss))
