@@ -21,6 +21,7 @@ from bridge.clock import Clock
 from bridge.config import Config, TlsConfig, XdsConfig, build_adapters, cluster_rules, merge_policies
 from bridge.event_log import EventLog
 from bridge.guard import GuardRules
+from bridge.history import History
 from bridge.log import set_level
 from bridge.metrics import Metrics
 from bridge.model import SourceName
@@ -121,7 +122,7 @@ class Bridge:
         self._sources = self._new_sources(adapters)
         self._keeper = self._new_keeper(config.state_directory)
         self._views = ClientViews(_builder(config), config.views, required=config.views_required)
-        self._reconciler = Reconciler(self._registry, self._views, _debounce(config), self._metrics)
+        self._reconciler = Reconciler(self._registry, self._views, _debounce(config), self._metrics, History(time.time))
         self._memory = memory.Reclaimer(memory.find_trim())
         observer = Observers(self._metrics.streams, StreamLog(), self._memory)
         self._handshakes = Handshakes() if config.xds.rest and config.xds.tls else None
@@ -245,6 +246,7 @@ class Bridge:
         return View(
             sources=self._listed,
             knowledge=self._registry,
+            history=self._reconciler.history,
             readiness=self._readiness,
             reading=self._supervisor,
             streams=self._xds,

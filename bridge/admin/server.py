@@ -161,7 +161,8 @@ class AdminServer:
         found, set_aside = self._view.knowledge.services().get(name), self._view.knowledge.set_aside(name)
         if found is None:
             raise web.HTTPNotFound(text=f"no source reports a service {name[:255]!r}")
-        return await self._worked_out(lambda: _json(document.service(found, set_aside, time.monotonic())))
+        ages = self._view.history.of(name)
+        return await self._worked_out(lambda: _json(document.service(found, set_aside, ages, time.monotonic())))
 
     async def _envoys(self, _request: web.Request) -> web.Response:
         streams = tuple(self._view.streams.streams())

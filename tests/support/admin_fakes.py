@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 from bridge.admin import ListedSource
 from bridge.config import ServiceRule, ViewRule
+from bridge.history import Age
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.metrics import Sample
 from bridge.model import (
     Endpoint,
+    EndpointKey,
     Health,
     InstanceId,
     Locality,
@@ -69,6 +71,14 @@ class FakeKnowledge:
 
 
 NOTHING = SourceStatistics(0, {}, 0)
+
+
+@dataclass
+class FakeHistory:
+    ages: dict[ServiceName, Mapping[EndpointKey, Age]] = field(default_factory=dict)
+
+    def of(self, service: ServiceName) -> Mapping[EndpointKey, Age]:
+        return self.ages.get(service, {})
 
 
 @dataclass

@@ -26,6 +26,7 @@ from support.admin_fakes import (
     DC1,
     LISTED,
     LOCAL,
+    FakeHistory,
     FakeKnowledge,
     FakeMetrics,
     FakeOperation,
@@ -68,7 +69,7 @@ class Doors:
 async def opened(path: Path, group: str | None = None) -> AsyncIterator[Doors]:
     operation, knowledge = FakeOperation(), FakeKnowledge()
     config = AdminConfig.model_validate({"listen": "127.0.0.1:0", "socket": str(path), "socket_group": group})
-    rest = (FakeReadiness(), FakeReading(), FakeStreams(), FakeServing(), FakeMetrics(), operation)
+    rest = (FakeHistory(), FakeReadiness(), FakeReading(), FakeStreams(), FakeServing(), FakeMetrics(), operation)
     view = View(lambda: LISTED, knowledge, *rest, FakeReloads(), FakeReplicas(), FakeRules, Trail())
     server = AdminServer(config, view, operation, operation.reload, operation.kept)
     port = await server.start()
