@@ -23,6 +23,7 @@ from bridge.peers import PeerStatus
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
+from bridge.views import ShownView
 from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
 
 DC1, LOCAL = SourceName("dc1"), SourceName("local")
@@ -123,6 +124,9 @@ class FakeServing:
 
     def snapshots(self) -> Mapping[str, Snapshot]:
         return {"default": self.snapshot, **self.views} if self.snapshot else dict(self.views)
+
+    def shown(self) -> Sequence[ShownView]:
+        return [ShownView(name, None, "", snapshot) for name, snapshot in self.snapshots().items()]
 
 
 @dataclass
