@@ -19,7 +19,7 @@ import typer
 
 from bridge import installation, log, plugins
 from bridge.cli import bootstrap as form
-from bridge.cli import diff, events, hand, render, services, status
+from bridge.cli import diff, events, fetch, hand, render, services, status
 from bridge.cli.convention import (
     DEFAULT_CONFIG,
     EXIT_CONFIG,
@@ -53,6 +53,7 @@ app.command(epilog=f"Example: {services.EXAMPLE}")(services.services)
 app.command(epilog=f"Example: {events.EXAMPLE}")(events.events)
 app.command(epilog=f"Example: {render.EXAMPLE}")(render.render)
 app.command(epilog=f"Example: {diff.EXAMPLE}")(diff.diff)
+app.command(epilog=f"Example: {fetch.EXAMPLE}")(fetch.fetch)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

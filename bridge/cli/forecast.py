@@ -1,20 +1,19 @@
 """From each view of a running bridge to the one that its Envoys would have by another configuration."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from bridge.cli import running
 from bridge.cli.client import Way
-from bridge.cli.comparison import ClusterChange, Content, Reader, compare
+from bridge.cli.comparison import ClusterChange, Content, compare
+from bridge.cli.decoded import reader
 from bridge.cli.outlook import Sight, sights
 from bridge.config import Config
 from bridge.merge import Service
 from bridge.model import ServiceName
-from bridge.resources import Renderer
 from bridge.views import ClientViews, chosen, heir
-from xds import CLUSTER, ENDPOINT, Client, Locality, Node, Resource, SnapshotCache
+from xds import CLUSTER, ENDPOINT, Client, Locality, Node, SnapshotCache
 
 NAMED = 20
 """Envoys of a view that are named."""
@@ -59,25 +58,23 @@ async def compared(
     """What each view would become, and the difference; of one whose Envoys would be refused, nothing."""
     kept = [move for move in moves if not move.refused]
     seen = iter(await sights(config, known, [partial(_asked, move) for move in kept]))
-    reader = _reader()
+    read = reader()
     found: list[tuple[Move, Sight | None, Sequence[ClusterChange]]] = []
     for move in moves:
         sight = None if move.refused else next(seen)
-        found.append((move, sight, compare(*await _contents(ways, move.view, sight), reader) if sight else ()))
+        found.append((move, sight, compare(*await _contents(ways, move.view, sight), read) if sight else ()))
     return found
 
 
 async def _contents(ways: Sequence[Way], view: running.View, sight: Sight) -> tuple[Content, Content]:
     """What is served and what would be; of types that have the same version on both sides, nothing on either."""
-    served: dict[str, Mapping[str, bytes]] = {}
-    would: dict[str, Mapping[str, bytes]] = {}
-    for name, kind in (("cluster", CLUSTER), ("endpoint", ENDPOINT)):
-        resources = sight.snapshot.resources(kind.url)
-        served[name], would[name] = {}, {}
-        if view.versions.get(name) != sight.snapshot.version(kind.url):
-            served[name] = await running.resources(ways, view.name, name)
-            would[name] = {key: resource.body for key, resource in resources.items()}
-    return Content(served["cluster"], served["endpoint"]), Content(would["cluster"], would["endpoint"])
+    whole = sight.content
+    clusters = endpoints = Content({}, {})
+    if view.versions.get("cluster") != sight.snapshot.version(CLUSTER.url):
+        clusters = Content(await running.resources(ways, view.name, "cluster"), whole.clusters)
+    if view.versions.get("endpoint") != sight.snapshot.version(ENDPOINT.url):
+        endpoints = Content(await running.resources(ways, view.name, "endpoint"), whole.assignments)
+    return Content(clusters[0], endpoints[0]), Content(clusters[1], endpoints[1])
 
 
 def _asked(move: Move, views: ClientViews) -> SnapshotCache:
@@ -95,11 +92,3 @@ def _client(stream: running.Stream) -> Client:
     said = stream.node
     node = Node(said.id, said.cluster, Locality(region=said.locality.region), said.metadata)
     return Client(node, "", stream.names)
-
-
-def _reader() -> Reader:
-    renderer = Renderer()
-    return Reader(
-        lambda body: json.loads(renderer.render(CLUSTER.url, Resource("", body, ""))),
-        lambda body: json.loads(renderer.render(ENDPOINT.url, Resource("", body, ""))),
-    )

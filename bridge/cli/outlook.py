@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import typer
 
+from bridge.cli.comparison import Content
 from bridge.cli.live import Reading, Reads, read_merged
 from bridge.cli.reading import shown
 from bridge.config import Config, build_adapters, cluster_rules, merge_policies
@@ -16,7 +17,7 @@ from bridge.merge import Service
 from bridge.model import ServiceName
 from bridge.resources import ResourceBuilder
 from bridge.views import ClientViews
-from xds import Snapshot, SnapshotCache
+from xds import CLUSTER, ENDPOINT, Snapshot, SnapshotCache
 
 ResultT = TypeVar("ResultT")
 
@@ -31,6 +32,15 @@ class Sight:
 
     view: str
     snapshot: Snapshot
+
+    @property
+    def content(self) -> Content:
+        """All resources in it."""
+        clusters, assignments = (self.snapshot.resources(kind.url) for kind in (CLUSTER, ENDPOINT))
+        return Content(
+            {name: each.body for name, each in clusters.items()},
+            {name: each.body for name, each in assignments.items()},
+        )
 
 
 def finished(work: Coroutine[None, None, ResultT]) -> ResultT:

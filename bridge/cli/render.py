@@ -1,6 +1,5 @@
 """`xds-bridge render`: the clusters and endpoints that a configuration would serve now, without a daemon."""
 
-import json
 import os
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +23,7 @@ from bridge.config import Config, load
 
 if TYPE_CHECKING:
     from bridge.cli.outlook import Sight
-    from xds import Client, ResourceType
+    from xds import Client
 
 EXAMPLE = "xds-bridge render --config bridge.yaml --node-cluster edge -o json"
 
@@ -83,17 +82,8 @@ def _render(config: Config, client: "Client", timeout: float, output: Output) ->
 
 
 def _document(seen: "Sight") -> dict[str, object]:
-    from bridge.resources import Renderer  # noqa: PLC0415 (see bridge/cli/__init__.py)
-    from xds import CLUSTER, ENDPOINT  # noqa: PLC0415
+    from bridge.cli import decoded  # noqa: PLC0415 (see bridge/cli/__init__.py)
+    from xds import TYPES  # noqa: PLC0415
 
-    renderer = Renderer()
-
-    def response(kind: "ResourceType") -> dict[str, object]:
-        held = seen.snapshot.resources(kind.url)
-        return {
-            "version_info": seen.snapshot.version(kind.url),
-            "type_url": kind.url,
-            "resources": [json.loads(renderer.render(kind.url, held[name])) for name in sorted(held)],
-        }
-
-    return {"view": seen.view, "clusters": response(CLUSTER), "endpoints": response(ENDPOINT)}
+    versions = {kind.url: seen.snapshot.version(kind.url) for kind in TYPES}
+    return {"view": seen.view, **decoded.responses(seen.content, versions, decoded.reader())}

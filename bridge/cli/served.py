@@ -14,9 +14,9 @@ def flat(value: object, path: str = "") -> dict[str, Scalar]:
     return dict(_fields(value, path))
 
 
-def endpoints(assignment: Mapping[str, object]) -> tuple[Endpoints, Mapping[str, Scalar]]:
-    """The endpoints of a `ClusterLoadAssignment`, and its other fields."""
-    found: dict[str, Mapping[str, Scalar]] = {}
+def endpoints(message: object) -> tuple[Endpoints, Mapping[str, Scalar]]:
+    """The endpoints of a `ClusterLoadAssignment`, and its other fields; nothing of what is none."""
+    assignment, found = _dict(message), dict[str, Mapping[str, Scalar]]()
     for group in _list(assignment.get("endpoints")):
         shared = {f"locality.{key}" if key == "load_balancing_weight" else key: each for key, each in group.items()}
         shared.pop("lb_endpoints", None)
@@ -29,6 +29,12 @@ def endpoints(assignment: Mapping[str, object]) -> tuple[Endpoints, Mapping[str,
             own = {name: value for name, value in each.items() if name != "endpoint"}
             found[key] = flat({**shared, **rest, **own})
     return found, flat({key: value for key, value in assignment.items() if key not in ("endpoints", "cluster_name")})
+
+
+def awaited(name: str, cluster: Mapping[str, object]) -> str:
+    """The name of the assignment of a cluster."""
+    config = _dict(cluster.get("eds_cluster_config"))
+    return str(config.get("service_name") or name)
 
 
 def _fields(value: object, path: str) -> Iterator[tuple[str, Scalar]]:
