@@ -1,5 +1,6 @@
 """`xds-bridge diff`: what a changed configuration would serve, against what the running bridge serves."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -69,19 +70,19 @@ def diff(
     ways = reading.ways(admin, socket, config)
     settings = _loaded(config)
     only_errors()
-    leave(_diff(settings, ways, deadline, output))
+    with asyncio.Runner() as runner:
+        # Before the runner is closed, as in `run`: that waits for threads, and a read may hang in one.
+        leave(_diff(runner, settings, ways, deadline, output))
 
 
 def _loaded(config: Path) -> Config:
     return load(config, os.environ, plugins.discover())
 
 
-def _diff(config: Config, ways: "Sequence[Way]", timeout: float, output: Output) -> int:
+def _diff(runner: asyncio.Runner, config: Config, ways: "Sequence[Way]", timeout: float, output: Output) -> int:
     """Print, and say what to exit with."""
-    from bridge.cli import outlook  # noqa: PLC0415 (see bridge/cli/__init__.py)
-
     try:
-        found = outlook.finished(_difference(config, ways, timeout))
+        found = runner.run(_difference(config, ways, timeout))
     except ConfigError:
         raise
     except BridgeError as error:

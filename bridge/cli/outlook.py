@@ -1,9 +1,8 @@
 """What a configuration would serve now: its sources read once, and then the daemon's own merge, views and encoding."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import typer
 
@@ -18,8 +17,6 @@ from bridge.model import ServiceName
 from bridge.resources import ResourceBuilder
 from bridge.views import ClientViews
 from xds import CLUSTER, ENDPOINT, Snapshot, SnapshotCache
-
-ResultT = TypeVar("ResultT")
 
 
 class UnreadError(BridgeError):
@@ -41,11 +38,6 @@ class Sight:
             {name: each.body for name, each in clusters.items()},
             {name: each.body for name, each in assignments.items()},
         )
-
-
-def finished(work: Coroutine[None, None, ResultT]) -> ResultT:
-    """Run to the end; the command has to end by `leave`, since a thread that reads a source may hang."""
-    return asyncio.Runner().run(work)
 
 
 async def services(config: Config, timeout: float) -> Mapping[ServiceName, Service]:

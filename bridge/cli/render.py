@@ -1,5 +1,6 @@
 """`xds-bridge render`: the clusters and endpoints that a configuration would serve now, without a daemon."""
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,10 +57,12 @@ def render(  # noqa: PLR0913 (an option each)
     from xds import Client  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
     only_errors()
-    leave(_render(settings, Client(described, "", tuple(san or ())), deadline, output))
+    with asyncio.Runner() as runner:
+        # Before the runner is closed, as in `run`: that waits for threads, and a read may hang in one.
+        leave(_render(runner, settings, Client(described, "", tuple(san or ())), deadline, output))
 
 
-def _render(config: Config, client: "Client", timeout: float, output: Output) -> int:
+def _render(runner: asyncio.Runner, config: Config, client: "Client", timeout: float, output: Output) -> int:
     """Print, and say what to exit with."""
     from bridge.cli import outlook  # noqa: PLC0415 (see bridge/cli/__init__.py)
     from xds import Refused  # noqa: PLC0415
@@ -70,7 +73,7 @@ def _render(config: Config, client: "Client", timeout: float, output: Output) ->
         return seen
 
     try:
-        seen = outlook.finished(sight())
+        seen = runner.run(sight())
     except outlook.UnreadError as error:
         typer.echo(shown(str(error)), err=True)
         return EXIT_FAILED

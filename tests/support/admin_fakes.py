@@ -121,12 +121,14 @@ class FakeServing:
     snapshot: Snapshot | None = None
     views: Mapping[str, Snapshot] = field(default_factory=dict)
     """Other views than the default one."""
+    other: Sequence[ShownView] = ()
+    """All views with their rules, where these matter."""
 
     def snapshots(self) -> Mapping[str, Snapshot]:
         return {"default": self.snapshot, **self.views} if self.snapshot else dict(self.views)
 
     def shown(self) -> Sequence[ShownView]:
-        return [ShownView(name, None, "", snapshot) for name, snapshot in self.snapshots().items()]
+        return self.other or [ShownView(name, None, "", snapshot) for name, snapshot in self.snapshots().items()]
 
 
 @dataclass
