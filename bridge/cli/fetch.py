@@ -178,7 +178,7 @@ def _content(held: "Holding") -> Content:
 def _lacking(held: "Holding | None") -> str:
     """What did not come."""
     if held is None:
-        return "connected or not, no answer came"
+        return "no answer came"
     names = sorted(held.missing)
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{len(held.clusters)} clusters came, but no endpoints of {', '.join(names[:_NAMED])}{more}"
