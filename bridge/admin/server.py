@@ -13,7 +13,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from bridge.admin import access, document, event, source, summary, unix_socket
+from bridge.admin import access, document, event, resource, source, summary, unix_socket
 from bridge.admin.change import Changes, Kept, Reload, Verbs
 from bridge.admin.view import View
 from bridge.config import AdminConfig
@@ -110,6 +110,8 @@ class AdminServer:
             web.get(VERSIONS, self._versions),
             web.get(f"{VERSIONS}/{{view}}", self._fingerprints),
             web.get("/api/v1/events", self._events),
+            web.get("/api/v1/views", self._views),
+            web.get("/api/v1/resources", self._resources),
         ]
 
     @web.middleware
@@ -201,6 +203,16 @@ class AdminServer:
             return await self._worked_out(work)
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
+
+    async def _views(self, _request: web.Request) -> web.Response:
+        return _answer(resource.views(self._view))
+
+    async def _resources(self, request: web.Request) -> web.Response:
+        try:
+            query = resource.parse(self._view, list(request.query.items()))
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        return await self._worked_out(lambda: _json(resource.page(query)))
 
     async def _worked_out(self, work: Callable[[], str]) -> web.Response:
         """An answer that takes time to make: in a thread, from values that do not change meanwhile."""

@@ -16,6 +16,7 @@ from bridge.peers import PeerStatus
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
+from bridge.views import ShownView
 from xds import Load, Snapshot, StreamStatus
 
 
@@ -88,6 +89,9 @@ class Serving(Protocol):
 
     def snapshots(self) -> Mapping[str, Snapshot]:
         """What each view in use shows, by its name; nothing before Envoys are answered."""
+
+    def shown(self) -> Sequence[ShownView]:
+        """The same, with the rule of each; without the default view where no Envoy can have it."""
 
 
 class Exposition(Protocol):

@@ -25,6 +25,7 @@ from bridge.peers import PeerStatus
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
+from bridge.views import ShownView
 from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
 
 DC1, LOCAL = SourceName("dc1"), SourceName("local")
@@ -130,9 +131,14 @@ class FakeServing:
     snapshot: Snapshot | None = None
     views: Mapping[str, Snapshot] = field(default_factory=dict)
     """Other views than the default one."""
+    other: Sequence[ShownView] = ()
+    """All views with their rules, where these matter."""
 
     def snapshots(self) -> Mapping[str, Snapshot]:
         return {"default": self.snapshot, **self.views} if self.snapshot else dict(self.views)
+
+    def shown(self) -> Sequence[ShownView]:
+        return self.other or [ShownView(name, None, "", snapshot) for name, snapshot in self.snapshots().items()]
 
 
 @dataclass
