@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from bridge.admin import access, document, event, resource, source, summary, unix_socket
-from bridge.admin.change import Changes, Reload, Verbs
+from bridge.admin.change import Changes, Kept, Reload, Verbs
 from bridge.admin.view import View
 from bridge.config import AdminConfig
 from bridge.errors import ConfigError
@@ -34,9 +34,10 @@ class AdminServer:
         view: all that there is to see.
         verbs: what can be changed, by those who reach the unix socket.
         reload: has the configuration read again, for the same people.
+        kept: waited for before these are told that something is done.
     """
 
-    def __init__(self, config: AdminConfig, view: View, verbs: Verbs, reload: Reload) -> None:
+    def __init__(self, config: AdminConfig, view: View, verbs: Verbs, reload: Reload, kept: Kept) -> None:
         self._config = config
         self._view = view
         self._started = time.time()
@@ -47,7 +48,7 @@ class AdminServer:
         machines may ask for it, and without the snapshot, which would be kept until somebody asks again."""
         # Two threads, so that a scrape and a long list do not wait for each other.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
-        changes = Changes(verbs, reload, self._executor, str(config.socket))
+        changes = Changes(verbs, reload, kept, self._executor, str(config.socket))
         self._network = _runner([self._guard, _not_stored], [*self._reads(), *changes.closed()])
         self._local = _runner([_not_stored], [*self._reads(), *changes.routes()])
         self._bound: Path | None = None
@@ -162,7 +163,8 @@ class AdminServer:
         found, set_aside = self._view.knowledge.services().get(name), self._view.knowledge.set_aside(name)
         if found is None:
             raise web.HTTPNotFound(text=f"no source reports a service {name[:255]!r}")
-        return await self._worked_out(lambda: _json(document.service(found, set_aside, time.monotonic())))
+        ages = self._view.history.of(name)
+        return await self._worked_out(lambda: _json(document.service(found, set_aside, ages, time.monotonic())))
 
     async def _envoys(self, _request: web.Request) -> web.Response:
         streams = tuple(self._view.streams.streams())
