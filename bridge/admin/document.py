@@ -238,7 +238,7 @@ def service(found: Service, set_aside: Iterable[ReportedSetAside], now: float) -
         protocol=found.protocol.value if found.protocol else None,
         disputed=disputed(found),
         merge=merge(found, now),
-        endpoints=tuple(_endpoint(served) for served in found.endpoints),
+        endpoints=tuple(endpoint(served) for served in found.endpoints),
         set_aside=tuple(_set_aside(each) for each in set_aside),
     )
 
@@ -266,7 +266,8 @@ def _error(failure: Failure) -> str:
     return f"{failure.reading}: {failure.error}" if failure.reading else failure.error
 
 
-def _endpoint(served: ServedEndpoint) -> EndpointDocument:
+def endpoint(served: ServedEndpoint) -> EndpointDocument:
+    """Everything about one endpoint."""
     endpoint = served.endpoint
     return EndpointDocument(
         address=endpoint.address,

@@ -15,7 +15,7 @@ from bridge.peers import PeerStatus
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
-from xds import Load, Snapshot, StreamStatus
+from xds import Load, Snapshot, StreamContents, StreamStatus
 
 
 class Knowledge(Protocol):
@@ -66,6 +66,9 @@ class Streams(Protocol):
 
     def streams(self) -> Sequence[StreamStatus]:
         """The open streams."""
+
+    def contents(self, node: str) -> Sequence[StreamContents]:
+        """The open streams of Envoys with this node id, by the names of resources."""
 
     def load(self) -> Load:
         """What clients cost at the moment."""
