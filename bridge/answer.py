@@ -9,6 +9,16 @@ from pydantic import BaseModel
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
+class Page(BaseModel):
+    """A part of something long."""
+
+    next: str | None
+    """The `after` to ask with for what follows; None at the end."""
+
+
+PageT = TypeVar("PageT", bound=Page)
+
+
 class Refusal(BaseModel):
     """Every answer but a good one."""
 

@@ -16,6 +16,13 @@ from bridge.config import Address, Config, ViewMatch, XdsConfig, merge_notes
 from bridge.log import printable
 from bridge.model import Health
 
+_STYLES = {
+    **dict.fromkeys(("SYNCED", "fresh", "healthy"), "green"),
+    **dict.fromkeys(("WAITING", "STALE", "paused", "degraded", "draining"), "yellow"),
+    **dict.fromkeys(("ERROR", "failing", "held", "unhealthy"), "red"),
+}
+"""By the first word of a cell."""
+
 _WIDE = 240
 _SHOWN = 50
 _NAME = 60
@@ -128,11 +135,15 @@ def unmatched(target: Console, config: Config, readings: Sequence[Reading]) -> N
 
 
 def table(target: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under their columns."""
+    """Print rows under their columns; on a terminal, cells that begin with certain words of ours are coloured."""
     shown = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for row in rows:
-        shown.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
+        shown.add_row(*(Text(printable(cell), overflow="fold", style=_style(cell)) for cell in row))
     target.print(shown)
+
+
+def _style(cell: str) -> str:
+    return _STYLES.get(cell.split(" ", 1)[0], "")
 
 
 def _matched(match: ViewMatch) -> str:
