@@ -12,8 +12,8 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 class Page(BaseModel):
     """A part of something long."""
 
-    next: str | None
-    """The `after` to ask with for what follows; None at the end."""
+    after: str | None
+    """What to ask for to have the next page; None on the last one."""
 
 
 PageT = TypeVar("PageT", bound=Page)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from bridge.admin import document, query
 from bridge.admin.view import View
+from bridge.history import Age
 from bridge.merge import Policy, ServedEndpoint, Service, Standing
 from bridge.model import Endpoint, EndpointKey, Health, ServiceName
 from bridge.operator import Drain, parse_key
@@ -34,8 +35,8 @@ class EndpointsDocument:
     """`/api/v1/endpoints`, by service, address and port."""
 
     endpoints: tuple[ListedEndpoint, ...]
-    next: str | None
-    """The `after` to ask with for what follows; null at the end."""
+    after: str | None
+    """What to ask for to have the next page; null on the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +67,17 @@ class Known:
     sources: frozenset[str]
     drains: Mapping[str, Drain]
     """By what is drained."""
+    ages: Mapping[ServiceName, Mapping[EndpointKey, Age]]
 
 
 def observe(view: View) -> Known:
-    """The endpoints of this moment, without looking at one. On the event loop only."""
+    """The endpoints of this moment, without working anything out. On the event loop only."""
+    services = dict(view.knowledge.services())
     return Known(
-        services=dict(view.knowledge.services()),
+        services=services,
         sources=frozenset(listed.name for listed in view.sources()),
         drains={str(drain.target): drain for drain in view.operation.drains()},
+        ages={name: view.history.of(name) for name in services},
     )
 
 
@@ -112,7 +116,9 @@ def found(known: Known, asked: Query) -> EndpointsDocument:
         if len(shown) == asked.limit:
             return EndpointsDocument(tuple(shown), _written(last) if last else None)
         last = (service.name, served.endpoint.key)
-        shown.append(ListedEndpoint(service.name, document.endpoint(served), "; ".join(_why(served, service, known))))
+        age = known.ages[service.name].get(served.endpoint.key)
+        why = "; ".join(_why(served, service, known))
+        shown.append(ListedEndpoint(service.name, document.endpoint(served, age), why))
     return EndpointsDocument(tuple(shown), None)
 
 
@@ -155,7 +161,7 @@ def _after(given: Mapping[str, str]) -> _Place | None:
     address, separator, service = given["after"].partition(" ")
     key = parse_key(address)
     if key is None or not separator:
-        raise query.WrongQueryError(f"after: {given['after'][: query.SHOWN]!r} is not the `next` of an answer")
+        raise query.WrongQueryError(f"after: {given['after'][: query.SHOWN]!r} is not the `after` of an answer")
     return service, key
 
 

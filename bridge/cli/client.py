@@ -82,7 +82,7 @@ async def pages(
         RefusedError: as `read`.
     """
     found = [await read(ways, path, model, query)]
-    while (after := found[-1].next) is not None:
+    while (after := found[-1].after) is not None:
         found.append(await read(ways, path, model, {**(query or {}), "after": after}))
     return found
 

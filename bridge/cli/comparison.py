@@ -1,242 +1,150 @@
-"""What a bridge serves beside what an Envoy has, cluster by cluster and endpoint by endpoint: pure functions of both.
+"""What differs between two sets of clusters and endpoints, cluster by cluster and endpoint by endpoint: pure functions.
 
-The forms of Envoy's answers are those of its admin interface.
-https://www.envoyproxy.io/docs/envoy/latest/api-v3/admin/v3/admin.proto
+Resources are compared as bytes, which equal content has equal, and only those that differ are read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from bridge.answer import Page
-from bridge.model import EndpointKey
+from bridge.cli.served import Endpoints, Scalar, endpoints, flat
+
+Json = dict[str, object]
 
 
-class Assigned(BaseModel):
-    """An endpoint as it is served."""
+class Kind(StrEnum):
+    """What becomes of something."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+SIGNS: Mapping[Kind, str] = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
+
+
+class Content(NamedTuple):
+    """Encoded resources, by name."""
+
+    clusters: Mapping[str, bytes]
+    assignments: Mapping[str, bytes]
+
+
+class Reader(NamedTuple):
+    """How encoded resources are read."""
+
+    cluster: Callable[[bytes], Json]
+    assignment: Callable[[bytes], Json]
+
+
+class FieldChange(BaseModel):
+    """A field that differs; None is "not given"."""
+
+    field: str
+    before: Scalar
+    after: Scalar
+
+
+class EndpointChange(BaseModel):
+    """An endpoint of a cluster that differs."""
 
     endpoint: str
-    health: str
-    weight: int
-    priority: int
+    change: Kind
+    fields: tuple[FieldChange, ...] = ()
 
 
-class ServedCluster(BaseModel):
-    """A cluster as it is served."""
-
-    name: str
-    version: str
-    endpoints: tuple[Assigned, ...] | None
-
-
-class Served(Page):
-    """`/api/v1/served` of a bridge."""
-
-    version: str
-    clusters: tuple[ServedCluster, ...]
-
-
-class _Named(BaseModel):
-    name: str
-
-
-class _Error(BaseModel):
-    details: str = ""
-
-
-class _DynamicCluster(BaseModel):
-    version_info: str = ""
-    cluster: _Named | None = None
-    error_state: _Error | None = None
-
-
-class _Node(BaseModel):
-    id: str = ""
-
-
-class _Bootstrap(BaseModel):
-    node: _Node = _Node()
-
-
-class _Part(BaseModel):
-    """A part of the configuration; of most of them nothing is read."""
-
-    version_info: str = ""
-    dynamic_active_clusters: tuple[_DynamicCluster, ...] = ()
-    dynamic_warming_clusters: tuple[_DynamicCluster, ...] = ()
-    bootstrap: _Bootstrap = _Bootstrap()
-
-
-class ConfigDump(BaseModel):
-    """`/config_dump` of an Envoy."""
-
-    configs: tuple[_Part, ...] = ()
-
-    @property
-    def node(self) -> str:
-        """Who it says it is."""
-        return next((part.bootstrap.node.id for part in self.configs if part.bootstrap.node.id), "")
-
-    @property
-    def version(self) -> str:
-        """Of all clusters that it took from a control plane."""
-        return next((part.version_info for part in self.configs if part.dynamic_active_clusters), "")
-
-    @property
-    def active(self) -> Mapping[str, _DynamicCluster]:
-        """The clusters from a control plane that are in use, by name."""
-        return {
-            each.cluster.name: each for part in self.configs for each in part.dynamic_active_clusters if each.cluster
-        }
-
-    @property
-    def warming(self) -> frozenset[str]:
-        """The names of those that are not, because they wait for something."""
-        warming = (each.cluster for part in self.configs for each in part.dynamic_warming_clusters)
-        return frozenset(cluster.name for cluster in warming if cluster)
-
-
-class _SocketAddress(BaseModel):
-    address: str
-    port_value: int = 0
-
-
-class _Address(BaseModel):
-    socket_address: _SocketAddress | None = None
-
-
-class _Health(BaseModel):
-    eds_health_status: str = "UNKNOWN"
-    pending_dynamic_removal: bool = False
-
-
-class _Host(BaseModel):
-    address: _Address = _Address()
-    health_status: _Health = _Health()
-    weight: int = 1
-    priority: int = 0
-
-
-class _ClusterHosts(BaseModel):
-    name: str
-    host_statuses: tuple[_Host, ...] = ()
-
-
-class Clusters(BaseModel):
-    """`/clusters?format=json` of an Envoy."""
-
-    cluster_statuses: tuple[_ClusterHosts, ...] = ()
-
-    def hosts(self) -> Mapping[str, Mapping[str, _Host]]:
-        """The hosts of each cluster by address and port."""
-        return {cluster.name: dict(_by_key(cluster.host_statuses)) for cluster in self.cluster_statuses}
-
-
-class Difference(BaseModel, frozen=True):
-    """Something that an Envoy has otherwise than it is served; texts are empty where it is about more than one."""
+class ClusterChange(BaseModel):
+    """A cluster that differs, or whose endpoints do."""
 
     cluster: str
-    endpoint: str
-    what: str
+    change: Kind
+    fields: tuple[FieldChange, ...] = ()
+    """Of the cluster, and of its assignment apart from the endpoints."""
+    endpoints: tuple[EndpointChange, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What explains it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What can be compared, by what an Envoy asks for."""
-
-    everything: bool
-    """It asks for all clusters. Otherwise those are compared that it has."""
-    incremental: bool
-    """It is told the version of each cluster, and not of all together."""
+def compare(before: Content, after: Content, read: Reader) -> list[ClusterChange]:
+    """The clusters that differ, sorted by name."""
+    names = before.clusters.keys() | after.clusters.keys() | before.assignments.keys() | after.assignments.keys()
+    changes = (_change(name, before, after, read) for name in sorted(names))
+    return [change for change in changes if change]
 
 
-def differences(served: Sequence[Served], dump: ConfigDump, clusters: Clusters, scope: Scope) -> tuple[Difference, ...]:
-    """Everything that an Envoy has otherwise than it is served.
-
-    Args:
-        served: all pages.
-        dump: of the Envoy.
-        clusters: of the Envoy.
-        scope: what can be compared.
-    """
-    return tuple(_differences(served, dump, clusters, scope))
-
-
-def _differences(served: Sequence[Served], dump: ConfigDump, clusters: Clusters, scope: Scope) -> Iterator[Difference]:
-    hosts, active = clusters.hosts(), dump.active
-    known = {each.name: each for page in served for each in page.clusters}
-    if scope.everything and not scope.incremental and dump.version != served[-1].version:
-        yield _difference("", f"Envoy has version {dump.version or '(none)'} of the clusters, not {served[-1].version}")
-    for name, cluster in sorted(known.items()):
-        if scope.everything:
-            yield from _of_cluster(cluster, active.get(name), scope, warming=name in dump.warming)
-        if name in hosts and cluster.endpoints is not None:
-            yield from _of_endpoints(name, {each.endpoint: each for each in cluster.endpoints}, hosts[name])
-    if scope.everything:
-        for name in sorted(active.keys() - known.keys()):
-            yield _difference(name, "is not served, and Envoy has it from a control plane")
+def lines(changes: Sequence[ClusterChange]) -> Iterator[tuple[Kind | None, str]]:
+    """The changes for people, each line with what it is about: sign, name, and what is before and after."""
+    for cluster in changes:
+        yield cluster.change, f"{SIGNS[cluster.change]} cluster {cluster.cluster}"
+        for field in cluster.fields:
+            yield Kind.CHANGED, f"    ~ {_field(field)}"
+        for endpoint in cluster.endpoints:
+            fields = ", ".join(map(_field, endpoint.fields))
+            yield endpoint.change, f"    {SIGNS[endpoint.change]} {endpoint.endpoint}{f'  {fields}' if fields else ''}"
+        for note in cluster.notes:
+            yield None, f"    note: {note}"
 
 
-def _of_cluster(
-    cluster: ServedCluster, has: _DynamicCluster | None, scope: Scope, *, warming: bool
-) -> Iterator[Difference]:
-    if warming:
-        yield _difference(cluster.name, "is not in use as it is served: Envoy waits for its endpoints (warming)")
-    elif has is None:
-        yield _difference(cluster.name, "is served, and Envoy does not have it")
-    elif scope.incremental and has.version_info != cluster.version:
-        yield _difference(cluster.name, f"Envoy has version {has.version_info}, not {cluster.version}")
-    if has and has.error_state and has.error_state.details:
-        yield _difference(cluster.name, f"Envoy refused another version: {has.error_state.details}")
+def summary(changes: Sequence[ClusterChange]) -> str:
+    """The changes as numbers."""
+    if not changes:
+        return "no difference"
+    found = [
+        *_counted("cluster", [cluster.change for cluster in changes]),
+        *_counted("endpoint", [endpoint.change for cluster in changes for endpoint in cluster.endpoints]),
+    ]
+    return ", ".join(found)
 
 
-def _of_endpoints(cluster: str, served: Mapping[str, Assigned], has: Mapping[str, _Host]) -> Iterator[Difference]:
-    for key, endpoint in served.items():
-        host = has.get(key)
-        if host is None:
-            yield _difference(cluster, "is served, and Envoy does not have it", key)
-            continue
-        health = host.health_status.eds_health_status.lower()
-        for what, ours, theirs in (
-            ("health", _counted(endpoint.health), _counted(health)),
-            ("weight", str(endpoint.weight), str(host.weight)),
-            ("priority", str(endpoint.priority), str(host.priority)),
-        ):
-            if ours != theirs:
-                yield _difference(cluster, f"Envoy has {what} {theirs}, not {ours}", key)
-    for key in has.keys() - served.keys():
-        # Envoy keeps one that its own health checks find well until they do not.
-        if not has[key].health_status.pending_dynamic_removal:
-            yield _difference(cluster, "is not served, and Envoy has it", key)
+def _counted(what: str, changes: Sequence[Kind]) -> Iterator[str]:
+    for kind in Kind:
+        if number := changes.count(kind):
+            yield f"{number} {what}{'' if number == 1 else 's'} {kind}"
 
 
-def _counted(health: str) -> str:
-    """As Envoy counts: it shows a host of which it was told nothing as healthy."""
-    return "healthy" if health == "unknown" else health
+def _change(name: str, before: Content, after: Content, read: Reader) -> ClusterChange | None:
+    was, will = before.clusters.get(name), after.clusters.get(name)
+    had, has = before.assignments.get(name), after.assignments.get(name)
+    if was == will and had == has:
+        return None
+    kind = Kind.ADDED if had is None and was is None else Kind.REMOVED if has is None and will is None else Kind.CHANGED
+    old, rest = endpoints(read.assignment(had)) if had is not None else ({}, {})
+    new, more = endpoints(read.assignment(has)) if has is not None else ({}, {})
+    fields: tuple[FieldChange, ...] = ()
+    if kind is Kind.CHANGED:
+        fields = (*_fields(_cluster(was, read), _cluster(will, read)), *_fields(rest, more))
+    found = tuple(_endpoints(old, new))
+    unknown = ("what differs is nothing that this version can read",) if kind is Kind.CHANGED else ()
+    notes = () if fields or found else unknown
+    return ClusterChange(cluster=name, change=kind, fields=fields, endpoints=found, notes=notes)
 
 
-def _by_key(hosts: Sequence[_Host]) -> Iterator[tuple[str, _Host]]:
-    for host in hosts:
-        if where := host.address.socket_address:
-            yield str(EndpointKey(where.address, where.port_value)), host
+def _endpoints(before: Endpoints, after: Endpoints) -> Iterator[EndpointChange]:
+    for key in sorted(before.keys() | after.keys()):
+        if key not in before:
+            yield EndpointChange(endpoint=key, change=Kind.ADDED)
+        elif key not in after:
+            yield EndpointChange(endpoint=key, change=Kind.REMOVED)
+        elif fields := _fields(before[key], after[key]):
+            yield EndpointChange(endpoint=key, change=Kind.CHANGED, fields=fields)
 
 
-def _difference(cluster: str, what: str, endpoint: str = "") -> Difference:
-    return Difference(cluster=cluster, endpoint=endpoint, what=what)
+def _cluster(encoded: bytes | None, read: Reader) -> Mapping[str, Scalar]:
+    return flat(read.cluster(encoded)) if encoded is not None else {}
 
 
-class Comparison(BaseModel):
-    """What came of comparing."""
-
-    clusters: int
-    """How many are served."""
-    endpoints: int
-    differences: tuple[Difference, ...]
-    """What stayed different when it was looked at twice."""
+def _fields(before: Mapping[str, Scalar], after: Mapping[str, Scalar]) -> tuple[FieldChange, ...]:
+    names = sorted(before.keys() | after.keys())
+    pairs = ((name, before.get(name), after.get(name)) for name in names)
+    return tuple(FieldChange(field=name, before=one, after=other) for name, one, other in pairs if one != other)
 
 
-def counts(served: Sequence[Served]) -> tuple[int, int]:
-    """How many clusters and endpoints are served."""
-    clusters = [each for page in served for each in page.clusters]
-    return len(clusters), sum(len(each.endpoints or ()) for each in clusters)
+def _field(change: FieldChange) -> str:
+    return f"{change.field}: {_value(change.before)} → {_value(change.after)}"
+
+
+def _value(value: Scalar) -> str:
+    return "(not given)" if value is None else json.dumps(value, ensure_ascii=False)

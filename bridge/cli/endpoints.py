@@ -41,6 +41,8 @@ class _Endpoint(BaseModel):
     sub_zone: str
     metadata: dict[str, str]
     origins: tuple[_Origin, ...]
+    since: float | None
+    changed: float | None
 
 
 class _Listed(BaseModel):
@@ -115,7 +117,7 @@ def _row(listed: _Listed, now: float) -> tuple[str, ...]:
         str(endpoint.priority),
         "/".join((endpoint.region, endpoint.zone, endpoint.sub_zone)).strip("/"),
         ", ".join(map(_origin, endpoint.origins)),
-        span(now - min(origin.since for origin in endpoint.origins)),
+        _age(endpoint, now),
         listed.why,
     )
 
@@ -123,6 +125,14 @@ def _row(listed: _Listed, now: float) -> tuple[str, ...]:
 def _origin(origin: _Origin) -> str:
     standing = "" if origin.standing == "reported" else f", {origin.standing}"
     return f"{origin.source} ({' '.join(filter(None, (origin.scope, origin.instance)))}{standing})"
+
+
+def _age(endpoint: _Endpoint, now: float) -> str:
+    """How long it has been served, and how long as it is."""
+    if endpoint.since is None:
+        return "not served yet"
+    changed = endpoint.changed if endpoint.changed and endpoint.changed > endpoint.since else None
+    return span(now - endpoint.since) + (f", changed {span(now - changed)} ago" if changed else "")
 
 
 def _both(one: str, other: str, what: str) -> str:

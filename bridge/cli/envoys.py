@@ -8,9 +8,9 @@ import typer
 from pydantic import BaseModel
 
 from bridge.cli import completion, reading
-from bridge.cli.comparison import Comparison, Scope
 from bridge.cli.connected import Envoy, Stream, TypeStatus, findings, gist, label, merged
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
+from bridge.cli.divergence import Comparison, Scope
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, counted, shown, span
 
 if TYPE_CHECKING:

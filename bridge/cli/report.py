@@ -1,6 +1,6 @@
 """What commands print: tables for people, with nothing in them that a source could use to move the cursor."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TextIO
 from urllib.parse import urlsplit
@@ -11,21 +11,23 @@ from rich.text import Text
 
 from bridge import config as configured
 from bridge.cli import rate
+from bridge.cli.comparison import ClusterChange, Kind, lines
 from bridge.cli.live import Reading
 from bridge.config import Address, Config, ViewMatch, XdsConfig, merge_notes
 from bridge.log import printable
 from bridge.model import Health
 
-_STYLES = {
+_WORDS = {
     **dict.fromkeys(("SYNCED", "fresh", "healthy"), "green"),
     **dict.fromkeys(("WAITING", "STALE", "paused", "degraded", "draining"), "yellow"),
     **dict.fromkeys(("ERROR", "failing", "held", "unhealthy"), "red"),
 }
-"""By the first word of a cell."""
+"""Styles by the first word of a cell."""
 
 _WIDE = 240
 _SHOWN = 50
 _NAME = 60
+_STYLES: Mapping[Kind | None, str] = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow", None: "dim"}
 
 
 def console(stream: TextIO) -> Console:
@@ -142,8 +144,15 @@ def table(target: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]
     target.print(shown)
 
 
+def changes(target: Console, heading: str, found: Sequence[ClusterChange]) -> None:
+    """Print what differs under a heading, a line each: green what is new, red what is gone, yellow what is another."""
+    target.print(Text(printable(heading), style="bold"), soft_wrap=True)
+    for kind, line in lines(found):
+        target.print(Text(printable(line), style=_STYLES[kind]), soft_wrap=True)
+
+
 def _style(cell: str) -> str:
-    return _STYLES.get(cell.split(" ", 1)[0], "")
+    return _WORDS.get(cell.split(" ", 1)[0], "")
 
 
 def _matched(match: ViewMatch) -> str:

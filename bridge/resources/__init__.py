@@ -4,9 +4,8 @@ The only part of the bridge that knows protobuf.
 """
 
 from bridge.problem import TemplateError
-from bridge.resources.assigned import Assigned, assigned
 from bridge.resources.builder import ResourceBuilder
 from bridge.resources.flavour import PLAIN, EdsServer, Flavour
 from bridge.resources.rendering import Renderer
 
-__all__ = ["PLAIN", "Assigned", "EdsServer", "Flavour", "Renderer", "ResourceBuilder", "TemplateError", "assigned"]
+__all__ = ["PLAIN", "EdsServer", "Flavour", "Renderer", "ResourceBuilder", "TemplateError"]
