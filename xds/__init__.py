@@ -13,7 +13,18 @@ from xds.limit import Limits
 from xds.message import InvalidRequest, Request, Response
 from xds.name import AllowedNames, any_matches, certificate_names, possible_pattern
 from xds.node import Client, Locality, Node
-from xds.observer import Load, ObservedStream, Observers, StreamObserver, StreamStatus, TypeStatus
+from xds.observer import (
+    Load,
+    ObservedStream,
+    Observers,
+    RejectedResource,
+    StreamContents,
+    StreamObserver,
+    StreamStatus,
+    TypeContents,
+    TypeState,
+    TypeStatus,
+)
 from xds.refusal import Reason, Refused
 from xds.resource import CLUSTER, ENDPOINT, TYPES, Resource, ResourceType, content_version
 from xds.server import Credentials, FreshIdentity, IdentityObserver, ServerOptions, XdsServer
@@ -43,6 +54,7 @@ __all__ = [
     "Part",
     "Reason",
     "Refused",
+    "RejectedResource",
     "Request",
     "Resource",
     "ResourceType",
@@ -51,9 +63,12 @@ __all__ = [
     "ServerOptions",
     "Snapshot",
     "SnapshotCache",
+    "StreamContents",
     "StreamObserver",
     "StreamStatus",
     "TlsFiles",
+    "TypeContents",
+    "TypeState",
     "TypeStatus",
     "Unchanged",
     "Views",

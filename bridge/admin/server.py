@@ -13,8 +13,9 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from bridge.admin import access, document, event, resource, source, summary, unix_socket
+from bridge.admin import access, document, endpoint, envoy, event, resource, source, summary, unix_socket
 from bridge.admin.change import Changes, Kept, Reload, Verbs
+from bridge.admin.query import NotThereError, WrongQueryError
 from bridge.admin.view import View
 from bridge.config import AdminConfig
 from bridge.errors import ConfigError
@@ -105,7 +106,9 @@ class AdminServer:
             web.get("/api/v1/sources", self._sources),
             web.get("/api/v1/services", self._services),
             web.get("/api/v1/services/{name:.+}", self._service),
+            web.get("/api/v1/endpoints", self._endpoints),
             web.get("/api/v1/envoys", self._envoys),
+            web.get("/api/v1/envoys/{node:.+}", self._envoy),
             web.get("/api/v1/guard", self._held),
             web.get(VERSIONS, self._versions),
             web.get(f"{VERSIONS}/{{view}}", self._fingerprints),
@@ -170,6 +173,16 @@ class AdminServer:
         streams = tuple(self._view.streams.streams())
         return await self._worked_out(lambda: _json(document.envoys(streams)))
 
+    async def _envoy(self, request: web.Request) -> web.Response:
+        name, streams = request.match_info["node"], self._view.streams
+        if not (found := streams.contents(name)):
+            raise web.HTTPNotFound(text=envoy.unknown(name, streams.streams()))
+        return await self._worked_out(lambda: _json(envoy.node(name, found)))
+
+    async def _endpoints(self, request: web.Request) -> web.Response:
+        known, parameters = endpoint.observe(self._view), list(request.query.items())
+        return await self._worked_out(lambda: _json(endpoint.found(known, endpoint.parse(parameters, known))))
+
     async def _versions(self, _request: web.Request) -> web.Response:
         return _answer(document.compared(self._view))
 
@@ -192,17 +205,14 @@ class AdminServer:
         services = set(self._view.knowledge.services())
 
         def work() -> str:
-            query = event.parse(
+            asked = event.parse(
                 parameters,
                 sources | {each.source for each in remembered.events if each.source},
                 services | {each.service for each in remembered.events if each.service},
             )
-            return _json(event.document(remembered, query))
+            return _json(event.document(remembered, asked))
 
-        try:
-            return await self._worked_out(work)
-        except ValueError as error:
-            raise web.HTTPBadRequest(text=str(error)) from error
+        return await self._worked_out(work)
 
     async def _views(self, _request: web.Request) -> web.Response:
         return _answer(resource.views(self._view))
@@ -216,7 +226,12 @@ class AdminServer:
 
     async def _worked_out(self, work: Callable[[], str]) -> web.Response:
         """An answer that takes time to make: in a thread, from values that do not change meanwhile."""
-        text = await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        try:
+            text = await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        except NotThereError as error:
+            raise web.HTTPNotFound(text=str(error)) from error
+        except WrongQueryError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
         return web.json_response(text=text)
 
 

@@ -17,7 +17,7 @@ from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatis
 from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
 from bridge.views import ShownView
-from xds import Load, Snapshot, StreamStatus
+from xds import Load, Snapshot, StreamContents, StreamStatus
 
 
 class Knowledge(Protocol):
@@ -75,6 +75,9 @@ class Streams(Protocol):
 
     def streams(self) -> Sequence[StreamStatus]:
         """The open streams."""
+
+    def contents(self, node: str) -> Sequence[StreamContents]:
+        """The open streams of Envoys with this node id, by the names of resources."""
 
     def load(self) -> Load:
         """What clients cost at the moment."""

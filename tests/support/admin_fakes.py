@@ -26,7 +26,7 @@ from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatis
 from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
 from bridge.views import ShownView
-from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
+from xds import CLUSTER, Load, Node, Snapshot, StreamContents, StreamStatus, TypeContents, TypeState, TypeStatus
 
 DC1, LOCAL = SourceName("dc1"), SourceName("local")
 LISTED = (ListedSource(DC1, "consul", required=True), ListedSource(LOCAL, "file", required=False))
@@ -118,9 +118,15 @@ class FakeRules:
 @dataclass
 class FakeStreams:
     connected: list[StreamStatus] = field(default_factory=list)
+    named: Mapping[str, tuple[TypeContents, ...]] = field(default_factory=dict)
+    """By node id, what its streams ask for and reject."""
 
     def streams(self) -> Sequence[StreamStatus]:
         return self.connected
+
+    def contents(self, node: str) -> Sequence[StreamContents]:
+        streams = [stream for stream in self.connected if stream.node and stream.node.id == node]
+        return [StreamContents(stream, self.named.get(node, ())) for stream in streams]
 
     def load(self) -> Load:
         return Load()
@@ -219,7 +225,13 @@ class FakeOperation:
 
 def stream(number: int, node: str) -> StreamStatus:
     cluster = TypeStatus(
-        type_url=CLUSTER.url, names=None, version_sent="2", version_acked="1", rejection="bad", since=1.5
+        type_url=CLUSTER.url,
+        names=None,
+        version_sent="2",
+        version_acked="1",
+        rejection="bad",
+        since=1.5,
+        state=TypeState.ERROR,
     )
     return StreamStatus(
         id=number,
