@@ -13,7 +13,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from bridge.admin import access, document, event, source, summary, unix_socket
+from bridge.admin import access, document, event, explanation, source, summary, unix_socket
 from bridge.admin.change import Changes, Reload, Verbs
 from bridge.admin.view import View
 from bridge.config import AdminConfig
@@ -109,6 +109,7 @@ class AdminServer:
             web.get(VERSIONS, self._versions),
             web.get(f"{VERSIONS}/{{view}}", self._fingerprints),
             web.get("/api/v1/events", self._events),
+            web.get("/api/v1/explain", self._explain),
         ]
 
     @web.middleware
@@ -200,6 +201,21 @@ class AdminServer:
             return await self._worked_out(work)
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
+
+    async def _explain(self, request: web.Request) -> web.Response:
+        try:
+            question = explanation.parse(list(request.query.items()))
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        answers = await self._view.inquiry.ask(question)
+        services = dict(self._view.knowledge.services())
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._executor, explanation.concern, question, answers, services)
+        facts = explanation.observe(self._view, question, answers, found, time.monotonic())
+        try:
+            return await self._worked_out(lambda: _json(explanation.explained(facts)))
+        except LookupError as error:
+            raise web.HTTPNotFound(text=str(error)) from error
 
     async def _worked_out(self, work: Callable[[], str]) -> web.Response:
         """An answer that takes time to make: in a thread, from values that do not change meanwhile."""

@@ -8,15 +8,16 @@ from typing import Protocol
 from bridge.audit import Remembered
 from bridge.config import ServiceRule, ViewRule
 from bridge.history import Age
-from bridge.merge import Service
+from bridge.merge import Report, Service
 from bridge.metrics import Sample
 from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.operator import Drain, Pause
 from bridge.peers import PeerStatus
+from bridge.provenance import Question, Testimony
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
-from xds import Load, Snapshot, StreamStatus
+from xds import Load, Receiver, Snapshot, StreamStatus
 
 
 class Knowledge(Protocol):
@@ -42,6 +43,9 @@ class Knowledge(Protocol):
 
     def holds(self, source: SourceName) -> tuple[Hold, ...]:
         """What is held of a source, and why."""
+
+    def reports(self, service: ServiceName) -> Sequence[Report]:
+        """What is to be merged of a service."""
 
 
 class Ageing(Protocol):
@@ -74,6 +78,9 @@ class Streams(Protocol):
 
     def streams(self) -> Sequence[StreamStatus]:
         """The open streams."""
+
+    def receivers(self, name: str) -> Sequence[Receiver]:
+        """The open streams, with how far each is with the resources of a name."""
 
     def load(self) -> Load:
         """What clients cost at the moment."""
@@ -146,6 +153,13 @@ class Replicas(Protocol):
         """How each compares with this one."""
 
 
+class Asking(Protocol):
+    """Who can tell what a source has (`Inquiry`)."""
+
+    async def ask(self, question: Question) -> Mapping[SourceName, Testimony | str]:
+        """What each source has of what is asked about, or why it does not say."""
+
+
 class Rules(Protocol):
     """What the configuration says of services by their names (`Config`)."""
 
@@ -184,6 +198,7 @@ class View:
     rules: Callable[[], Rules]
     """Those in use: they can change."""
     trail: Remembering
+    inquiry: Asking
 
     def sample(self) -> Sample:
         """What the metrics count at this moment. On the event loop only."""

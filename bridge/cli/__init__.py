@@ -19,7 +19,7 @@ import typer
 
 from bridge import installation, log, plugins
 from bridge.cli import bootstrap as form
-from bridge.cli import events, hand, services, status
+from bridge.cli import events, explain, hand, services, status
 from bridge.cli.convention import (
     DEFAULT_CONFIG,
     EXIT_CONFIG,
@@ -48,6 +48,7 @@ app.add_typer(hand.guard, name="guard")
 app.command(epilog="Example: xds-bridge status -o json")(status.status)
 app.command(epilog=f"Example: {services.EXAMPLE}")(services.services)
 app.command(epilog=f"Example: {events.EXAMPLE}")(events.events)
+app.command(epilog=f"Example: {explain.EXAMPLE}")(explain.explain)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
@@ -24,6 +25,10 @@ class UnreachableError(BridgeError):
 
 class RefusedError(BridgeError):
     """The bridge does not do what it was asked for, and says why."""
+
+
+class UnknownError(RefusedError):
+    """There is no such thing; the message may name others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +99,6 @@ def _parsed(way: Way, status: int, text: str, model: type[ModelT]) -> ModelT:
     except ValidationError as error:
         raise RefusedError(f"{way.place} answers {status} as no bridge of this version does") from error
     if isinstance(answer, Refusal):
-        raise RefusedError("\n".join([answer.error, *answer.losses]))
+        refusal = UnknownError if status == HTTPStatus.NOT_FOUND else RefusedError
+        raise refusal("\n".join([answer.error, *answer.losses]))
     return answer

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from bridge.admin import ListedSource
 from bridge.config import ServiceRule, ViewRule
 from bridge.history import Age
-from bridge.merge import Origin, ServedEndpoint, Service
+from bridge.merge import Origin, Report, ServedEndpoint, Service
 from bridge.metrics import Sample
 from bridge.model import (
     Endpoint,
@@ -22,10 +22,11 @@ from bridge.model import (
 from bridge.operator import Done, Drain, Pause, Who
 from bridge.outage import Failure
 from bridge.peers import PeerStatus
+from bridge.provenance import Question, Testimony
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
-from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
+from xds import CLUSTER, Load, Node, Receiver, Snapshot, StreamStatus, TypeStatus
 
 DC1, LOCAL = SourceName("dc1"), SourceName("local")
 LISTED = (ListedSource(DC1, "consul", required=True), ListedSource(LOCAL, "file", required=False))
@@ -44,6 +45,7 @@ class FakeKnowledge:
     held: tuple[Hold, ...] = ()
     impossible: tuple[RefusedService, ...] = ()
     gone: dict[ServiceName, float] = field(default_factory=dict)
+    reported: dict[ServiceName, Sequence[Report]] = field(default_factory=dict)
 
     def services(self) -> Mapping[ServiceName, Service]:
         return self.known
@@ -65,6 +67,9 @@ class FakeKnowledge:
 
     def holds(self, source: SourceName) -> tuple[Hold, ...]:
         return self.held if source == DC1 else ()
+
+    def reports(self, service: ServiceName) -> Sequence[Report]:
+        return self.reported.get(service, ())
 
     def put(self, service: Service) -> None:
         self.known[service.name] = service
@@ -117,9 +122,13 @@ class FakeRules:
 @dataclass
 class FakeStreams:
     connected: list[StreamStatus] = field(default_factory=list)
+    receiving: tuple[Receiver, ...] = ()
 
     def streams(self) -> Sequence[StreamStatus]:
         return self.connected
+
+    def receivers(self, name: str) -> Sequence[Receiver]:
+        return self.receiving
 
     def load(self) -> Load:
         return Load()
@@ -133,6 +142,16 @@ class FakeServing:
 
     def snapshots(self) -> Mapping[str, Snapshot]:
         return {"default": self.snapshot, **self.views} if self.snapshot else dict(self.views)
+
+
+@dataclass
+class FakeInquiry:
+    answers: dict[SourceName, Testimony | str] = field(default_factory=dict)
+    asked: list[Question] = field(default_factory=list)
+
+    async def ask(self, question: Question) -> Mapping[SourceName, Testimony | str]:
+        self.asked.append(question)
+        return self.answers
 
 
 @dataclass
