@@ -33,7 +33,7 @@ from bridge.model import (
     canonical_address,
 )
 from bridge.problem import Path, Problem, kind
-from bridge.provenance import Question, Search, Testimony, bounded, seen
+from bridge.provenance import Question, Search, Statement, bounded, seen
 
 Services = Mapping[ServiceName, frozenset[Entry]]
 
@@ -79,7 +79,7 @@ class FileAdapter:
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
 
-    async def explain(self, question: Question) -> Testimony:
+    async def explain(self, question: Question) -> Statement:
         """What the file has of a service or an address; see `bridge.adapter.Explaining`.
 
         Raises:
@@ -129,7 +129,7 @@ def parse(content: bytes, file: str) -> Services:
     return {ServiceName(name): frozenset(_entries(document, name, items, unusable)) for name, items in services.items()}
 
 
-def explained(content: bytes, file: str, question: Question) -> Testimony:
+def explained(content: bytes, file: str, question: Question) -> Statement:
     """What the content of a file has of what is asked about: each entry as it stands there, with its line.
 
     Raises:
@@ -146,7 +146,7 @@ def explained(content: bytes, file: str, question: Question) -> Testimony:
             if search.wants((name,), (address.strip("[]"),), int(port) if port.isdecimal() else None):
                 line = document.position(("services", name, index)).line
                 search.add(replace(sighting, raw=bounded([("(line)", str(line)), *_raw(item)])))
-    return search.testimony(f"{len(services)} services of {file}")
+    return search.statement(f"{len(services)} services of {file}")
 
 
 def _raw(item: object) -> Iterator[tuple[str, str]]:

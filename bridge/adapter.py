@@ -15,7 +15,7 @@ from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName
 from bridge.permission import Grant
 from bridge.poll import Poll
 from bridge.problem import Path
-from bridge.provenance import Question, Testimony
+from bridge.provenance import Question, Statement
 
 T = TypeVar("T")
 ConfigT_contra = TypeVar("ConfigT_contra", bound="AdapterConfig", contravariant=True)
@@ -223,7 +223,7 @@ class Explaining(Protocol):
     A person asks now and then; until then it costs nothing, so no adapter keeps what only this needs.
     """
 
-    async def explain(self, question: Question) -> Testimony:
+    async def explain(self, question: Question) -> Statement:
         """What there is of a service or an address, that which is left out by configuration or state included.
 
         Called beside `run`, which may not have begun or may fail just now; changes nothing that `run` knows.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from bridge.adapter import Adapter, Explaining
 from bridge.model import SourceName
-from bridge.provenance import Question, Testimony
+from bridge.provenance import Question, Statement
 
 PATIENCE = 5.0
 """Seconds that a source may take to answer; the others' answers do not wait longer for it."""
@@ -26,7 +26,7 @@ class Inquiry:
         # One question at a time: it may cost requests to a source, and whoever can read here can ask.
         self._turn = asyncio.Lock()
 
-    async def ask(self, question: Question) -> Mapping[SourceName, Testimony | str]:
+    async def ask(self, question: Question) -> Mapping[SourceName, Statement | str]:
         """What each source has of what is asked about, or why it does not say."""
         async with self._turn:
             able = {name: adapter for name, adapter in self._adapters().items() if isinstance(adapter, Explaining)}
@@ -41,7 +41,7 @@ class Inquiry:
                 await asyncio.gather(*tasks.values(), return_exceptions=True)
             return {name: self._answer(tasks.get(name)) for name in self._adapters()}
 
-    def _answer(self, task: "asyncio.Task[Testimony] | None") -> Testimony | str:
+    def _answer(self, task: "asyncio.Task[Statement] | None") -> Statement | str:
         if task is None:
             return "its type of source cannot be asked"
         if task.cancelled():

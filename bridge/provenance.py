@@ -59,7 +59,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class Statement:
     """What a source has of what is asked about."""
 
     looked: str
@@ -106,7 +106,7 @@ class Search:
         if self._counts[sighting.verdict] <= LISTED:
             self._found.append(sighting)
 
-    def testimony(self, looked: str) -> Testimony:
+    def statement(self, looked: str) -> Statement:
         """All that was found.
 
         Args:
@@ -115,7 +115,7 @@ class Search:
         order = list(Verdict)
         found = sorted(self._found, key=lambda each: (order.index(each.verdict), each.scope, each.instance))
         near = close(self.question.service, self._near) if self.question.key is None else tuple(self._near)[:_NEAR]
-        return Testimony(looked, tuple(found), self._counts.total() - len(found), near)
+        return Statement(looked, tuple(found), self._counts.total() - len(found), near)
 
 
 def seen(entry: Entry, scope: Scope, service: str, raw: tuple[tuple[str, str], ...]) -> Sighting:

@@ -14,7 +14,7 @@ from adapters.consul.mapping import Mapper
 from adapters.consul.transport import Target
 from bridge.adapter import AdapterContext
 from bridge.errors import SourceError
-from bridge.provenance import Question, Testimony
+from bridge.provenance import Question, Statement
 
 
 class ConsulAdapter:
@@ -59,7 +59,7 @@ class ConsulAdapter:
                 finally:
                     self._explainer = None
 
-    async def explain(self, question: Question) -> Testimony:
+    async def explain(self, question: Question) -> Statement:
         """What the datacenter has of a service or an address; see `bridge.adapter.Explaining`.
 
         Raises:

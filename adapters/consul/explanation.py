@@ -14,7 +14,7 @@ from adapters.consul.client import Reply, readable
 from adapters.consul.mapping import CANARY, Mapper
 from adapters.consul.payload import Catalog, HealthEntry, Node
 from bridge.model import EndpointKey, Entry, Scope, SetAside
-from bridge.provenance import Question, Search, Sighting, Testimony, Verdict, bounded, seen
+from bridge.provenance import Question, Search, Sighting, Statement, Verdict, bounded, seen
 
 ASKED = 10
 """The most services of Consul that are asked for all their instances for one question."""
@@ -52,7 +52,7 @@ class Explainer:
     client: Reads
     memory: Memory
 
-    async def explain(self, question: Question) -> Testimony:
+    async def explain(self, question: Question) -> Statement:
         """What there is; raises `SourceError` when Consul cannot be asked."""
         search, catalog = Search(question), (await self.client.services()).value
         for name in catalog:
@@ -62,9 +62,9 @@ class Explainer:
             await self._tell(name, catalog, search, (await self.client.everything(name)).value)
         where = f"services of datacenter {self.mapper.datacenter}"
         if question.key is None:
-            return search.testimony(f"{len(catalog)} {where}")
+            return search.statement(f"{len(catalog)} {where}")
         swept = await self._sweep(question.key, [name for name in catalog if name not in known], catalog, search)
-        return search.testimony(f"{min(len(known), ASKED) + swept} of {len(catalog)} {where}")
+        return search.statement(f"{min(len(known), ASKED) + swept} of {len(catalog)} {where}")
 
     async def _candidates(self, question: Question, catalog: Catalog) -> Sequence[str]:
         """The services of Consul that most likely have something of what is asked about."""

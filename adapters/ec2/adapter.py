@@ -10,7 +10,7 @@ from adapters.ec2.fleet import APART
 from adapters.ec2.operation import operations, permissions
 from adapters.ec2.reader import Reader
 from bridge.adapter import AdapterContext
-from bridge.provenance import Question, Search, Testimony
+from bridge.provenance import Question, Search, Statement
 
 
 class Ec2Adapter:
@@ -51,7 +51,7 @@ class Ec2Adapter:
             finally:
                 self._apis = {}
 
-    async def explain(self, question: Question) -> Testimony:
+    async def explain(self, question: Question) -> Statement:
         """What the places have of a service or an address; see `bridge.adapter.Explaining`."""
         search, instances, unknown = Search(question), 0, dict[str, None]()
         for place, reader in sorted(self._readers.items(), key=lambda item: str(item[0])):
@@ -59,7 +59,7 @@ class Ec2Adapter:
             instances += count
             unknown |= {problem: None} if problem else {}
         hidden = f"but not those that its filters hide ({'; '.join(unknown)})" if unknown else "and those it leaves out"
-        return search.testimony(f"{instances} instances in {self._config.where}, {hidden}")
+        return search.statement(f"{instances} instances in {self._config.where}, {hidden}")
 
     def _begin(self, api: Api, rounds: "_Rounds", listeners: Listeners, places: asyncio.TaskGroup) -> None:
         """Have one place read, and listened to where it has a queue."""

@@ -88,7 +88,7 @@ def _refused(story: Story) -> tuple[bool, str] | None:
     who = f"{_name(client)}{f' and {others} more' if others else ''}"
     mend = "mend the cluster's template (`services[].cluster`)" if client.type == "CDS" else "mend the endpoints"
     refuse = "refuse" if others else "refuses"
-    return True, f"{service.name}: {who} {refuse} the {client.type} of {view.view}: {_cut(client.message)} — {mend}"
+    return True, f"{service.name}: {who} {refuse} the {client.type} of {view.view}: {_essence(client.message)} — {mend}"
 
 
 def _served(story: Story) -> tuple[bool, str] | None:
@@ -212,6 +212,11 @@ def _views(story: Story) -> Iterator[tuple[ServiceStory, ViewStory]]:
 
 def _name(client: ClientStory) -> str:
     return client.node or client.peer
+
+
+def _essence(message: str) -> str:
+    """What Envoy says is wrong, without the whole resource that it puts before it."""
+    return _cut(" ".join(message.split()).rpartition("} : ")[2])
 
 
 def _cut(text: str) -> str:

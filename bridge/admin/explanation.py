@@ -23,7 +23,7 @@ from bridge.history import Age
 from bridge.merge import Report, Service
 from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.operator import parse_key
-from bridge.provenance import Question, Sighting, Testimony, close
+from bridge.provenance import Question, Sighting, Statement, close
 from bridge.registry import Hold, RefusedService, ReportedSetAside
 from xds import Receiver
 
@@ -39,7 +39,7 @@ EVENTS = 10
 _SHOWN = 200
 _ALLOWED = "target: the name of a service, or an address as IP:PORT, such as 10.0.0.7:8080 or [fd00::7]:80"
 
-Answers = Mapping[SourceName, Testimony | str]
+Answers = Mapping[SourceName, Statement | str]
 
 
 def parse(parameters: Sequence[tuple[str, str]]) -> Question:
@@ -186,7 +186,7 @@ def _known(service: ServiceStory) -> bool:
 
 def _source(listed: ListedSource, facts: Facts) -> SourceStory:
     answer = facts.answers.get(listed.name, "it was not asked")
-    told = answer if isinstance(answer, Testimony) else Testimony("")
+    told = answer if isinstance(answer, Statement) else Statement("")
     pause = facts.orders.pauses.get(listed.name)
     refused = facts.refused.get(listed.name, ())
     return SourceStory(
@@ -221,9 +221,10 @@ def _service(known: ServiceFacts, facts: Facts) -> ServiceStory:
     aside = [each for each in known.set_aside if key is None or each.entry.reported == str(key)]
     holds = tuple(hold for hold in facts.holds if known.name in hold.services)
     orders = Orders(facts.orders.drains, facts.orders.pauses, holds)
+    there = service is not None and (key is None or bool(served))
     return ServiceStory(
         name=known.name,
-        served=service is not None and (key is None or bool(served)),
+        served=there,
         merge=merge(service, facts.now) if service else None,
         endpoints=tuple(
             EndpointStory(
@@ -236,7 +237,7 @@ def _service(known: ServiceFacts, facts: Facts) -> ServiceStory:
         withheld=tuple(_withheld(reports, {each.endpoint.key for each in served}, service)),
         set_aside=tuple(document.set_aside(each) for each in aside),
         holds=holds,
-        views=tuple(showing.views(known.name, service, facts.shows, known.receivers)) if service else (),
+        views=tuple(showing.views(known.name, service, facts.shows, known.receivers)) if there else (),
     )
 
 
@@ -253,11 +254,11 @@ def _about(event: Event, question: Question) -> bool:
 
 
 def _nearest(facts: Facts) -> tuple[str, ...]:
-    told = [near for answer in facts.answers.values() if isinstance(answer, Testimony) for near in answer.nearest]
+    told = [near for answer in facts.answers.values() if isinstance(answer, Statement) for near in answer.nearest]
     if facts.question.key is None:
         return close(facts.question.service, dict.fromkeys([*facts.names, *told]))
     return tuple(dict.fromkeys([*told, *facts.near]))[:3]
 
 
 def _sightings(answers: Answers) -> Iterator[Sighting]:
-    return (each for answer in answers.values() if isinstance(answer, Testimony) for each in answer.sightings)
+    return (each for answer in answers.values() if isinstance(answer, Statement) for each in answer.sightings)

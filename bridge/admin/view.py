@@ -13,7 +13,7 @@ from bridge.metrics import Sample
 from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.operator import Drain, Pause
 from bridge.peers import PeerStatus
-from bridge.provenance import Question, Testimony
+from bridge.provenance import Question, Statement
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
@@ -156,7 +156,7 @@ class Replicas(Protocol):
 class Asking(Protocol):
     """Who can tell what a source has (`Inquiry`)."""
 
-    async def ask(self, question: Question) -> Mapping[SourceName, Testimony | str]:
+    async def ask(self, question: Question) -> Mapping[SourceName, Statement | str]:
         """What each source has of what is asked about, or why it does not say."""
 
 

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.command import Outcome, command
+from support.bridge import Json
+from support.command import command
 from support.consul import consul_agent
 from support.consul_traffic import ConsulTraffic, consul_traffic
 from support.envoy_content import BAD_TEMPLATE, Bad
@@ -16,38 +17,20 @@ ADDRESS = "10.9.0.{}"
 
 
 @dataclass
-class Told:
-    """What the command says of something."""
-
-    code: int
-    lines: list[str]
-
-    @property
-    def conclusion(self) -> str:
-        return self.lines[-1]
-
-
-@dataclass
 class World:
     traffic: ConsulTraffic
 
-    async def explain(self, target: str, *options: str) -> Outcome:
-        return await command("explain", target, "--admin", self.traffic.bridge.url(""), *options)
-
-    async def told(self, target: str) -> Told:
-        outcome = await self.explain(target)
-        return Told(outcome.status, outcome.output.splitlines())
-
-    async def until(self, target: str, *words: str) -> Told:
-        """What is said once these words are in the conclusion."""
-        said: list[Told] = []
+    async def told(self, target: str, *words: str, finding: bool = True) -> str:
+        """The story once these words are in its conclusion."""
+        stories: list[Json] = []
 
         async def matches() -> bool:
-            said.append(await self.told(target))
-            return all(word in said[-1].conclusion for word in words)
+            stories.append(await self.traffic.bridge.get(f"/api/v1/explain?target={target}"))
+            return all(word in str(stories[-1]["conclusion"]) for word in words)
 
         await eventually(matches, timeout=60, what=f"{target}: {words}")
-        return said[-1]
+        assert stories[-1]["finding"] is finding
+        return json.dumps(stories[-1]["story"])
 
 
 @asynccontextmanager
@@ -64,28 +47,20 @@ async def world(directory: Path) -> AsyncIterator[World]:
             yield World(traffic)
 
 
-async def test_each_broken_thing_is_found_by_one_command(tmp_path: Path) -> None:
-    async with world(tmp_path) as told:
-        typo = await told.until(f"{ADDRESS.format(1)}:80", "xds-weight", "from 1 to 128", "mend it there")
-        assert typo.code == 1
-        assert any("team=blue" in line and "(node)=typo" in line for line in typo.lines)
-        off = await told.until(f"{ADDRESS.format(2)}:80", "not served: dc1 says", "xds-enable is false")
-        assert off.code == 1
-        excluded = await told.until("internal-db", "dc1 leaves", "'internal-*' in `services.exclude`")
-        assert excluded.code == 1
-        filtered = await told.until(f"{ADDRESS.format(4)}:80", "not served: dc1 leaves", "`filter`")
-        assert filtered.code == 1
-        refused = await told.until("refused", "refuses the CDS of default", "mend the cluster's template")
-        assert refused.code == 1
+async def test_each_broken_thing_is_told_of_in_one_line(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        typo = await here.told(f"{ADDRESS.format(1)}:80", "not served: dc1 says", "from 1 to 128", "mend it there")
+        assert '"team": "blue"' in typo
+        await here.told(f"{ADDRESS.format(2)}:80", "not served: dc1 says", "xds-enable is false")
+        await here.told("internal-db", "not served: dc1 leaves", "'internal-*' in `services.exclude`")
+        await here.told(f"{ADDRESS.format(4)}:80", "not served: dc1 leaves", "`filter`")
+        await here.told("refused", "refuses the CDS of default", "mend the cluster's template")
+        await here.told("10.8.8.8:80", "10.8.8.8:80 is nowhere (dc1: 3 of 4 services of datacenter dc1)")
 
-        served = await told.until(str(told.traffic.backends.addresses["a"]), "is served in web since", "1 of 1 Envoys")
-        assert served.code == 0
-        nowhere = await told.told("10.8.8.8:80")
-        assert (nowhere.code, "is nowhere (dc1: " in nowhere.conclusion) == (1, True)
-        unknown = await told.explain("wbe")
-        assert (unknown.status, "did you mean web?" in unknown.error) == (1, True)
+        served = str(here.traffic.backends.addresses["a"])
+        await here.told(served, "is served in web since", "1 of 1 Envoys", finding=False)
 
-        document = json.loads((await told.explain("web", "-o", "json")).output)
-        [service] = document["story"]["services"]
-        assert {view["accepted"] for view in service["views"]} == {1}
-        assert [each["instance"] for each in service["set_aside"]] == ["off/i", "typo/i"]
+        outcome = await command("explain", "web", "--admin", here.traffic.bridge.url(""))
+        assert outcome.status == 0
+        assert "web is served with 2 endpoints" in outcome.output.splitlines()[-1]
+        assert "because: instance 'i' on node 'typo': label 'xds-weight'" in outcome.output

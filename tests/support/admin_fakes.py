@@ -22,7 +22,7 @@ from bridge.model import (
 from bridge.operator import Done, Drain, Pause, Who
 from bridge.outage import Failure
 from bridge.peers import PeerStatus
-from bridge.provenance import Question, Testimony
+from bridge.provenance import Question, Statement
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
@@ -146,10 +146,10 @@ class FakeServing:
 
 @dataclass
 class FakeInquiry:
-    answers: dict[SourceName, Testimony | str] = field(default_factory=dict)
+    answers: dict[SourceName, Statement | str] = field(default_factory=dict)
     asked: list[Question] = field(default_factory=list)
 
-    async def ask(self, question: Question) -> Mapping[SourceName, Testimony | str]:
+    async def ask(self, question: Question) -> Mapping[SourceName, Statement | str]:
         self.asked.append(question)
         return self.answers
 
