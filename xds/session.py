@@ -19,7 +19,7 @@ from xds.observer import StreamContents, StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.refusal import Reason, Refused
 from xds.snapshot import Snapshot
-from xds.standing import Presence
+from xds.standing import Presence, Receiver
 from xds.stream import Acknowledgement, Stream, Unsupported
 from xds.view import Views
 from xds.window import Window
@@ -248,6 +248,11 @@ class Session(Generic[RequestT]):
         if self.node is None:
             return None
         return Presence(self.node, self.peer, self._stream.standings(self._cache, now))
+
+    def receiver(self, name: str) -> Receiver:
+        """How far the client is with what is called so."""
+        view = self._cache.name if self._cache else ""
+        return Receiver(node=self.node, peer=self.peer, view=view, receipts=self._stream.receipts(self._cache, name))
 
     async def _read(self) -> None:
         try:

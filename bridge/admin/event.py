@@ -1,6 +1,6 @@
 """`/api/v1/events`: what the audit trail remembers, and which of it is asked for. Times are Unix seconds."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from bridge.admin import query
@@ -102,8 +102,13 @@ def document(remembered: Remembered, asked: Query) -> EventsDocument:
         trail=remembered.trail,
         first=remembered.first,
         after=found[-1].number if cut else remembered.last,
-        events=tuple(map(_event, found)),
+        events=documents(found),
     )
+
+
+def documents(events: Iterable[Numbered]) -> tuple[EventDocument, ...]:
+    """Events as they are shown."""
+    return tuple(map(_event, events))
 
 
 def _event(numbered: Numbered) -> EventDocument:

@@ -13,7 +13,18 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from bridge.admin import access, document, endpoint, envoy, event, resource, source, summary, unix_socket
+from bridge.admin import (
+    access,
+    document,
+    endpoint,
+    envoy,
+    event,
+    explanation,
+    resource,
+    source,
+    summary,
+    unix_socket,
+)
 from bridge.admin.change import Changes, Kept, Reload, Verbs
 from bridge.admin.query import NotThereError, WrongQueryError
 from bridge.admin.view import View
@@ -115,6 +126,7 @@ class AdminServer:
             web.get("/api/v1/events", self._events),
             web.get("/api/v1/views", self._views),
             web.get("/api/v1/resources", self._resources),
+            web.get("/api/v1/explain", self._explain),
         ]
 
     @web.middleware
@@ -218,20 +230,21 @@ class AdminServer:
         return _answer(resource.views(self._view))
 
     async def _resources(self, request: web.Request) -> web.Response:
-        try:
-            query = resource.parse(self._view, list(request.query.items()))
-        except ValueError as error:
-            raise web.HTTPBadRequest(text=str(error)) from error
+        query = resource.parse(self._view, list(request.query.items()))
         return await self._worked_out(lambda: _json(resource.page(query)))
+
+    async def _explain(self, request: web.Request) -> web.Response:
+        question = explanation.parse(list(request.query.items()))
+        answers = await self._view.inquiry.ask(question)
+        services = dict(self._view.knowledge.services())
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._executor, explanation.concern, question, answers, services)
+        facts = explanation.observe(self._view, question, answers, found, time.monotonic())
+        return await self._worked_out(lambda: _json(explanation.explained(facts)))
 
     async def _worked_out(self, work: Callable[[], str]) -> web.Response:
         """An answer that takes time to make: in a thread, from values that do not change meanwhile."""
-        try:
-            text = await asyncio.get_running_loop().run_in_executor(self._executor, work)
-        except NotThereError as error:
-            raise web.HTTPNotFound(text=str(error)) from error
-        except WrongQueryError as error:
-            raise web.HTTPBadRequest(text=str(error)) from error
+        text = await asyncio.get_running_loop().run_in_executor(self._executor, work)
         return web.json_response(text=text)
 
 
@@ -258,6 +271,10 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         standard = f"{error.status}: {error.reason}"  # what aiohttp says when we said nothing
         message = error.text if error.text and error.text != standard else f"{error.reason}: {request.path[:255]}"
         return web.json_response({"error": message}, status=error.status, headers=headers)
+    except NotThereError as error:
+        return web.json_response({"error": str(error)}, status=HTTPStatus.NOT_FOUND)
+    except WrongQueryError as error:
+        return web.json_response({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
 
 
 def _answer(content: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:

@@ -8,16 +8,17 @@ from typing import Protocol
 from bridge.audit import Remembered
 from bridge.config import ServiceRule, ViewRule
 from bridge.history import Age
-from bridge.merge import Service
+from bridge.merge import Report, Service
 from bridge.metrics import Sample
 from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.operator import Drain, Pause
 from bridge.peers import PeerStatus
+from bridge.provenance import Question, Statement
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
 from bridge.views import ShownView
-from xds import Load, Snapshot, StreamContents, StreamStatus
+from xds import Load, Receiver, Snapshot, StreamContents, StreamStatus
 
 
 class Knowledge(Protocol):
@@ -43,6 +44,9 @@ class Knowledge(Protocol):
 
     def holds(self, source: SourceName) -> tuple[Hold, ...]:
         """What is held of a source, and why."""
+
+    def reports(self, service: ServiceName) -> Sequence[Report]:
+        """What is to be merged of a service."""
 
 
 class Ageing(Protocol):
@@ -78,6 +82,9 @@ class Streams(Protocol):
 
     def contents(self, node: str) -> Sequence[StreamContents]:
         """The open streams of Envoys with this node id, by the names of resources."""
+
+    def receivers(self, name: str) -> Sequence[Receiver]:
+        """The open streams, with how far each is with the resources of a name."""
 
     def load(self) -> Load:
         """What clients cost at the moment."""
@@ -153,6 +160,13 @@ class Replicas(Protocol):
         """How each compares with this one."""
 
 
+class Asking(Protocol):
+    """Who can tell what a source has (`Inquiry`)."""
+
+    async def ask(self, question: Question) -> Mapping[SourceName, Statement | str]:
+        """What each source has of what is asked about, or why it does not say."""
+
+
 class Rules(Protocol):
     """What the configuration says of services by their names (`Config`)."""
 
@@ -191,6 +205,7 @@ class View:
     rules: Callable[[], Rules]
     """Those in use: they can change."""
     trail: Remembering
+    inquiry: Asking
 
     def sample(self) -> Sample:
         """What the metrics count at this moment. On the event loop only."""

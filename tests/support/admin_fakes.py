@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from bridge.admin import ListedSource
 from bridge.config import ServiceRule, ViewRule
 from bridge.history import Age
-from bridge.merge import Origin, ServedEndpoint, Service
+from bridge.merge import Origin, Report, ServedEndpoint, Service
 from bridge.metrics import Sample
 from bridge.model import (
     Endpoint,
@@ -22,11 +22,23 @@ from bridge.model import (
 from bridge.operator import Done, Drain, Pause, Who
 from bridge.outage import Failure
 from bridge.peers import PeerStatus
+from bridge.provenance import Question, Statement
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
 from bridge.views import ShownView
-from xds import CLUSTER, Load, Node, Snapshot, StreamContents, StreamStatus, TypeContents, TypeState, TypeStatus
+from xds import (
+    CLUSTER,
+    Load,
+    Node,
+    Receiver,
+    Snapshot,
+    StreamContents,
+    StreamStatus,
+    TypeContents,
+    TypeState,
+    TypeStatus,
+)
 
 DC1, LOCAL = SourceName("dc1"), SourceName("local")
 LISTED = (ListedSource(DC1, "consul", required=True), ListedSource(LOCAL, "file", required=False))
@@ -45,6 +57,7 @@ class FakeKnowledge:
     held: tuple[Hold, ...] = ()
     impossible: tuple[RefusedService, ...] = ()
     gone: dict[ServiceName, float] = field(default_factory=dict)
+    reported: dict[ServiceName, Sequence[Report]] = field(default_factory=dict)
 
     def services(self) -> Mapping[ServiceName, Service]:
         return self.known
@@ -66,6 +79,9 @@ class FakeKnowledge:
 
     def holds(self, source: SourceName) -> tuple[Hold, ...]:
         return self.held if source == DC1 else ()
+
+    def reports(self, service: ServiceName) -> Sequence[Report]:
+        return self.reported.get(service, ())
 
     def put(self, service: Service) -> None:
         self.known[service.name] = service
@@ -120,6 +136,7 @@ class FakeStreams:
     connected: list[StreamStatus] = field(default_factory=list)
     named: Mapping[str, tuple[TypeContents, ...]] = field(default_factory=dict)
     """By node id, what its streams ask for and reject."""
+    receiving: tuple[Receiver, ...] = ()
 
     def streams(self) -> Sequence[StreamStatus]:
         return self.connected
@@ -127,6 +144,9 @@ class FakeStreams:
     def contents(self, node: str) -> Sequence[StreamContents]:
         streams = [stream for stream in self.connected if stream.node and stream.node.id == node]
         return [StreamContents(stream, self.named.get(node, ())) for stream in streams]
+
+    def receivers(self, name: str) -> Sequence[Receiver]:
+        return self.receiving
 
     def load(self) -> Load:
         return Load()
@@ -145,6 +165,16 @@ class FakeServing:
 
     def shown(self) -> Sequence[ShownView]:
         return self.other or [ShownView(name, None, "", snapshot) for name, snapshot in self.snapshots().items()]
+
+
+@dataclass
+class FakeInquiry:
+    answers: dict[SourceName, Statement | str] = field(default_factory=dict)
+    asked: list[Question] = field(default_factory=list)
+
+    async def ask(self, question: Question) -> Mapping[SourceName, Statement | str]:
+        self.asked.append(question)
+        return self.answers
 
 
 @dataclass
