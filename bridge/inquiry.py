@@ -29,22 +29,20 @@ class Inquiry:
     async def ask(self, question: Question) -> Mapping[SourceName, Statement | str]:
         """What each source has of what is asked about, or why it does not say."""
         async with self._turn:
-            able = {name: adapter for name, adapter in self._adapters().items() if isinstance(adapter, Explaining)}
-            # Not in a group: what one of them does wrong is for its own answer to say. All have ended on return.
-            tasks = {name: asyncio.create_task(adapter.explain(question)) for name, adapter in able.items()}
-            try:
-                if tasks:
-                    await asyncio.wait(tasks.values(), timeout=self._patience)
-            finally:
-                for task in tasks.values():
-                    task.cancel()
-                await asyncio.gather(*tasks.values(), return_exceptions=True)
-            return {name: self._answer(tasks.get(name)) for name in self._adapters()}
+            adapters = self._adapters()
+            answers = await asyncio.gather(
+                *(self._asked(adapter, question) for adapter in adapters.values()), return_exceptions=True
+            )
+            return {name: self._told(answer) for name, answer in zip(adapters, answers, strict=True)}
 
-    def _answer(self, task: "asyncio.Task[Statement] | None") -> Statement | str:
-        if task is None:
+    async def _asked(self, adapter: Adapter, question: Question) -> Statement | str:
+        if not isinstance(adapter, Explaining):
             return "its type of source cannot be asked"
-        if task.cancelled():
+        async with asyncio.timeout(self._patience):
+            return await adapter.explain(question)
+
+    def _told(self, answer: Statement | str | BaseException) -> Statement | str:
+        """What is said, or in words why nothing is; a bug in an adapter is for its own answer to tell."""
+        if isinstance(answer, TimeoutError):
             return f"it did not answer within {self._patience:g} s"
-        error = task.exception()
-        return task.result() if error is None else str(error) or repr(error)
+        return (str(answer) or repr(answer)) if isinstance(answer, BaseException) else answer

@@ -36,7 +36,7 @@ class World:
 @asynccontextmanager
 async def world(directory: Path) -> AsyncIterator[World]:
     bad = {"match": "refused", "cluster": BAD_TEMPLATE[Bad.UNREAD]}
-    source = {"services": {"exclude": ["internal-*"]}, "filter": 'Service.Meta.env != "test"'}
+    source: Json = {"services": {"exclude": ["internal-*"]}, "filter": 'Service.Meta.env != "test"'}
     async with consul_agent() as consul:
         await consul.register("web", ADDRESS.format(1), node="typo", id="i", Meta={"xds-weight": "abc", "team": "blue"})
         await consul.register("web", ADDRESS.format(2), node="off", id="i", Meta={"xds-enable": "false"})

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from adapters.consul.book import Known, Memory
@@ -13,13 +13,11 @@ from bridge.provenance import Question, Statement, Verdict
 Json = Mapping[str, object]
 
 
-def entry(
-    name: str, number: int, node: Json | None = None, checks: list[Json] | None = None, **more: object
-) -> HealthEntry:
+def entry(name: str, number: int, node: Json | None = None, checks: Sequence[Json] = (), **more: object) -> HealthEntry:
     described = {
         "Node": {"Node": f"n{number}", "Address": "10.9.9.9", **(node or {})},
         "Service": {"ID": "i", "Service": name, "Address": f"10.0.0.{number}", "Port": 80, **more},
-        "Checks": checks or [],
+        "Checks": list(checks),
     }
     return HEALTH.validate_python([described])[0]
 
