@@ -15,7 +15,7 @@ from adapters.consul.config import Config, Consistency
 from adapters.consul.mapping import CANARY
 from adapters.consul.payload import CATALOG, CHECKS, HEALTH, LEADER, NODES, SELF, Catalog, Check, HealthEntry, Node
 from adapters.consul.transport import Answer, Api, ConsulError, Sender, Target, Transport, excerpt
-from bridge.errors import SourceError
+from bridge.errors import Cause, SourceError
 
 T = TypeVar("T")
 
@@ -127,7 +127,8 @@ class Client:
         if not nodes:
             raise SourceError(
                 f"Consul agent {self._config.address} shows no node, and every datacenter has some:"
-                " the ACL token is missing, or lacks node:read"
+                " the ACL token is missing, or lacks node:read",
+                cause=Cause.DENIED,
             )
         return nodes[0].datacenter
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.admin import ListedSource
-from bridge.config import ServiceRule, ViewRule
+from bridge.config import MetricsConfig, ServiceRule, ViewRule
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.metrics import Sample
 from bridge.model import (
@@ -102,6 +102,7 @@ class FakeReloads:
 class FakeRules:
     services: tuple[ServiceRule, ...] = ()
     views: tuple[ViewRule, ...] = ()
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
 
 
 @dataclass
