@@ -142,7 +142,7 @@ class MetricsConfig(Section):
     """What `/metrics` shows."""
 
     per_service: PerService = PerService.AUTO
-    """Series for each service, four of them: `on`, `off`, or `auto`, which shows them up to 500 services."""
+    """Series for each service, one for each health: `on`, `off`, or `auto`, which shows them up to 500 services."""
 
 
 class GuardConfig(Section):

@@ -10,11 +10,13 @@ from bridge.merge import Service
 from bridge.model import Health, ServiceName
 
 MOST = 500
-"""Services up to which `metrics.per_service: auto` shows each; a scrape grows by four series for each of them."""
+"""Services up to which `metrics.per_service: auto` shows each."""
 
 
 def service_family(services: Sequence[Service], retained: Collection[ServiceName], mode: PerService) -> Metric:
     """Endpoints of each service by health; without any series where the configuration does not want them.
+
+    Health that none of them has is left out, but for `healthy`: a scrape costs a fifth of what it would with all.
 
     Args:
         services: those served.
@@ -22,7 +24,9 @@ def service_family(services: Sequence[Service], retained: Collection[ServiceName
         mode: what the configuration wants.
     """
     family = GaugeMetricFamily(
-        "xds_bridge_service_endpoints", "Endpoints served of a service.", labels=["service", "health"]
+        "xds_bridge_service_endpoints",
+        "Endpoints served of a service; beside `healthy`, the health that some have.",
+        labels=["service", "health"],
     )
     if mode is PerService.OFF or (mode is PerService.AUTO and len(services) > MOST):
         return family
@@ -31,5 +35,6 @@ def service_family(services: Sequence[Service], retained: Collection[ServiceName
             continue
         healths = Counter(served.endpoint.health for served in service.endpoints)
         for health in Health:
-            family.add_metric([service.name, health.value], healths[health])
+            if health is Health.HEALTHY or healths[health]:
+                family.add_metric([service.name, health.value], healths[health])
     return family

@@ -103,10 +103,11 @@ async def world(directory: Path, rules: Path) -> AsyncIterator[World]:
         sources, sections = configuration(directory, consul, file, aws.url)
         bridge = BridgeProcess(directory / "bridge", sources, **sections)
         bridge.admin_port = int(str(bridge.settings["admin"]["listen"]).rpartition(":")[2])  # type: ignore[index]  # a section is a mapping
-        await stack.enter_async_context(bridge)
         server = await stack.enter_async_context(prometheus(directory / "prometheus", bridge.admin_port, rules))
+        await stack.enter_async_context(bridge)
         subject = await stack.enter_async_context(envoy(without_retries(render(options)), directory))
         load = await stack.enter_async_context(Load(f"http://127.0.0.1:{port}/"))
+        await server.until_scraped()
         yield World(bridge, consul, file, subject, load, running, server)
 
 

@@ -20,8 +20,13 @@ JOB = "xds-bridge"
 class Prometheus:
     """What runs, asked through its HTTP API."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, log: Path) -> None:
         self._url = f"http://127.0.0.1:{port}/api/v1"
+        self._log = log
+
+    async def until_scraped(self) -> None:
+        """Wait until the target has been scraped once."""
+        await eventually(self._scraped, timeout=60, what=f"Prometheus has scraped; see {self._log}")
 
     async def values(self, expression: str) -> list[float]:
         """The value of each series that an expression has now; those that are no number are left out."""
@@ -56,8 +61,7 @@ class Prometheus:
         assert isinstance(groups, list)
         return [rule["name"] for group in groups for rule in group["rules"] if rule["health"] == "err"]
 
-    async def ready(self) -> bool:
-        """Whether it has scraped everything once."""
+    async def _scraped(self) -> bool:
         try:
             return bool(await self.values(f'up{{job="{JOB}"}} == 1'))
         except (aiohttp.ClientConnectionError, aiohttp.ContentTypeError):
@@ -77,7 +81,7 @@ class Prometheus:
 
 @asynccontextmanager
 async def prometheus(directory: Path, target: int, rules: Path) -> AsyncIterator[Prometheus]:
-    """One that scrapes a port of this machine several times a second, and has done so."""
+    """One that scrapes a port of this machine several times a second from soon on; wait for it by `until_scraped`."""
     port, log = free_port(), directory / "prometheus.log"
     config = {
         "global": {"scrape_interval": "300ms", "scrape_timeout": "300ms", "evaluation_interval": "500ms"},
@@ -95,9 +99,7 @@ async def prometheus(directory: Path, target: int, rules: Path) -> AsyncIterator
             stderr=output,
         )
     try:
-        running = Prometheus(port)
-        await eventually(running.ready, timeout=60, what=f"Prometheus has scraped; see {log}")
-        yield running
+        yield Prometheus(port, log)
     finally:
         process.kill()
         await process.wait()
