@@ -139,9 +139,11 @@ class FakeReplicas:
 class FakeMetrics:
     renderings: int = 0
     threads: set[int] = field(default_factory=set)
+    samples: list[Sample] = field(default_factory=list)
 
     def render(self, sample: Sample) -> bytes:
         self.renderings += 1
+        self.samples.append(sample)
         self.threads.add(threading.get_ident())
         return f"services {len(sample.services)}\n".encode()
 
