@@ -34,6 +34,7 @@ class Audience:
         self._sessions: dict[int, AnySession] = {}
         self._changed = asyncio.Event()
         self._generation = 0
+        self._since = 0.0
         self._unwatch: Callable[[], None] = shared.views.watch(self._notice)
 
     def next_number(self) -> int:
@@ -96,8 +97,8 @@ class Audience:
         return any(session.peer == peer and session.heard > since for session in self._sessions.values())
 
     def _notice(self, generation: int) -> None:
-        self._generation = generation
-        self._shared.propagation.begin(generation, self._shared.clock())
+        self._generation, self._since = generation, self._shared.clock()
+        self._shared.propagation.begin(generation, self._since)
         self._changed.set()
 
     async def _rouse_on_changes(self) -> None:
@@ -107,8 +108,9 @@ class Audience:
             await self._rouse(self._generation)
 
     async def _rouse(self, generation: int) -> None:
+        since = self._since
         async for session in self._by_turns():
-            session.rouse(generation)
+            session.rouse(generation, since)
         for number, latency in self._shared.propagation.told_all(generation, self._shared.clock()):
             self._shared.observer.settled(number, latency)
 

@@ -141,11 +141,12 @@ class Session(Generic[RequestT]):
         self._tasks: list[asyncio.Task[None]] = []
         rate = surroundings.limits.request_rate
         self._pace = Bucket(rate, _BURST * rate, self._opened)
-        self._slowed = False
-        self._ended = False
+        self._slowed = self._ended = False
         self._finished = False
         """Whether nothing more is read: the client has said its last, or what it said is refused."""
         self._writing_since: float | None = None
+        # When a generation became current of which this client has been written nothing yet; None if there is none.
+        self._due_since: float | None = None
         self._client = connection.client
         self._accounted = 0
         """The revision of the stream whose names the ledger has."""
@@ -194,12 +195,13 @@ class Session(Generic[RequestT]):
         for task in self._tasks:
             task.cancel()
 
-    def rouse(self, generation: int) -> None:
-        """Have the writer look at a new generation, if it concerns this stream."""
+    def rouse(self, generation: int, since: float) -> None:
+        """Have the writer look at a new generation, current since then, if it concerns this stream."""
         if self._cache is None:
             return
         if self._stream.due(self._cache):
             self._shared.propagation.expect(generation, self.id)
+            self._due_since = self._due_since or since
             self._wake.set()
         elif self._stream.unanswered:
             self._shared.propagation.expect(generation, self.id)
@@ -325,6 +327,7 @@ class Session(Generic[RequestT]):
                 await self._wake.wait()
                 self._wake.clear()
                 await self._write_all()
+                self._due_since = None
         except Disconnected:
             self.end()
         except Refused as refusal:
@@ -373,6 +376,9 @@ class Session(Generic[RequestT]):
 
     async def _put(self, message: bytes) -> None:
         self._writing_since = self._shared.clock()
+        if self._due_since is not None:
+            self._shared.observer.begun(self._writing_since - self._due_since)
+            self._due_since = None
         await self._connection.write(message)
         self._writing_since = None
         if self._finished:

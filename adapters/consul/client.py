@@ -27,7 +27,7 @@ from adapters.consul.payload import (
     Node,
 )
 from adapters.consul.transport import Answer, Api, ConsulError, Sender, Target, Transport, excerpt
-from bridge.errors import SourceError
+from bridge.errors import Cause, SourceError
 
 T = TypeVar("T")
 
@@ -150,7 +150,8 @@ class Client:
         if not nodes:
             raise SourceError(
                 f"Consul agent {self._config.address} shows no node, and every datacenter has some:"
-                " the ACL token is missing, or lacks node:read"
+                " the ACL token is missing, or lacks node:read",
+                cause=Cause.DENIED,
             )
         return nodes[0].datacenter
 

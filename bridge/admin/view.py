@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.audit import Remembered
-from bridge.config import ServiceRule, ViewRule
+from bridge.config import MetricsConfig, ServiceRule, ViewRule
 from bridge.history import Age
 from bridge.merge import Report, Service
 from bridge.metrics import Sample
@@ -178,6 +178,10 @@ class Rules(Protocol):
     def views(self) -> Sequence[ViewRule]:
         """Who sees them."""
 
+    @property
+    def metrics(self) -> MetricsConfig:
+        """How they are counted."""
+
 
 class Remembering(Protocol):
     """What has happened (`Trail`)."""
@@ -222,4 +226,7 @@ class View:
             drains=len(self.operation.drains()),
             peers=self.replicas.statuses(),
             tasks=len(asyncio.all_tasks()),
+            types={source.name: source.type for source in sources},
+            retained=frozenset(self.knowledge.retained()),
+            per_service=self.rules().metrics.per_service,
         )

@@ -118,9 +118,14 @@ class Registry:
                 told = self._services[name] = old if old is not None and new == old else new
                 (added if old is None else changed)[name] = told
             self._retold.discard(name)
+            self._parts.causes.merged(name, different=new != old)
         if not self._dirty:
             self._wake.clear()
         return Diff(added, changed, frozenset(removed))
+
+    def causes(self) -> Mapping[SourceName, float]:
+        """The monotonic time at which each source first said what was drained since the last call; no other source."""
+        return self._parts.causes.take()
 
     def services(self) -> Mapping[ServiceName, Service]:
         """All services as last drained."""

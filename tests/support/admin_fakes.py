@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.admin import ListedSource
-from bridge.config import ServiceRule, ViewRule
+from bridge.config import MetricsConfig, ServiceRule, ViewRule
 from bridge.history import Age
 from bridge.merge import Origin, Report, ServedEndpoint, Service
 from bridge.metrics import Sample
@@ -129,6 +129,7 @@ class FakeReloads:
 class FakeRules:
     services: tuple[ServiceRule, ...] = ()
     views: tuple[ViewRule, ...] = ()
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
 
 
 @dataclass
@@ -190,9 +191,11 @@ class FakeReplicas:
 class FakeMetrics:
     renderings: int = 0
     threads: set[int] = field(default_factory=set)
+    samples: list[Sample] = field(default_factory=list)
 
     def render(self, sample: Sample) -> bytes:
         self.renderings += 1
+        self.samples.append(sample)
         self.threads.add(threading.get_ident())
         return f"services {len(sample.services)}\n".encode()
 

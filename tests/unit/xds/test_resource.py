@@ -27,7 +27,7 @@ def test_what_is_required_is_pushed_after_what_requires_it() -> None:
 
 
 def test_no_other_module_of_the_server_knows_a_type_by_name(repository: Path) -> None:
-    """Rows of the table are named where they are defined, and by the client, which asks for them; rules read columns."""
+    """Rows of the table are named where they are defined and by the client, which asks for them; rules read columns."""
     known = {
         str(path.relative_to(repository))
         for path in (repository / "xds").rglob("*.py")
