@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .cache/venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check bench build clean lock setup-run setup-test setup-bench
+.PHONY: help run test soak check bench build docs clean lock setup-run setup-test setup-bench
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -37,6 +37,10 @@ bench: setup-bench ## measure; prints numbers, judges only those that have a bud
 
 build: setup-test ## the wheel and the source distribution in dist/, tried in a clean virtual environment
 	$(VENV)/python -m scripts.package
+
+docs: setup-test ## the documentation as a site in .cache/site; writes the page of commands anew
+	$(VENV)/python -m scripts.commands
+	NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build
 
 clean: ## remove all that set-up, tools and builds made
 	rm -rf .cache build dist ./*.egg-info .coverage .hypothesis
