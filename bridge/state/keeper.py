@@ -12,6 +12,8 @@ from bridge.state.store import Store
 
 log = logging.getLogger(__name__)
 
+_CONSEQUENCE = "Envoys are served on; after a restart, what was written last counts"
+
 
 class StateObserver(Protocol):
     """What the keeper tells of its writes."""
@@ -130,4 +132,4 @@ class Keeper:
         self._wake.set()
         self._failures += 1
         if self._failures == 1:
-            log.error("state.write_failed", extra={"error": str(error)})
+            log.error("state.write_failed", extra={"error": str(error), "consequence": _CONSEQUENCE})
