@@ -1,7 +1,7 @@
 """`/api/v1/events`: what the audit trail remembers, and which of it is asked for. Times are Unix seconds."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from bridge.audit import REMEMBERED, Event, Numbered, Remembered
 from bridge.operator import parse_key
@@ -12,6 +12,7 @@ LIMIT = 100
 
 _PARAMETERS = ("service", "source", "endpoint", "after", "limit")
 _SHOWN = 200
+_FIELDS = tuple(field.name for field in fields(Event))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +111,14 @@ def document(remembered: Remembered, query: Query) -> EventsDocument:
         trail=remembered.trail,
         first=remembered.first,
         after=found[-1].number if cut else remembered.last,
-        events=tuple(map(_event, found)),
+        events=tuple(map(shown, found)),
     )
 
 
-def _event(numbered: Numbered) -> EventDocument:
-    return EventDocument(numbered.number, **asdict(numbered.event))
+def shown(numbered: Numbered) -> EventDocument:
+    """One event."""
+    event = numbered.event
+    return EventDocument(numbered.number, **{field: getattr(event, field) for field in _FIELDS})
 
 
 def _endpoint(given: Mapping[str, str]) -> str:

@@ -25,6 +25,7 @@ from prometheus_client import (
 from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bridge.metrics.quantile import quantile
 from bridge.metrics.reload import ReloadMetrics
 from bridge.metrics.sample import TYPE_LABELS, Sample, SampledCollector
 from bridge.metrics.state import StateMetrics
@@ -126,6 +127,13 @@ class Metrics:
             self._describe_process()
         self._sampled.sample = sample
         return generate_latest(self._registry)
+
+    def propagation(self, share: float) -> float | None:
+        """Seconds within which this share of all changes reached the last Envoy concerned, since the start.
+
+        Interpolated between the buckets, as `histogram_quantile` of Prometheus does; None before the first change.
+        """
+        return self.streams.propagation(share)
 
     def _describe_process(self) -> None:
         """Register what reads files at once: `/proc`, and the metadata of installed packages."""
@@ -269,6 +277,10 @@ class StreamMetrics(StreamObserver):
         waited = self._waited.pop(generation, None)
         if waited is not None:
             self._propagation.observe(waited + latency)
+
+    def propagation(self, share: float) -> float | None:
+        """Seconds within which this share of all changes was settled; None before the first."""
+        return quantile(share, self._propagation.collect())
 
     def unanswered(self, stream: ObservedStream, type_url: str) -> None:
         """Count a response that nobody answered."""

@@ -50,7 +50,7 @@ class FakeKnowledge:
         return self.aside if service == "web" else ()
 
     def set_aside_counts(self) -> Mapping[ServiceName, int]:
-        return {ServiceName("web"): len(self.aside)}
+        return {ServiceName("web"): len(self.aside)} if self.aside else {}
 
     def refused(self, source: SourceName) -> tuple[RefusedService, ...]:
         return self.impossible if source == DC1 else ()
@@ -102,6 +102,7 @@ class FakeReloads:
 class FakeRules:
     services: tuple[ServiceRule, ...] = ()
     views: tuple[ViewRule, ...] = ()
+    written: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -138,6 +139,10 @@ class FakeReplicas:
 class FakeMetrics:
     renderings: int = 0
     threads: set[int] = field(default_factory=set)
+    quantile: float | None = None
+
+    def propagation(self, share: float) -> float | None:
+        return self.quantile if share == 0.99 else None
 
     def render(self, sample: Sample) -> bytes:
         self.renderings += 1
