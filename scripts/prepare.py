@@ -7,7 +7,7 @@ from pathlib import Path
 if sys.version_info < (3, 11):  # noqa: UP036 (this is where an older one is refused)
     sys.exit("set-up: Python 3.11 or newer is needed; set PYTHON, as in `make test PYTHON=python3.11`")
 
-from scripts import debian, environment, golang
+from scripts import chromium, debian, environment, golang
 from scripts.step import CACHE, LOG, StepError, exclusive, say
 
 CONSUL = CACHE / "consul" / "consul"
@@ -39,6 +39,7 @@ def main(goal: str) -> None:
             say(f"going on without Consul, which cannot be had: {error}")
         if goal == "test":
             _ensure_faketime()
+            chromium.ensure()
         if goal == "bench":
             golang.ensure()
 
