@@ -52,7 +52,7 @@ def _write_launcher(folder: Path) -> None:
 
 def launcher(folder: Path, fonts: Path) -> str:
     """The script that starts it with its own libraries and fonts."""
-    found = {library.parent for library in folder.glob("**/*.so*") if "chromium" not in library.parts[-2]}
+    found = {library.parent for library in folder.glob("**/lib/**/*.so*") if "chromium" not in library.parts[-2]}
     libraries = ":".join(str(place) for place in sorted(found))
     return (
         "#!/bin/sh\n"
@@ -62,9 +62,13 @@ def launcher(folder: Path, fonts: Path) -> str:
 
 
 def fonts_of(folder: Path) -> str:
-    """The configuration by which it finds its own fonts and no others."""
+    """The configuration by which it finds its own fonts and no others, so that pages look the same everywhere."""
+    families = {"sans-serif": "DejaVu Sans", "system-ui": "DejaVu Sans", "monospace": "DejaVu Sans Mono"}
+    aliases = "".join(
+        f"<alias><family>{name}</family><prefer><family>{family}</family></prefer></alias>"
+        for name, family in families.items()
+    )
     return (
         '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">\n'
-        f"<fontconfig><dir>{folder}/usr/share/fonts</dir><cachedir>{folder}/fonts.cache</cachedir>"
-        f'<include ignore_missing="yes">{folder}/usr/share/fontconfig/conf.avail</include></fontconfig>\n'
+        f"<fontconfig><dir>{folder}/usr/share/fonts</dir><cachedir>{folder}/fonts.cache</cachedir>{aliases}</fontconfig>\n"
     )

@@ -1,11 +1,12 @@
 """An xDS v3 server: any table of resource types, State of the World and Delta, aggregated and separate streams.
 
 Knows nothing of where resources come from: `SnapshotCache.set` is the way in, `XdsServer` the way out and `fetch` the
-one for other servers, `Views` decide
-who sees what, and a `StreamObserver` is told what happens in between.
+one for other servers, `Views` decide who sees what, and a `StreamObserver` is told what happens in between. `follow` is
+a client, of this or any other server.
 """
 
 from xds.cache import SnapshotCache
+from xds.client import ClosedError, Holding, ServerAddress, follow
 from xds.fetch import Unchanged, fetch
 from xds.identity import Identity, IdentityError, Part, TlsFiles, read_identity, server_context
 from xds.limit import Limits
@@ -25,8 +26,10 @@ __all__ = [
     "TYPES",
     "AllowedNames",
     "Client",
+    "ClosedError",
     "Credentials",
     "FreshIdentity",
+    "Holding",
     "Identity",
     "IdentityError",
     "IdentityObserver",
@@ -44,6 +47,7 @@ __all__ = [
     "Resource",
     "ResourceType",
     "Response",
+    "ServerAddress",
     "ServerOptions",
     "Snapshot",
     "SnapshotCache",
@@ -58,6 +62,7 @@ __all__ = [
     "certificate_names",
     "content_version",
     "fetch",
+    "follow",
     "possible_pattern",
     "read_identity",
     "server_context",

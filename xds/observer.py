@@ -199,6 +199,8 @@ class StreamStatus:
     types: tuple[TypeStatus, ...]
     view: str = ""
     """Name of what its client may see (`SnapshotCache.name`); empty until its first request."""
+    names: tuple[str, ...] = ()
+    """The subject alternative names of its client's certificate (`Client.names`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -236,6 +236,7 @@ class Session(Generic[RequestT]):
             age=now - self._opened,
             types=self._stream.status(self._cache, now),
             view=self._cache.name if self._cache else "",
+            names=self._connection.names,
         )
 
     def presence(self, now: float) -> Presence | None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from bridge.admin import access, document, event, source, summary, unix_socket
-from bridge.admin.change import Changes, Reload, Verbs
+from bridge.admin import access, document, event, resource, source, summary, unix_socket
+from bridge.admin.change import Changes, Kept, Reload, Verbs
 from bridge.admin.live import Live
 from bridge.admin.page import Pages
 from bridge.admin.view import View
@@ -36,9 +36,10 @@ class AdminServer:
         view: all that there is to see.
         verbs: what can be changed, by those who reach the unix socket.
         reload: has the configuration read again, for the same people.
+        kept: waited for before these are told that something is done.
     """
 
-    def __init__(self, config: AdminConfig, view: View, verbs: Verbs, reload: Reload) -> None:
+    def __init__(self, config: AdminConfig, view: View, verbs: Verbs, reload: Reload, kept: Kept) -> None:
         self._config = config
         self._view = view
         self._started = time.time()
@@ -51,7 +52,7 @@ class AdminServer:
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
         self._live = Live(view)
         self._pages = Pages(view, self._executor, self._started)
-        changes = Changes(verbs, reload, self._executor, str(config.socket))
+        changes = Changes(verbs, reload, kept, self._executor, str(config.socket))
         self._network = _runner([self._guard, _not_stored], [*self._reads(), *changes.closed()])
         self._local = _runner([_not_stored], [*self._reads(), *changes.routes()])
         self._bound: Path | None = None
@@ -114,6 +115,8 @@ class AdminServer:
             web.get(VERSIONS, self._versions),
             web.get(f"{VERSIONS}/{{view}}", self._fingerprints),
             web.get("/api/v1/events", self._events),
+            web.get("/api/v1/views", self._views),
+            web.get("/api/v1/resources", self._resources),
             *self._pages.routes(),
         ]
 
@@ -166,7 +169,8 @@ class AdminServer:
         found, set_aside = self._view.knowledge.services().get(name), self._view.knowledge.set_aside(name)
         if found is None:
             raise web.HTTPNotFound(text=f"no source reports a service {name[:255]!r}")
-        return await self._worked_out(lambda: _json(document.service(found, set_aside, time.monotonic())))
+        ages = self._view.history.of(name)
+        return await self._worked_out(lambda: _json(document.service(found, set_aside, ages, time.monotonic())))
 
     async def _envoys(self, _request: web.Request) -> web.Response:
         streams = tuple(self._view.streams.streams())
@@ -207,6 +211,16 @@ class AdminServer:
             return await self._worked_out(lambda: _json(event.document(remembered, asked())))
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
+
+    async def _views(self, _request: web.Request) -> web.Response:
+        return _answer(resource.views(self._view))
+
+    async def _resources(self, request: web.Request) -> web.Response:
+        try:
+            query = resource.parse(self._view, list(request.query.items()))
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        return await self._worked_out(lambda: _json(resource.page(query)))
 
     async def _worked_out(self, work: Callable[[], str]) -> web.Response:
         """An answer that takes time to make: in a thread, from values that do not change meanwhile."""

@@ -7,14 +7,16 @@ from typing import Protocol
 
 from bridge.audit import Remembered
 from bridge.config import ServiceRule, ViewRule
+from bridge.history import Age
 from bridge.merge import Service
 from bridge.metrics import Sample
-from bridge.model import ServiceName, SourceName
+from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.operator import Drain, Pause
 from bridge.peers import PeerStatus
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
+from bridge.views import ShownView
 from xds import Load, Snapshot, StreamStatus
 
 
@@ -41,6 +43,13 @@ class Knowledge(Protocol):
 
     def holds(self, source: SourceName) -> tuple[Hold, ...]:
         """What is held of a source, and why."""
+
+
+class Ageing(Protocol):
+    """How old what is served is (`History`)."""
+
+    def of(self, service: ServiceName) -> Mapping[EndpointKey, Age]:
+        """The ages of the endpoints of a service at this moment."""
 
 
 class Waiting(Protocol):
@@ -80,6 +89,9 @@ class Serving(Protocol):
 
     def snapshots(self) -> Mapping[str, Snapshot]:
         """What each view in use shows, by its name; nothing before Envoys are answered."""
+
+    def shown(self) -> Sequence[ShownView]:
+        """The same, with the rule of each; without the default view where no Envoy can have it."""
 
 
 class Exposition(Protocol):
@@ -175,6 +187,7 @@ class View:
     sources: Callable[[], Sequence[ListedSource]]
     """Those of now: they can change."""
     knowledge: Knowledge
+    history: Ageing
     readiness: Waiting
     reading: Reading
     streams: Streams

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 from bridge.admin import ListedSource
 from bridge.config import ServiceRule, ViewRule
+from bridge.history import Age
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.metrics import Sample
 from bridge.model import (
     Endpoint,
+    EndpointKey,
     Health,
     InstanceId,
     Locality,
@@ -23,6 +25,7 @@ from bridge.peers import PeerStatus
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
+from bridge.views import ShownView
 from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
 
 DC1, LOCAL = SourceName("dc1"), SourceName("local")
@@ -69,6 +72,14 @@ class FakeKnowledge:
 
 
 NOTHING = SourceStatistics(0, {}, 0)
+
+
+@dataclass
+class FakeHistory:
+    ages: dict[ServiceName, Mapping[EndpointKey, Age]] = field(default_factory=dict)
+
+    def of(self, service: ServiceName) -> Mapping[EndpointKey, Age]:
+        return self.ages.get(service, {})
 
 
 @dataclass
@@ -121,9 +132,14 @@ class FakeServing:
     snapshot: Snapshot | None = None
     views: Mapping[str, Snapshot] = field(default_factory=dict)
     """Other views than the default one."""
+    other: Sequence[ShownView] = ()
+    """All views with their rules, where these matter."""
 
     def snapshots(self) -> Mapping[str, Snapshot]:
         return {"default": self.snapshot, **self.views} if self.snapshot else dict(self.views)
+
+    def shown(self) -> Sequence[ShownView]:
+        return self.other or [ShownView(name, None, "", snapshot) for name, snapshot in self.snapshots().items()]
 
 
 @dataclass
@@ -159,6 +175,7 @@ class FakeOperation:
     aged: frozenset[SourceName] = frozenset()
     asked: list[tuple[object, ...]] = field(default_factory=list)
     failure: Exception | None = None
+    unwritten: str = ""
     outcome: ReloadOutcome = field(default_factory=lambda: ReloadOutcome(5.0, ok=True, by="anna", done="reloaded"))
 
     def paused(self, source: SourceName) -> Pause | None:
@@ -190,6 +207,9 @@ class FakeOperation:
 
     def release(self, source: str, who: Who) -> Done:
         return self._asked("release", source, who)
+
+    async def kept(self) -> str:
+        return self.unwritten
 
     async def reload(self, by: str, *, accept_loss: bool) -> ReloadOutcome:
         self.asked.append(("reload", by, accept_loss))

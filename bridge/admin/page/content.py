@@ -1,6 +1,6 @@
 """What is on each page: pure functions of an observation and a query, but for what they remember to be quick."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from bridge.admin import document, event, summary
 from bridge.admin.page import listing, written
 from bridge.admin.page.client import Client, clients, in_sync
-from bridge.admin.page.digest import HEALTHS, Digest, Digests, Tally, together
+from bridge.admin.page.digest import HEALTHS, Digest, Digests, Tally, digest, together
 from bridge.admin.page.finding import findings
 from bridge.admin.page.flow import last_read, picture, source_tone
 from bridge.admin.page.observation import Observation
@@ -16,8 +16,9 @@ from bridge.admin.page.rendering import Renderer
 from bridge.admin.page.wording import milliseconds, span, thousands
 from bridge.admin.source import SourceDocument
 from bridge.audit import Action, Event
+from bridge.history import Age
 from bridge.merge import Service
-from bridge.model import ServiceName
+from bridge.model import EndpointKey, ServiceName
 from bridge.problem import nearest
 from bridge.registry import ReportedSetAside
 
@@ -43,6 +44,15 @@ Query = Sequence[tuple[str, str]]
 
 class NoSuchServiceError(Exception):
     """A service that is asked for and not there; the message offers the nearest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is known of one service and not in an observation."""
+
+    name: ServiceName
+    set_aside: Sequence[ReportedSetAside]
+    ages: Mapping[EndpointKey, Age]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +109,15 @@ class Content:
         rows = list(zip(page.rows, summaries, strict=True))
         return self._rendered("services.html", observed, question=question, choices=choices, page=page, rows=rows)
 
-    def service(
-        self, observed: Observation, name: ServiceName, set_aside: Sequence[ReportedSetAside], query: Query
-    ) -> str:
+    def service(self, observed: Observation, details: Details, query: Query) -> str:
         """One service, with each endpoint."""
+        name = details.name
         question = listing.parse(query, {"q": None, "health": HEALTHS})
         known = {service.name: service for service in observed.known.services}
-        found = known.get(name) or (Service(name) if set_aside else None)
+        found = known.get(name) or (Service(name) if details.set_aside else None)
         if found is None:
             raise NoSuchServiceError(f"no source reports a service {name[:255]!r}{nearest(name, known)}")
-        shown = document.service(found, set_aside, observed.monotonic)
+        shown = document.service(found, details.set_aside, details.ages, observed.monotonic)
         word, health = question["q"].strip(), question["health"]
         endpoints = [
             each
@@ -120,7 +129,7 @@ class Content:
             "service.html",
             observed,
             service=shown,
-            digest=self._digests.of(observed.known.services)[sorted(known).index(name)] if name in known else None,
+            tally=digest(found).tally,
             question=question,
             healths=HEALTHS,
             page=listing.paged(endpoints, len(shown.endpoints), question),

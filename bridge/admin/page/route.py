@@ -11,7 +11,7 @@ from types import MappingProxyType
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bridge.admin.page.content import Content, NoSuchServiceError
+from bridge.admin.page.content import Content, Details, NoSuchServiceError
 from bridge.admin.page.observation import Observation, observe
 from bridge.admin.view import View
 from bridge.model import ServiceName
@@ -73,8 +73,8 @@ class Pages:
     async def _service(self, request: web.Request) -> web.Response:
         observed, query = observe(self._view, self._started), list(request.query.items())
         name = ServiceName(request.match_info["name"])
-        set_aside = self._view.knowledge.set_aside(name)
-        return await self._worked_out(observed, lambda: self._content.service(observed, name, set_aside, query))
+        details = Details(name, self._view.knowledge.set_aside(name), self._view.history.of(name))
+        return await self._worked_out(observed, lambda: self._content.service(observed, details, query))
 
     async def _worked_out(self, observed: Observation, work: Callable[[], str]) -> web.Response:
         def page() -> tuple[HTTPStatus, str]:

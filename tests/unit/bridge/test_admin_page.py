@@ -131,7 +131,7 @@ async def test_what_a_person_should_look_at_stands_first_with_its_command(bench:
 
     page = words(await found(bench, "/"))
 
-    assert "9 things to look at" in page
+    assert "8 things to look at" in page
     for command in (
         "xds-bridge check --live",
         "xds-bridge guard release dc1",
@@ -165,7 +165,7 @@ async def test_a_service_is_shown_with_each_endpoint_and_who_reports_it(bench: B
 
     assert "10.0.0.2:80 unhealthy" in shown
     assert "eu / eu-a / rack" in shown
-    assert "dc1 dc1/web web-1" in shown
+    assert "dc1 dc1/web web-1 reported for" in shown
     assert "version=v1" in shown
 
 
