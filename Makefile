@@ -1,6 +1,6 @@
 #? xds-bridge: a control plane for Envoy without Kubernetes.
 #?
-#? Usage: make TARGET. Each target sets up what it needs into .cache/ first (Python packages by hash, Envoy, Consul, libfaketime, Prometheus).
+#? Usage: make TARGET. Each target sets up what it needs into .cache/ first (Python packages by hash, Envoy, Consul, libfaketime, Prometheus, Chromium).
 #?
 
 PYTHON ?= python3

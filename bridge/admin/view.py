@@ -110,6 +110,9 @@ class Exposition(Protocol):
     def render(self, sample: Sample) -> bytes:
         """Everything in Prometheus' text format; called in a thread."""
 
+    def propagation(self, share: float) -> float | None:
+        """Seconds within which a share of all changes reached the last Envoy concerned; None before the first."""
+
 
 class Operation(Protocol):
     """What operators have changed (`operator.Hand`)."""
@@ -182,9 +185,17 @@ class Rules(Protocol):
     def metrics(self) -> MetricsConfig:
         """How they are counted."""
 
+    @property
+    def written(self) -> Mapping[str, object]:
+        """All of it, as it stands in the file."""
+
 
 class Remembering(Protocol):
     """What has happened (`Trail`)."""
+
+    @property
+    def last(self) -> int:
+        """The number of the last event there was."""
 
     def remembered(self) -> Remembered:
         """The latest events."""

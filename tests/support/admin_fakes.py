@@ -66,7 +66,7 @@ class FakeKnowledge:
         return self.aside if service == "web" else ()
 
     def set_aside_counts(self) -> Mapping[ServiceName, int]:
-        return {ServiceName("web"): len(self.aside)}
+        return {ServiceName("web"): len(self.aside)} if self.aside else {}
 
     def refused(self, source: SourceName) -> tuple[RefusedService, ...]:
         return self.impossible if source == DC1 else ()
@@ -130,6 +130,7 @@ class FakeRules:
     services: tuple[ServiceRule, ...] = ()
     views: tuple[ViewRule, ...] = ()
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    written: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -192,6 +193,10 @@ class FakeMetrics:
     renderings: int = 0
     threads: set[int] = field(default_factory=set)
     samples: list[Sample] = field(default_factory=list)
+    quantile: float | None = None
+
+    def propagation(self, share: float) -> float | None:
+        return self.quantile if share == 0.99 else None
 
     def render(self, sample: Sample) -> bytes:
         self.renderings += 1
