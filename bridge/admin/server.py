@@ -247,7 +247,7 @@ class AdminServer:
         services = dict(self._view.knowledge.services())
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._executor, explanation.concern, question, answers, services)
-        facts = explanation.observe(self._view, question, answers, found, time.monotonic())
+        facts = await explanation.observe(self._view, question, answers, found, time.monotonic())
         return await self._worked_out(lambda: _json(explanation.explained(facts)))
 
     async def _worked_out(self, work: Callable[[], str]) -> web.Response:

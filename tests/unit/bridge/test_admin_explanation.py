@@ -107,6 +107,16 @@ async def test_a_mistake_is_told_also_when_the_source_does_not_answer(bench: Ben
     assert await conclusion(bench, "web", finding=True) == "not served: dc1 says: twice — mend it there"
 
 
+async def test_an_entry_of_a_file_is_told_by_its_address_beside_those_that_are_served(bench: Bench) -> None:
+    put(bench, ServedEndpoint(Endpoint("10.0.0.1", 80), (Origin(LOCAL, Scope("f"), InstanceId(""), 1.0),)))
+    right, wrong = seen(Verdict.REPORTED, instance=""), seen(Verdict.SET_ASIDE, "twice", "", "10.0.0.2:80")
+    bench.inquiry.answers = {LOCAL: Statement("f", (*wrong.sightings, *right.sightings))}
+
+    said = await conclusion(bench, "web", finding=False)
+
+    assert said.endswith("; beside it, 1 is not served: local says: twice — mend it there")
+
+
 async def test_an_envoy_that_refuses_it_goes_before_everything_else(bench: Bench) -> None:
     put(bench, served("10.0.0.1"))
     message = 'name: "web" health_checks { }\n}\n: Proto constraint validation failed (Timeout: value is required)'
