@@ -54,8 +54,10 @@ async def test_an_endpoint_is_shown_with_its_service_and_its_age(bench: Bench) -
     bench.history.ages = {WEB: {EndpointKey("10.0.0.1", 80): Age(5.0, 7.0)}}
 
     document = await bench.get("/api/v1/endpoints")
-    (alone,) = (await bench.get("/api/v1/services/web"))["endpoints"]  # type: ignore[misc]  # it is a list
+    service = await bench.get("/api/v1/services/web")
 
+    assert isinstance(service["endpoints"], list)
+    (alone,) = service["endpoints"]
     assert document == {"endpoints": [{"service": "web", "endpoint": alone, "why": ""}], "after": None}
     assert (alone["since"], alone["changed"], alone["zone"]) == (5.0, 7.0, "a")
 
