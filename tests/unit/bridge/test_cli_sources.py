@@ -82,6 +82,19 @@ async def test_a_paused_source_is_shown_and_no_finding(bench: Bench, sources: So
     assert f"paused since {THEN} by anna, has 7 endpoints by now" in outcome.output
 
 
+async def test_a_source_of_which_a_part_was_never_read_says_which(bench: Bench, sources: Sources) -> None:
+    read, unread = ReadingStatus("api", 4.0, 3.0, None), [ReadingStatus(name, None, None, None) for name in "abcde"]
+    bench.reading.success = None
+
+    bench.reading.readings = ()
+    nothing = await sources()
+    bench.reading.readings = (read, *unread)
+    a_part = await sources()
+
+    assert fields(nothing.output.splitlines()[1])[3].startswith("not read yet")
+    assert fields(a_part.output.splitlines()[1])[3].startswith("fresh, but for a, b, c and 2 more, not answered yet")
+
+
 async def test_what_polling_costs_is_shown_read_by_read(bench: Bench, sources: Sources) -> None:
     poll = Poll("self/eu-west-1", (Calls("ecs:ListTasks", 2),), configured=15, interval=90, budget=5)
     bench.reading.readings = (ReadingStatus("api", 4.0, 3700.0, None), ReadingStatus("web", None, None, poll))
