@@ -50,6 +50,13 @@ class StreamObserver:
     def sent(self, stream: ObservedStream, type_url: str, resources: int, size: int) -> None:
         """A response was written: so many resources (removals included), `size` in bytes."""
 
+    def begun(self, waited: float) -> None:
+        """The first response with a new generation to a client begins to be written.
+
+        Args:
+            waited: seconds from `SnapshotCache.set` until then.
+        """
+
     def acked(self, stream: ObservedStream, type_url: str, version: str, latency: float) -> None:
         """The client accepted a response, `latency` seconds after it was written."""
 
@@ -93,8 +100,9 @@ class Observers(StreamObserver):
 
     def __init__(self, *observers: StreamObserver) -> None:
         self._observers = observers
-        # These two are told for every response to every client: only to those who listen.
+        # These three are told for every response to every client: only to those who listen.
         self._of_sent = [each.sent for each in observers if type(each).sent is not StreamObserver.sent]
+        self._of_begun = [each.begun for each in observers if type(each).begun is not StreamObserver.begun]
         self._of_acked = [each.acked for each in observers if type(each).acked is not StreamObserver.acked]
 
     def opened(self, stream: ObservedStream) -> None:
@@ -116,6 +124,11 @@ class Observers(StreamObserver):
         """Tell everybody."""
         for tell in self._of_sent:
             tell(stream, type_url, resources, size)
+
+    def begun(self, waited: float) -> None:
+        """Tell everybody."""
+        for tell in self._of_begun:
+            tell(waited)
 
     def acked(self, stream: ObservedStream, type_url: str, version: str, latency: float) -> None:
         """Tell everybody."""
