@@ -13,8 +13,22 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from bridge.admin import access, document, event, source, summary, unix_socket
-from bridge.admin.change import Changes, Reload, Verbs
+from bridge.admin import (
+    access,
+    document,
+    endpoint,
+    envoy,
+    event,
+    explanation,
+    resource,
+    source,
+    summary,
+    unix_socket,
+)
+from bridge.admin.change import Changes, Kept, Reload, Verbs
+from bridge.admin.live import Live
+from bridge.admin.page import Pages
+from bridge.admin.query import NotThereError, WrongQueryError
 from bridge.admin.view import View
 from bridge.config import AdminConfig
 from bridge.errors import ConfigError
@@ -34,9 +48,10 @@ class AdminServer:
         view: all that there is to see.
         verbs: what can be changed, by those who reach the unix socket.
         reload: has the configuration read again, for the same people.
+        kept: waited for before these are told that something is done.
     """
 
-    def __init__(self, config: AdminConfig, view: View, verbs: Verbs, reload: Reload) -> None:
+    def __init__(self, config: AdminConfig, view: View, verbs: Verbs, reload: Reload, kept: Kept) -> None:
         self._config = config
         self._view = view
         self._started = time.time()
@@ -47,7 +62,9 @@ class AdminServer:
         machines may ask for it, and without the snapshot, which would be kept until somebody asks again."""
         # Two threads, so that a scrape and a long list do not wait for each other.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
-        changes = Changes(verbs, reload, self._executor, str(config.socket))
+        self._live = Live(view)
+        self._pages = Pages(view, self._executor, self._started)
+        changes = Changes(verbs, reload, kept, self._executor, str(config.socket))
         self._network = _runner([self._guard, _not_stored], [*self._reads(), *changes.closed()])
         self._local = _runner([_not_stored], [*self._reads(), *changes.routes()])
         self._bound: Path | None = None
@@ -69,6 +86,7 @@ class AdminServer:
 
     async def stop(self) -> None:
         """Close all connections; answers in the making get a second."""
+        self._live.close()
         await asyncio.gather(self._network.cleanup(), self._local.cleanup())
         if self._bound:
             await asyncio.get_running_loop().run_in_executor(self._executor, unix_socket.remove, self._bound)
@@ -104,11 +122,17 @@ class AdminServer:
             web.get("/api/v1/sources", self._sources),
             web.get("/api/v1/services", self._services),
             web.get("/api/v1/services/{name:.+}", self._service),
+            web.get("/api/v1/endpoints", self._endpoints),
             web.get("/api/v1/envoys", self._envoys),
+            web.get("/api/v1/envoys/{node:.+}", self._envoy),
             web.get("/api/v1/guard", self._held),
             web.get(VERSIONS, self._versions),
             web.get(f"{VERSIONS}/{{view}}", self._fingerprints),
             web.get("/api/v1/events", self._events),
+            web.get("/api/v1/views", self._views),
+            web.get("/api/v1/resources", self._resources),
+            web.get("/api/v1/explain", self._explain),
+            *self._pages.routes(),
         ]
 
     @web.middleware
@@ -160,11 +184,22 @@ class AdminServer:
         found, set_aside = self._view.knowledge.services().get(name), self._view.knowledge.set_aside(name)
         if found is None:
             raise web.HTTPNotFound(text=f"no source reports a service {name[:255]!r}")
-        return await self._worked_out(lambda: _json(document.service(found, set_aside, time.monotonic())))
+        ages = self._view.history.of(name)
+        return await self._worked_out(lambda: _json(document.service(found, set_aside, ages, time.monotonic())))
 
     async def _envoys(self, _request: web.Request) -> web.Response:
         streams = tuple(self._view.streams.streams())
         return await self._worked_out(lambda: _json(document.envoys(streams)))
+
+    async def _envoy(self, request: web.Request) -> web.Response:
+        name, streams = request.match_info["node"], self._view.streams
+        if not (found := streams.contents(name)):
+            raise web.HTTPNotFound(text=envoy.unknown(name, streams.streams()))
+        return await self._worked_out(lambda: _json(envoy.node(name, found)))
+
+    async def _endpoints(self, request: web.Request) -> web.Response:
+        known, parameters = endpoint.observe(self._view), list(request.query.items())
+        return await self._worked_out(lambda: _json(endpoint.found(known, endpoint.parse(parameters, known))))
 
     async def _versions(self, _request: web.Request) -> web.Response:
         return _answer(document.compared(self._view))
@@ -182,23 +217,38 @@ class AdminServer:
             self._marks[view] = shown, work
         return web.json_response(text=await asyncio.shield(self._marks[view][1]))
 
-    async def _events(self, request: web.Request) -> web.Response:
+    async def _events(self, request: web.Request) -> web.StreamResponse:
         remembered, parameters = self._view.trail.remembered(), list(request.query.items())
         sources = {each.name for each in self._view.sources()}
         services = set(self._view.knowledge.services())
 
-        def work() -> str:
-            query = event.parse(
+        def asked() -> event.Query:
+            return event.parse(
                 parameters,
                 sources | {each.source for each in remembered.events if each.source},
                 services | {each.service for each in remembered.events if each.service},
             )
-            return _json(event.document(remembered, query))
 
-        try:
-            return await self._worked_out(work)
-        except ValueError as error:
-            raise web.HTTPBadRequest(text=str(error)) from error
+        if "text/event-stream" in request.headers.get("Accept", ""):
+            query = await asyncio.get_running_loop().run_in_executor(self._executor, asked)
+            return await self._live.answer(request, query)
+        return await self._worked_out(lambda: _json(event.document(remembered, asked())))
+
+    async def _views(self, _request: web.Request) -> web.Response:
+        return _answer(resource.views(self._view))
+
+    async def _resources(self, request: web.Request) -> web.Response:
+        query = resource.parse(self._view, list(request.query.items()))
+        return await self._worked_out(lambda: _json(resource.page(query)))
+
+    async def _explain(self, request: web.Request) -> web.Response:
+        question = explanation.parse(list(request.query.items()))
+        answers = await self._view.inquiry.ask(question)
+        services = dict(self._view.knowledge.services())
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._executor, explanation.concern, question, answers, services)
+        facts = explanation.observe(self._view, question, answers, found, time.monotonic())
+        return await self._worked_out(lambda: _json(explanation.explained(facts)))
 
     async def _worked_out(self, work: Callable[[], str]) -> web.Response:
         """An answer that takes time to make: in a thread, from values that do not change meanwhile."""
@@ -229,6 +279,10 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         standard = f"{error.status}: {error.reason}"  # what aiohttp says when we said nothing
         message = error.text if error.text and error.text != standard else f"{error.reason}: {request.path[:255]}"
         return web.json_response({"error": message}, status=error.status, headers=headers)
+    except NotThereError as error:
+        return web.json_response({"error": str(error)}, status=HTTPStatus.NOT_FOUND)
+    except WrongQueryError as error:
+        return web.json_response({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
 
 
 def _answer(content: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:

@@ -12,6 +12,8 @@ from bridge.audit import Trail
 from bridge.config import AdminConfig
 from support.admin_fakes import (
     LISTED,
+    FakeHistory,
+    FakeInquiry,
     FakeKnowledge,
     FakeMetrics,
     FakeOperation,
@@ -30,6 +32,7 @@ class Bench:
     """An AdminServer over fakes, and a client of it."""
 
     knowledge: FakeKnowledge = field(default_factory=FakeKnowledge)
+    history: FakeHistory = field(default_factory=FakeHistory)
     readiness: FakeReadiness = field(default_factory=FakeReadiness)
     reading: FakeReading = field(default_factory=FakeReading)
     streams: FakeStreams = field(default_factory=FakeStreams)
@@ -40,13 +43,16 @@ class Bench:
     replicas: FakeReplicas = field(default_factory=FakeReplicas)
     rules: FakeRules = field(default_factory=FakeRules)
     trail: Trail = field(default_factory=Trail)
+    inquiry: FakeInquiry = field(default_factory=FakeInquiry)
     url: str = ""
 
     def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
         config = AdminConfig.model_validate({"listen": listen, "expose": expose})
-        seen = (self.knowledge, self.readiness, self.reading, self.streams, self.serving, self.metrics, self.operation)
-        view = View(lambda: LISTED, *seen, self.reloads, self.replicas, lambda: self.rules, self.trail)
-        return AdminServer(config, view, self.operation, self.operation.reload)
+        view = View(
+            lambda: LISTED, self.knowledge, self.history, self.readiness, self.reading, self.streams, self.serving,
+            self.metrics, self.operation, self.reloads, self.replicas, lambda: self.rules, self.trail, self.inquiry,
+        )  # fmt: skip
+        return AdminServer(config, view, self.operation, self.operation.reload, self.operation.kept)
 
     async def request(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None

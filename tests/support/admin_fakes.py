@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.admin import ListedSource
-from bridge.config import ServiceRule, ViewRule
-from bridge.merge import Origin, ServedEndpoint, Service
+from bridge.config import MetricsConfig, ServiceRule, ViewRule
+from bridge.history import Age
+from bridge.merge import Origin, Report, ServedEndpoint, Service
 from bridge.metrics import Sample
 from bridge.model import (
     Endpoint,
+    EndpointKey,
     Health,
     InstanceId,
     Locality,
@@ -20,10 +22,23 @@ from bridge.model import (
 from bridge.operator import Done, Drain, Pause, Who
 from bridge.outage import Failure
 from bridge.peers import PeerStatus
+from bridge.provenance import Question, Statement
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
-from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
+from bridge.views import ShownView
+from xds import (
+    CLUSTER,
+    Load,
+    Node,
+    Receiver,
+    Snapshot,
+    StreamContents,
+    StreamStatus,
+    TypeContents,
+    TypeState,
+    TypeStatus,
+)
 
 DC1, LOCAL = SourceName("dc1"), SourceName("local")
 LISTED = (ListedSource(DC1, "consul", required=True), ListedSource(LOCAL, "file", required=False))
@@ -42,6 +57,7 @@ class FakeKnowledge:
     held: tuple[Hold, ...] = ()
     impossible: tuple[RefusedService, ...] = ()
     gone: dict[ServiceName, float] = field(default_factory=dict)
+    reported: dict[ServiceName, Sequence[Report]] = field(default_factory=dict)
 
     def services(self) -> Mapping[ServiceName, Service]:
         return self.known
@@ -50,7 +66,7 @@ class FakeKnowledge:
         return self.aside if service == "web" else ()
 
     def set_aside_counts(self) -> Mapping[ServiceName, int]:
-        return {ServiceName("web"): len(self.aside)}
+        return {ServiceName("web"): len(self.aside)} if self.aside else {}
 
     def refused(self, source: SourceName) -> tuple[RefusedService, ...]:
         return self.impossible if source == DC1 else ()
@@ -64,11 +80,22 @@ class FakeKnowledge:
     def holds(self, source: SourceName) -> tuple[Hold, ...]:
         return self.held if source == DC1 else ()
 
+    def reports(self, service: ServiceName) -> Sequence[Report]:
+        return self.reported.get(service, ())
+
     def put(self, service: Service) -> None:
         self.known[service.name] = service
 
 
 NOTHING = SourceStatistics(0, {}, 0)
+
+
+@dataclass
+class FakeHistory:
+    ages: dict[ServiceName, Mapping[EndpointKey, Age]] = field(default_factory=dict)
+
+    def of(self, service: ServiceName) -> Mapping[EndpointKey, Age]:
+        return self.ages.get(service, {})
 
 
 @dataclass
@@ -102,14 +129,26 @@ class FakeReloads:
 class FakeRules:
     services: tuple[ServiceRule, ...] = ()
     views: tuple[ViewRule, ...] = ()
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    written: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass
 class FakeStreams:
     connected: list[StreamStatus] = field(default_factory=list)
+    named: Mapping[str, tuple[TypeContents, ...]] = field(default_factory=dict)
+    """By node id, what its streams ask for and reject."""
+    receiving: tuple[Receiver, ...] = ()
 
     def streams(self) -> Sequence[StreamStatus]:
         return self.connected
+
+    def contents(self, node: str) -> Sequence[StreamContents]:
+        streams = [stream for stream in self.connected if stream.node and stream.node.id == node]
+        return [StreamContents(stream, self.named.get(node, ())) for stream in streams]
+
+    def receivers(self, name: str) -> Sequence[Receiver]:
+        return self.receiving
 
     def load(self) -> Load:
         return Load()
@@ -120,9 +159,24 @@ class FakeServing:
     snapshot: Snapshot | None = None
     views: Mapping[str, Snapshot] = field(default_factory=dict)
     """Other views than the default one."""
+    other: Sequence[ShownView] = ()
+    """All views with their rules, where these matter."""
 
     def snapshots(self) -> Mapping[str, Snapshot]:
         return {"default": self.snapshot, **self.views} if self.snapshot else dict(self.views)
+
+    def shown(self) -> Sequence[ShownView]:
+        return self.other or [ShownView(name, None, "", snapshot) for name, snapshot in self.snapshots().items()]
+
+
+@dataclass
+class FakeInquiry:
+    answers: dict[SourceName, Statement | str] = field(default_factory=dict)
+    asked: list[Question] = field(default_factory=list)
+
+    async def ask(self, question: Question) -> Mapping[SourceName, Statement | str]:
+        self.asked.append(question)
+        return self.answers
 
 
 @dataclass
@@ -138,9 +192,15 @@ class FakeReplicas:
 class FakeMetrics:
     renderings: int = 0
     threads: set[int] = field(default_factory=set)
+    samples: list[Sample] = field(default_factory=list)
+    quantile: float | None = None
+
+    def propagation(self, share: float) -> float | None:
+        return self.quantile if share == 0.99 else None
 
     def render(self, sample: Sample) -> bytes:
         self.renderings += 1
+        self.samples.append(sample)
         self.threads.add(threading.get_ident())
         return f"services {len(sample.services)}\n".encode()
 
@@ -154,6 +214,7 @@ class FakeOperation:
     aged: frozenset[SourceName] = frozenset()
     asked: list[tuple[object, ...]] = field(default_factory=list)
     failure: Exception | None = None
+    unwritten: str = ""
     outcome: ReloadOutcome = field(default_factory=lambda: ReloadOutcome(5.0, ok=True, by="anna", done="reloaded"))
 
     def paused(self, source: SourceName) -> Pause | None:
@@ -186,6 +247,9 @@ class FakeOperation:
     def release(self, source: str, who: Who) -> Done:
         return self._asked("release", source, who)
 
+    async def kept(self) -> str:
+        return self.unwritten
+
     async def reload(self, by: str, *, accept_loss: bool) -> ReloadOutcome:
         self.asked.append(("reload", by, accept_loss))
         return self.outcome
@@ -199,7 +263,13 @@ class FakeOperation:
 
 def stream(number: int, node: str) -> StreamStatus:
     cluster = TypeStatus(
-        type_url=CLUSTER.url, names=None, version_sent="2", version_acked="1", rejection="bad", since=1.5
+        type_url=CLUSTER.url,
+        names=None,
+        version_sent="2",
+        version_acked="1",
+        rejection="bad",
+        since=1.5,
+        state=TypeState.ERROR,
     )
     return StreamStatus(
         id=number,

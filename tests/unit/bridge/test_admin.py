@@ -1,4 +1,5 @@
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import ClassVar
@@ -8,15 +9,17 @@ import aiohttp
 import pytest
 
 from bridge.admin.access import refusal
-from bridge.config import AdminConfig
+from bridge.config import AdminConfig, MetricsConfig, PerService
+from bridge.history import Age
 from bridge.merge import ServedEndpoint, Service
-from bridge.model import Health, InstanceId, Scope, ServiceName, SetAside
+from bridge.model import EndpointKey, Health, InstanceId, Scope, ServiceName, SetAside
 from bridge.outage import Failure
 from bridge.registry import ReportedSetAside
 from bridge.reload import ReloadOutcome, ReloadReport
 from support.admin_bench import Bench, admin_bench
 from support.admin_fakes import (
     DC1,
+    LISTED,
     LOCAL,
     served,
     stream,
@@ -63,6 +66,18 @@ async def test_metrics_are_rendered_off_the_loop_and_not_for_every_scrape(bench:
     assert set(answers) == {(200, "services 0\n")}
     assert bench.metrics.renderings <= 2, "one a second, and the machine may be slow"
     assert threading.get_ident() not in bench.metrics.threads
+
+
+async def test_metrics_are_of_what_the_configuration_in_use_wants_and_sources_are(bench: Bench) -> None:
+    bench.rules.metrics = MetricsConfig(per_service=PerService.ON)
+    bench.knowledge.gone = {ServiceName("old"): 9.0}
+
+    await bench.text("/metrics")
+
+    (sample,) = bench.metrics.samples
+    assert sample.per_service is PerService.ON
+    assert sample.types == {source.name: source.type for source in LISTED}
+    assert sample.retained == {"old"}
 
 
 async def test_metrics_have_the_content_type_that_prometheus_knows(bench: Bench) -> None:
@@ -137,6 +152,8 @@ async def test_service_shows_its_endpoints_their_origins_and_what_is_set_aside(b
                         "stands_for": None,
                     },
                 ],
+                "since": None,
+                "changed": None,
             }
         ],
         "set_aside": [
@@ -151,6 +168,15 @@ async def test_service_shows_its_endpoints_their_origins_and_what_is_set_aside(b
     }
 
 
+async def test_an_endpoint_shows_since_when_it_is_served_and_when_it_changed(bench: Bench) -> None:
+    bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"),)))
+    bench.history.ages[ServiceName("web")] = {EndpointKey("10.0.0.1", 80): Age(since=1.0, changed=2.0)}
+
+    document = await bench.get("/api/v1/services/web")
+
+    assert '"since": 1.0, "changed": 2.0' in json.dumps(document["endpoints"])
+
+
 @pytest.mark.parametrize("name", ["team/web", "a b", "später", "100%", "a?b#c", "a//b", "..", "a/../b"])
 async def test_service_of_any_name_is_found(bench: Bench, name: str) -> None:
     bench.knowledge.put(Service(ServiceName(name)))
@@ -160,7 +186,7 @@ async def test_service_of_any_name_is_found(bench: Bench, name: str) -> None:
     assert document["name"] == name
 
 
-@pytest.mark.parametrize("path", ["/api/v1/services/nothing", "/api/v1/services/%00%ff", "/api/v2/status", "/", "/x"])
+@pytest.mark.parametrize("path", ["/api/v1/services/nothing", "/api/v1/services/%00%ff", "/api/v2/status", "/x"])
 async def test_unknown_paths_and_services_are_not_found(bench: Bench, path: str) -> None:
     status, document = await bench.request(path)
 

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge.diff import Diff
+from bridge.history import History
 from bridge.merge import First, Service, union
-from bridge.model import Endpoint, Entry, Health, InstanceId, Scope, ServiceName, SourceName
+from bridge.model import Endpoint, EndpointKey, Entry, Health, InstanceId, Scope, ServiceName, SourceName
 from bridge.reconciler import Debounce, Publication, Reconciler
 from bridge.registry import Registry
 from support.waiting import eventually
@@ -64,7 +65,8 @@ class Bench:
         self.registry = Registry([SOURCE], lambda _: union, lambda: 0.0)
         self.views, self.gate, self.observed = Views(), Gate(), Observed()
         self.cache = self.views.cache
-        self.reconciler = Reconciler(self.registry, self.views, debounce, self.observed)
+        self.now = 0.0
+        self.reconciler = Reconciler(self.registry, self.views, debounce, self.observed, History(lambda: self.now))
         self.sink = self.registry.sink(SOURCE)
 
     def served(self) -> dict[str, str]:
@@ -123,6 +125,20 @@ async def test_changes_reach_the_cache_and_are_counted(bench: Bench) -> None:
     counted = [(p.endpoints_added, p.endpoints_changed, p.endpoints_removed) for p in bench.observed]
     assert counted == [(2, 0, 0), (1, 0, 1), (0, 0, 2)]
     assert [publication.generation for publication in bench.observed] == [1, 2, 3]
+
+
+async def test_what_is_published_has_an_age(bench: Bench) -> None:
+    bench.gate.open.set()
+    bench.now = 5.0
+    bench.sink.update(SCOPE, WEB, entries(1))
+    await eventually(lambda: bench.served() == {"web": "10.0.0.1:80"})
+
+    bench.now = 9.0
+    bench.sink.update(SCOPE, WEB, entries(1, 2))
+    await eventually(lambda: bench.served() == {"web": "10.0.0.1:80,10.0.0.2:80"})
+
+    ages = bench.reconciler.history.of(WEB)
+    assert ages[EndpointKey("10.0.0.1", 80)].since < ages[EndpointKey("10.0.0.2", 80)].since == 9.0
 
 
 async def test_only_the_services_that_changed_are_built_again(bench: Bench) -> None:
@@ -216,6 +232,32 @@ async def test_nothing_is_half_published_once_it_is_idle(bench: Bench) -> None:
     assert bench.served() == {"web": "10.0.0.1:80"}
 
 
+async def test_a_change_that_comes_while_another_is_published_is_known_since_it_was_reported(bench: Bench) -> None:
+    bench.gate.open.set()
+    bench.sink.update(SCOPE, WEB, entries(1))
+    bench.views.hold.clear()
+    await eventually(lambda: bench.views.staging)
+
+    bench.sink.update(SCOPE, WEB, entries(2))
+    enough = asyncio.get_running_loop().time() + 0.1
+    await eventually(lambda: asyncio.get_running_loop().time() > enough)
+    bench.views.hold.set()
+    await eventually(lambda: bench.served() == {"web": "10.0.0.2:80"})
+
+    assert bench.observed[-1].causes[SOURCE] > 0.1
+
+
+async def test_what_was_read_before_envoys_are_answered_did_not_wait_for_the_bridge(bench: Bench) -> None:
+    bench.sink.update(SCOPE, WEB, entries(1))
+    await asyncio.sleep(0)
+
+    bench.gate.open.set()
+    await eventually(lambda: bool(bench.served()))
+
+    (first,) = bench.observed
+    assert first.causes == {SOURCE: first.waited}
+
+
 @pytest.mark.parametrize("debounce", [Debounce(quiet=60.0, limit=3600.0)])
 async def test_another_debounce_counts_from_the_next_change_on(bench: Bench) -> None:
     bench.gate.open.set()
@@ -237,7 +279,7 @@ class TestSources:
         caplog.set_level("INFO")
         bench = Bench(IMMEDIATE)
         bench.registry = Registry([SOURCE, self.LATER], lambda _: First(return_after=0.05), lambda: 0.0)
-        bench.reconciler = Reconciler(bench.registry, bench.views, IMMEDIATE, bench.observed)
+        bench.reconciler = Reconciler(bench.registry, bench.views, IMMEDIATE, bench.observed, History(lambda: 0.0))
         bench.sink = bench.registry.sink(SOURCE)
         bench.registry.sink(self.LATER).update(SCOPE, WEB, entries(2))
         return bench
