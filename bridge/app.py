@@ -21,6 +21,7 @@ from bridge.clock import Clock
 from bridge.config import Config, TlsConfig, XdsConfig, build_adapters, cluster_rules, merge_policies
 from bridge.event_log import EventLog
 from bridge.guard import GuardRules
+from bridge.history import History
 from bridge.log import set_level
 from bridge.metrics import Metrics
 from bridge.model import SourceName
@@ -48,6 +49,9 @@ STREAMS_END = 1.0
 
 EXPIRY = 1.0
 """Seconds between two looks at what was held or retained for long enough."""
+
+KEEPING = 3.0
+"""Seconds that an operator waits at most until what was done is written."""
 
 LAST_STATE = 1.5
 """Seconds that the last state may take to be written when the bridge stops."""
@@ -118,7 +122,7 @@ class Bridge:
         self._sources = self._new_sources(adapters)
         self._keeper = self._new_keeper(config.state_directory)
         self._views = ClientViews(_builder(config), config.views, required=config.views_required)
-        self._reconciler = Reconciler(self._registry, self._views, _debounce(config), self._metrics)
+        self._reconciler = Reconciler(self._registry, self._views, _debounce(config), self._metrics, History(time.time))
         self._memory = memory.Reclaimer(memory.find_trim())
         observer = Observers(self._metrics.streams, StreamLog(), self._memory)
         self._handshakes = Handshakes() if config.xds.rest and config.xds.tls else None
@@ -128,7 +132,7 @@ class Bridge:
         self._transition = Transition(config, self._parts(), self._terms())
         self._reloader = Reloader(reread, self._transition, self._metrics.reload)
         self._peers = Peers(config.admin, self._views, self._scheduler.ticks, Clock(time.time, time.monotonic))
-        self._admin = AdminServer(config.admin, self._view(), self._hand, self.reload)
+        self._admin = AdminServer(config.admin, self._view(), self._hand, self.reload, self._on_disk)
 
     async def reload(self, by: str, *, accept_loss: bool) -> ReloadOutcome:
         """Read the configuration again and go by it, unless that is impossible or would take too much.
@@ -177,6 +181,10 @@ class Bridge:
         yield "reload", self._reloader.run()
         if self._config.admin.peers:
             yield "peers", self._peers.run()
+
+    async def _on_disk(self) -> str:
+        """Wait until the state that is kept is that of now; returns why it is not, if it is to be."""
+        return await self._keeper.kept(KEEPING) if self._keeper else ""
 
     def _new_sources(self, adapters: Mapping[SourceName, Adapter]) -> Sources:
         sources = Sources(self._supervisor, self._pauses.sink)
@@ -238,6 +246,7 @@ class Bridge:
         return View(
             sources=self._listed,
             knowledge=self._registry,
+            history=self._reconciler.history,
             readiness=self._readiness,
             reading=self._supervisor,
             streams=self._xds,

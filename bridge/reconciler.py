@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bridge.change_log import ChangeLog, EndpointChanges
 from bridge.diff import Diff, between
+from bridge.history import History
 from bridge.merge import Ruling, Service
 from bridge.model import Endpoint, EndpointKey, ServiceName, SourceName
 from bridge.registry import Registry
@@ -73,11 +74,13 @@ class Reconciler:
         views: Views,
         debounce: Debounce,
         observer: PublicationObserver,
+        history: History,
     ) -> None:
         self._registry = registry
         self._views = views
         self._debounce = debounce
         self._observer = observer
+        self.history = history
         self._change_log = ChangeLog()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -125,11 +128,13 @@ class Reconciler:
         for _ in range(0, self._registry.dirty, CHUNK):
             diff = self._registry.drain(CHUNK)
             rulings.update(self._new_rulings(diff))
-            changes.update(self._endpoint_changes(diff))
+            changes.update(told := self._endpoint_changes(diff))
+            self.history.tell(told, self._published)
             await self._views.stage(diff)
         generation = self._views.publish()
         now, causes = loop.time(), self._registry.causes()
         self._idle.set()
+        self.history.published()
         if rulings:
             self._change_log.tell_rulings(rulings)
         if generation is not None:

@@ -35,11 +35,12 @@ def _try_out(wheel: Path, folder: Path) -> None:
     install: list[str | Path] = [PYTHON, "-m", "pip", "--python", folder / "bin" / "python", "install", "--no-input"]
     run([*install, "--require-hashes", "--requirement", LOCKS / "run.lock"], attempts=3)
     run([*install, "--no-deps", wheel])
-    answer = subprocess.run(
-        [folder / "bin" / "xds-bridge", "--help"], cwd=folder, capture_output=True, check=False, text=True
-    )
-    if answer.returncode or "xds-bridge" not in answer.stdout:
-        raise StepError(f"the installed command does not work: {(answer.stderr or answer.stdout).strip()}")
+    for command in ("xds-bridge", "xds-bridge-health"):
+        answer = subprocess.run(
+            [folder / "bin" / command, "--help"], cwd=folder, capture_output=True, check=False, text=True
+        )
+        if answer.returncode or f"Usage: {command} " not in answer.stdout:
+            raise StepError(f"the installed {command} does not work: {(answer.stderr or answer.stdout).strip()}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from xds.message import DeltaRequest, Request
 from xds.node import Client
-from xds.observer import StreamStatus
+from xds.observer import StreamContents, StreamStatus
 from xds.session import Session, Surroundings
 from xds.standing import Presence
 
@@ -67,6 +67,11 @@ class Audience:
         """Every open stream, oldest first."""
         now = self._shared.clock()
         return [session.status(now) for session in self._sessions.values()]
+
+    def contents(self, node: str) -> Sequence[StreamContents]:
+        """The open streams of the clients with this node id, by the names of resources, oldest first."""
+        now = self._shared.clock()
+        return [each.contents(now) for each in self._sessions.values() if each.node and each.node.id == node]
 
     def clients(self) -> Iterator[Client]:
         """Who is there and said so, by open streams; without those that say too much of themselves to be kept."""

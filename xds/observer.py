@@ -1,6 +1,7 @@
 """What the server tells the outside about its streams, for logs, metrics and status; it does not log itself."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from xds.node import Node
@@ -180,6 +181,21 @@ class Observers(StreamObserver):
             observer.failed(stream, error)
 
 
+class TypeState(StrEnum):
+    """How far a client is with one resource type, as an operator wants to know it."""
+
+    SYNCED = "synced"
+    """It accepted all there is."""
+    NOT_SENT = "not_sent"
+    """Nothing of what it asked for exists, so it was sent nothing."""
+    WAITING = "waiting"
+    """It waits for us: nothing is served yet, or something is to be sent and was not."""
+    STALE = "stale"
+    """It was sent something and has not answered."""
+    ERROR = "error"
+    """It rejected something that is still to be had, and works with what it accepted before."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeStatus:
     """What one stream has of one resource type."""
@@ -195,6 +211,11 @@ class TypeStatus:
     """Why it has not got something that it rejected; None if there is no such, or that is no longer to be had."""
     since: float | None
     """Seconds since the last response; None before the first."""
+    state: TypeState = TypeState.NOT_SENT
+    acked: float | None = None
+    """Seconds since the last ACK; None before the first."""
+    unanswered: float | None = None
+    """Seconds since the oldest response that it has not answered; None where there is no such."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +233,41 @@ class StreamStatus:
     types: tuple[TypeStatus, ...]
     view: str = ""
     """Name of what its client may see (`SnapshotCache.name`); empty until its first request."""
+    names: tuple[str, ...] = ()
+    """The subject alternative names of its client's certificate, which was verified; none without TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedResource:
+    """A resource that a client does not take in the version that is served."""
+
+    name: str
+    version: str
+    """Of the resource; empty for one that does not exist."""
+    message: str
+    """What the client says; shortened where it rejects many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeContents:
+    """What one stream asks for and rejects of one resource type, by name. Nothing in it changes."""
+
+    type_url: str
+    asked: frozenset[str]
+    """What the client asked for by name."""
+    existing: frozenset[str]
+    """All that there is, in its view."""
+    wildcard: bool
+    """Whether it asked for everything besides."""
+    rejected: tuple[RejectedResource, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamContents:
+    """One open stream by the names of resources."""
+
+    status: StreamStatus
+    types: tuple[TypeContents, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

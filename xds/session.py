@@ -15,7 +15,7 @@ from xds.ledger import Ledger
 from xds.limit import Limits
 from xds.message import DeltaRequest, Request, Response
 from xds.node import Client, Node
-from xds.observer import StreamObserver, StreamStatus
+from xds.observer import StreamContents, StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.refusal import Reason, Refused
 from xds.snapshot import Snapshot
@@ -238,7 +238,12 @@ class Session(Generic[RequestT]):
             age=now - self._opened,
             types=self._stream.status(self._cache, now),
             view=self._cache.name if self._cache else "",
+            names=self._connection.names,
         )
+
+    def contents(self, now: float) -> StreamContents:
+        """The same, and what its client asks for and rejects by name."""
+        return StreamContents(self.status(now), self._stream.contents(self._cache))
 
     def presence(self, now: float) -> Presence | None:
         """Who is there and how far; None before the first request says who it is."""

@@ -21,6 +21,9 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 
 Answer = Callable[[web.Request], Awaitable[web.Response]]
 
+Kept = Callable[[], Awaitable[str]]
+"""Waits until what was done outlasts a crash; says why it does not, and nothing when it does."""
+
 
 class Verbs(Protocol):
     """What an operator can do (`operator.Hand`)."""
@@ -91,13 +94,15 @@ class Changes:
     Args:
         verbs: what can be done at once.
         reload: what takes some time.
+        kept: waited for before it is said that something is done.
         executor: for looking up who asks.
         door: the path of the socket, for the audit.
     """
 
-    def __init__(self, verbs: Verbs, reload: Reload, executor: Executor, door: str) -> None:
+    def __init__(self, verbs: Verbs, reload: Reload, kept: Kept, executor: Executor, door: str) -> None:
         self._verbs = verbs
         self._reload = reload
+        self._kept = kept
         self._executor = executor
         self._door = door
 
@@ -130,6 +135,9 @@ class Changes:
                 raise web.HTTPNotFound(text=str(error)) from error
             except NothingToDoError as error:
                 raise web.HTTPConflict(text=str(error)) from error
+            if reason := await self._kept():
+                forgotten = f"this is not kept on disk, so a bridge that is killed now forgets it: {reason}"
+                done = Done(done.message, (*done.warnings, forgotten))
             return web.json_response(asdict(done))
 
         return answer

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from bridge.admin.ruling import MergeDocument, merge
 from bridge.admin.summary import by_health, disputed
 from bridge.admin.view import View
+from bridge.history import Age
 from bridge.merge import Origin, ServedEndpoint, Service
+from bridge.model import EndpointKey
 from bridge.operator import Drain, Pause
 from bridge.outage import Failure
 from bridge.peers import PeerStatus, Versions, fingerprints, type_versions, versions
@@ -127,6 +129,12 @@ class EndpointDocument:
     metadata: Mapping[str, str]
     origins: tuple[Origin, ...]
     """Who reports it; the first one's word counts."""
+    since: float | None
+    """Unix time from which on it is served without a gap; what was served before a restart goes by its first report.
+    None until Envoys are answered."""
+    changed: float | None
+    """Unix time when health, weight, place or metadata of it last changed, as far as this process has seen; no
+    earlier than `since`. A share or a priority that a merge policy gives it anew is no change of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,14 +239,16 @@ def held(view: View) -> GuardDocument:
     return GuardDocument(tuple(held), tuple(sorted(view.operation.too_old())))
 
 
-def service(found: Service, set_aside: Iterable[ReportedSetAside], now: float) -> ServiceDocument:
+def service(
+    found: Service, set_aside: Iterable[ReportedSetAside], ages: Mapping[EndpointKey, Age], now: float
+) -> ServiceDocument:
     """Everything about one service; `now` is the time on the monotonic clock."""
     return ServiceDocument(
         name=found.name,
         protocol=found.protocol.value if found.protocol else None,
         disputed=disputed(found),
         merge=merge(found, now),
-        endpoints=tuple(_endpoint(served) for served in found.endpoints),
+        endpoints=tuple(endpoint(served, ages.get(served.endpoint.key)) for served in found.endpoints),
         set_aside=tuple(_set_aside(each) for each in set_aside),
     )
 
@@ -266,7 +276,8 @@ def _error(failure: Failure) -> str:
     return f"{failure.reading}: {failure.error}" if failure.reading else failure.error
 
 
-def _endpoint(served: ServedEndpoint) -> EndpointDocument:
+def endpoint(served: ServedEndpoint, age: Age | None) -> EndpointDocument:
+    """Everything about one endpoint."""
     endpoint = served.endpoint
     return EndpointDocument(
         address=endpoint.address,
@@ -282,6 +293,8 @@ def _endpoint(served: ServedEndpoint) -> EndpointDocument:
         sub_zone=endpoint.locality.sub_zone,
         metadata=dict(endpoint.metadata),
         origins=served.origins,
+        since=age.since if age else None,
+        changed=age.changed if age else None,
     )
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from bridge.admin import access, document, event, source, summary, unix_socket
-from bridge.admin.change import Changes, Reload, Verbs
+from bridge.admin import access, document, endpoint, envoy, event, resource, source, summary, unix_socket
+from bridge.admin.change import Changes, Kept, Reload, Verbs
+from bridge.admin.query import NotThereError, WrongQueryError
 from bridge.admin.view import View
 from bridge.config import AdminConfig
 from bridge.errors import ConfigError
@@ -34,9 +35,10 @@ class AdminServer:
         view: all that there is to see.
         verbs: what can be changed, by those who reach the unix socket.
         reload: has the configuration read again, for the same people.
+        kept: waited for before these are told that something is done.
     """
 
-    def __init__(self, config: AdminConfig, view: View, verbs: Verbs, reload: Reload) -> None:
+    def __init__(self, config: AdminConfig, view: View, verbs: Verbs, reload: Reload, kept: Kept) -> None:
         self._config = config
         self._view = view
         self._started = time.time()
@@ -47,7 +49,7 @@ class AdminServer:
         machines may ask for it, and without the snapshot, which would be kept until somebody asks again."""
         # Two threads, so that a scrape and a long list do not wait for each other.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
-        changes = Changes(verbs, reload, self._executor, str(config.socket))
+        changes = Changes(verbs, reload, kept, self._executor, str(config.socket))
         self._network = _runner([self._guard, _not_stored], [*self._reads(), *changes.closed()])
         self._local = _runner([_not_stored], [*self._reads(), *changes.routes()])
         self._bound: Path | None = None
@@ -104,11 +106,15 @@ class AdminServer:
             web.get("/api/v1/sources", self._sources),
             web.get("/api/v1/services", self._services),
             web.get("/api/v1/services/{name:.+}", self._service),
+            web.get("/api/v1/endpoints", self._endpoints),
             web.get("/api/v1/envoys", self._envoys),
+            web.get("/api/v1/envoys/{node:.+}", self._envoy),
             web.get("/api/v1/guard", self._held),
             web.get(VERSIONS, self._versions),
             web.get(f"{VERSIONS}/{{view}}", self._fingerprints),
             web.get("/api/v1/events", self._events),
+            web.get("/api/v1/views", self._views),
+            web.get("/api/v1/resources", self._resources),
         ]
 
     @web.middleware
@@ -160,11 +166,22 @@ class AdminServer:
         found, set_aside = self._view.knowledge.services().get(name), self._view.knowledge.set_aside(name)
         if found is None:
             raise web.HTTPNotFound(text=f"no source reports a service {name[:255]!r}")
-        return await self._worked_out(lambda: _json(document.service(found, set_aside, time.monotonic())))
+        ages = self._view.history.of(name)
+        return await self._worked_out(lambda: _json(document.service(found, set_aside, ages, time.monotonic())))
 
     async def _envoys(self, _request: web.Request) -> web.Response:
         streams = tuple(self._view.streams.streams())
         return await self._worked_out(lambda: _json(document.envoys(streams)))
+
+    async def _envoy(self, request: web.Request) -> web.Response:
+        name, streams = request.match_info["node"], self._view.streams
+        if not (found := streams.contents(name)):
+            raise web.HTTPNotFound(text=envoy.unknown(name, streams.streams()))
+        return await self._worked_out(lambda: _json(envoy.node(name, found)))
+
+    async def _endpoints(self, request: web.Request) -> web.Response:
+        known, parameters = endpoint.observe(self._view), list(request.query.items())
+        return await self._worked_out(lambda: _json(endpoint.found(known, endpoint.parse(parameters, known))))
 
     async def _versions(self, _request: web.Request) -> web.Response:
         return _answer(document.compared(self._view))
@@ -188,21 +205,33 @@ class AdminServer:
         services = set(self._view.knowledge.services())
 
         def work() -> str:
-            query = event.parse(
+            asked = event.parse(
                 parameters,
                 sources | {each.source for each in remembered.events if each.source},
                 services | {each.service for each in remembered.events if each.service},
             )
-            return _json(event.document(remembered, query))
+            return _json(event.document(remembered, asked))
 
+        return await self._worked_out(work)
+
+    async def _views(self, _request: web.Request) -> web.Response:
+        return _answer(resource.views(self._view))
+
+    async def _resources(self, request: web.Request) -> web.Response:
         try:
-            return await self._worked_out(work)
+            query = resource.parse(self._view, list(request.query.items()))
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
+        return await self._worked_out(lambda: _json(resource.page(query)))
 
     async def _worked_out(self, work: Callable[[], str]) -> web.Response:
         """An answer that takes time to make: in a thread, from values that do not change meanwhile."""
-        text = await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        try:
+            text = await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        except NotThereError as error:
+            raise web.HTTPNotFound(text=str(error)) from error
+        except WrongQueryError as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
         return web.json_response(text=text)
 
 

@@ -7,15 +7,17 @@ from typing import Protocol
 
 from bridge.audit import Remembered
 from bridge.config import MetricsConfig, ServiceRule, ViewRule
+from bridge.history import Age
 from bridge.merge import Service
 from bridge.metrics import Sample
-from bridge.model import ServiceName, SourceName
+from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.operator import Drain, Pause
 from bridge.peers import PeerStatus
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
-from xds import Load, Snapshot, StreamStatus
+from bridge.views import ShownView
+from xds import Load, Snapshot, StreamContents, StreamStatus
 
 
 class Knowledge(Protocol):
@@ -43,6 +45,13 @@ class Knowledge(Protocol):
         """What is held of a source, and why."""
 
 
+class Ageing(Protocol):
+    """How old what is served is (`History`)."""
+
+    def of(self, service: ServiceName) -> Mapping[EndpointKey, Age]:
+        """The ages of the endpoints of a service at this moment."""
+
+
 class Waiting(Protocol):
     """Whether Envoys are answered (`Readiness`)."""
 
@@ -67,6 +76,9 @@ class Streams(Protocol):
     def streams(self) -> Sequence[StreamStatus]:
         """The open streams."""
 
+    def contents(self, node: str) -> Sequence[StreamContents]:
+        """The open streams of Envoys with this node id, by the names of resources."""
+
     def load(self) -> Load:
         """What clients cost at the moment."""
 
@@ -80,6 +92,9 @@ class Serving(Protocol):
 
     def snapshots(self) -> Mapping[str, Snapshot]:
         """What each view in use shows, by its name; nothing before Envoys are answered."""
+
+    def shown(self) -> Sequence[ShownView]:
+        """The same, with the rule of each; without the default view where no Envoy can have it."""
 
 
 class Exposition(Protocol):
@@ -168,6 +183,7 @@ class View:
     sources: Callable[[], Sequence[ListedSource]]
     """Those of now: they can change."""
     knowledge: Knowledge
+    history: Ageing
     readiness: Waiting
     reading: Reading
     streams: Streams

@@ -19,7 +19,7 @@ import typer
 
 from bridge import installation, log, plugins
 from bridge.cli import bootstrap as form
-from bridge.cli import events, hand, services, status
+from bridge.cli import diff, endpoints, envoys, events, fetch, hand, render, services, sources, status
 from bridge.cli.convention import (
     DEFAULT_CONFIG,
     EXIT_CONFIG,
@@ -27,9 +27,12 @@ from bridge.cli.convention import (
     EXIT_FAILED,
     EXIT_FINDING,
     ConfigOption,
+    TimeoutOption,
     duration,
+    leave,
+    only_errors,
 )
-from bridge.config import Config, LogFormat, LogLevel, build_adapters, json_schema, load
+from bridge.config import Config, build_adapters, json_schema, load
 from bridge.errors import ConfigError
 from bridge.model import Locality
 
@@ -46,8 +49,14 @@ for verb in (hand.pause, hand.resume, hand.drain, hand.undrain, hand.reload):
     app.command(epilog=f"Example: {hand.EXAMPLES[verb.__name__]}")(verb)
 app.add_typer(hand.guard, name="guard")
 app.command(epilog="Example: xds-bridge status -o json")(status.status)
+app.command(epilog=f"Example: {sources.EXAMPLE}")(sources.sources)
 app.command(epilog=f"Example: {services.EXAMPLE}")(services.services)
+app.command(epilog=f"Example: {endpoints.EXAMPLE}")(endpoints.endpoints)
+app.command(epilog=f"Example: {envoys.EXAMPLE}")(envoys.envoys)
 app.command(epilog=f"Example: {events.EXAMPLE}")(events.events)
+app.command(epilog=f"Example: {render.EXAMPLE}")(render.render)
+app.command(epilog=f"Example: {diff.EXAMPLE}")(diff.diff)
+app.command(epilog=f"Example: {fetch.EXAMPLE}")(fetch.fetch)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,7 +108,7 @@ def check(
     *,
     config: ConfigOption = DEFAULT_CONFIG,
     live: Annotated[bool, typer.Option("--live", help="Read each source once, without serving anything.")] = False,
-    timeout: Annotated[str, typer.Option(metavar="DURATION", help="How long the reads may take.")] = "30s",
+    timeout: TimeoutOption = "30s",
 ) -> None:
     """Check the configuration and print what it says; with --live, what each source answers and what that costs.
 
@@ -120,7 +129,7 @@ def check(
     report.encryption(console, settings.xds, expires)
     if not live:
         return
-    _only_errors()
+    only_errors()
     with asyncio.Runner() as runner:
         readings = runner.run(reading.read_once(settings.sources, adapters, deadline))
         for each in readings:
@@ -128,7 +137,7 @@ def check(
         report.polling(console, readings)
         report.unmatched(console, settings, readings)
         # Before the runner is closed, as in `run`: that waits for threads, and Python for more; a call may hang.
-        _leave(EXIT_FINDING if any(each.findings for each in readings) else 0)
+        leave(EXIT_FINDING if any(each.findings for each in readings) else 0)
 
 
 @app.command(epilog="Example: xds-bridge schema > bridge.schema.json")
@@ -247,7 +256,7 @@ def _serve(config: Path) -> Never:
     log.configure(settings.log.format, settings.log.level, sys.stderr, os.environ)
     # Not `asyncio.run`, and never closed: closing waits for threads, such as one that asks a DNS server that is silent.
     runner = asyncio.Runner()
-    _leave(_outcome(runner, serve(settings, lambda: _load(config))))
+    leave(_outcome(runner, serve(settings, lambda: _load(config))))
 
 
 def _load(path: Path) -> Config:
@@ -282,23 +291,6 @@ def _outcome(runner: asyncio.Runner, work: Coroutine[None, None, None]) -> int:
         logger.exception("bridge.crashed")
         return EXIT_CRASHED
     return 0
-
-
-def _leave(code: int) -> Never:
-    """End the process now.
-
-    Python would first wait for the threads of all executors, and one may be busy for minutes: with a large file, or
-    with a file system that hangs. There is nothing left to lose: all that a thread could still say is for a bridge
-    that has stopped.
-    """
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
-def _only_errors() -> None:
-    log.configure(LogFormat.CONSOLE, LogLevel.ERROR, sys.stderr, os.environ)
 
 
 def _refuse(message: str, code: int) -> Never:

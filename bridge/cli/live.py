@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from bridge.adapter import Adapter
 from bridge.config import SourceConfig
 from bridge.errors import Cause
-from bridge.merge import union
+from bridge.merge import MergePolicy, Service, union
 from bridge.model import ServiceName, SourceName
 from bridge.observer import SourceObserver
 from bridge.poll import Poll
@@ -58,12 +59,29 @@ class Reading:
         return ()
 
 
+class Reads(NamedTuple):
+    """What all sources answered, and what that amounts to."""
+
+    readings: Sequence[Reading]
+    services: Mapping[ServiceName, Service]
+
+
 async def read_once(
     sources: Sequence[SourceConfig], adapters: Mapping[SourceName, Adapter], timeout: float
 ) -> Sequence[Reading]:
     """Run the adapter of every source until its first full pass is done, it fails, or `timeout` seconds are over."""
+    return (await read_merged(sources, adapters, timeout, lambda _: union)).readings
+
+
+async def read_merged(
+    sources: Sequence[SourceConfig],
+    adapters: Mapping[SourceName, Adapter],
+    timeout: float,
+    policy: Callable[[ServiceName], MergePolicy],
+) -> Reads:
+    """The same, and the services that the sources amount to by a merge policy for each."""
     names = [source.name for source in sources]
-    registry = Registry(names, policy=lambda _: union, clock=time.time)
+    registry = Registry(names, policy, clock=time.time)
     passes = {name: _Pass() for name in names}
     supervisor = Supervisor([_Recorder(passes)], _ticks, kept=lambda _: 0)
     async with asyncio.TaskGroup() as tasks:
@@ -75,7 +93,8 @@ async def read_once(
                 _limited(tasks.create_task(work), current, partial(supervisor.status, source.name), timeout)
             )
     registry.drain()
-    return [_reading(source, passes[source.name], registry) for source in sources]
+    readings = [_reading(source, passes[source.name], registry) for source in sources]
+    return Reads(readings, registry.services())
 
 
 @dataclass(slots=True)

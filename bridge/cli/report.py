@@ -1,6 +1,6 @@
 """What commands print: tables for people, with nothing in them that a source could use to move the cursor."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TextIO
 from urllib.parse import urlsplit
@@ -11,14 +11,23 @@ from rich.text import Text
 
 from bridge import config as configured
 from bridge.cli import rate
+from bridge.cli.comparison import ClusterChange, Kind, lines
 from bridge.cli.live import Reading
 from bridge.config import Address, Config, ViewMatch, XdsConfig, merge_notes
 from bridge.log import printable
 from bridge.model import Health
 
+_WORDS = {
+    **dict.fromkeys(("SYNCED", "fresh", "healthy"), "green"),
+    **dict.fromkeys(("WAITING", "STALE", "paused", "degraded", "draining"), "yellow"),
+    **dict.fromkeys(("ERROR", "failing", "held", "unhealthy"), "red"),
+}
+"""Styles by the first word of a cell."""
+
 _WIDE = 240
 _SHOWN = 50
 _NAME = 60
+_STYLES: Mapping[Kind | None, str] = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow", None: "dim"}
 
 
 def console(stream: TextIO) -> Console:
@@ -128,11 +137,22 @@ def unmatched(target: Console, config: Config, readings: Sequence[Reading]) -> N
 
 
 def table(target: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under their columns."""
+    """Print rows under their columns; on a terminal, cells that begin with certain words of ours are coloured."""
     shown = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for row in rows:
-        shown.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
+        shown.add_row(*(Text(printable(cell), overflow="fold", style=_style(cell)) for cell in row))
     target.print(shown)
+
+
+def changes(target: Console, heading: str, found: Sequence[ClusterChange]) -> None:
+    """Print what differs under a heading, a line each: green what is new, red what is gone, yellow what is another."""
+    target.print(Text(printable(heading), style="bold"), soft_wrap=True)
+    for kind, line in lines(found):
+        target.print(Text(printable(line), style=_STYLES[kind]), soft_wrap=True)
+
+
+def _style(cell: str) -> str:
+    return _WORDS.get(cell.split(" ", 1)[0], "")
 
 
 def _matched(match: ViewMatch) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bridge.config import ALL, GuardConfig, ViewMatch, ViewRule
+from bridge.config import ALL, GuardConfig, ViewRule
 from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.reload.forecast import Forecast, Known, Served
-from bridge.views import chosen, selected
+from bridge.views import chosen, everybody, heir, selected
 from xds import Client
 
 NAMED = 20
@@ -145,24 +145,13 @@ def _moves(old: Rules, new: Rules, clients: Iterable[Client]) -> set[tuple[int |
     moves: set[tuple[int | None, tuple[str, ...]]] = set()
     matches = [rule.match for rule in old.rules]
     for position, match in enumerate(matches):
-        if not any(other == match or _everybody(other) for other in matches[:position]):  # or it is for nobody
-            moves.add((position, _globs(new, _heir(new, match))))
-    if not old.required and not any(map(_everybody, matches)):
-        moves.add((None, _globs(new, _heir(new, None))))
+        if not any(other == match or everybody(other) for other in matches[:position]):  # or it is for nobody
+            moves.add((position, _globs(new, heir(new.rules, match))))
+    if not old.required and not any(map(everybody, matches)):
+        moves.add((None, _globs(new, heir(new.rules, None))))
     for client in clients:
         moves.add((chosen(old.rules, client), _globs(new, chosen(new.rules, client))))
     return moves
-
-
-def _heir(rules: Rules, match: ViewMatch | None) -> int | None:
-    """The rule that is for the same Envoys, or for everybody, whichever comes first."""
-    return next(
-        (place for place, rule in enumerate(rules.rules) if rule.match == match or _everybody(rule.match)), None
-    )
-
-
-def _everybody(match: ViewMatch) -> bool:
-    return {match.id, match.cluster} <= {None, "*"} and not match.metadata and match.san is None
 
 
 def _globs(rules: Rules, position: int | None) -> tuple[str, ...]:

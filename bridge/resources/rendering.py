@@ -7,6 +7,7 @@ https://protobuf.dev/programming-guides/json
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 
 import betterproto2
@@ -14,7 +15,7 @@ from envoy_data_plane.google import protobuf
 
 from bridge.resources.literal import absent, duration, literal, number, timestamp, unpacked
 from bridge.resources.schema import Field, MessageType, ValueType, fields
-from bridge.resources.type_url import message_type
+from bridge.resources.type_url import UnknownTypeError, message_type
 from bridge.resources.wire import parsed
 from xds import Resource
 
@@ -88,8 +89,12 @@ class Renderer:
 
     def _any(self, data: bytes) -> _Json:
         found = dict(parsed(data))
-        url = _bytes(found[1]).decode()
-        return {"@type": url, **self._fields(message_type(url), _bytes(found.get(2, b"")))}
+        url, content = _bytes(found.get(1, b"")).decode(), _bytes(found.get(2, b""))
+        try:
+            message = message_type(url)
+        except UnknownTypeError:  # of another control plane: our own templates are checked
+            return {"@type": url, "value": b64encode(content).decode()}
+        return {"@type": url, **self._fields(message, content)}
 
     def _struct(self, data: bytes) -> _Json:
         return dict(self._entry(betterproto2.TYPE_STRING, _ANY_VALUE, _bytes(each)) for _, each in parsed(data))

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -60,6 +60,8 @@ class Keeper:
         self._executor = ThreadPoolExecutor(1, "state")
         self._wake = asyncio.Event()
         self._failures = 0
+        self._error = ""
+        self._waiting: list[asyncio.Future[str]] = []
         self._begun = False
 
     async def open(self) -> State | None:
@@ -76,6 +78,27 @@ class Keeper:
     def changed(self) -> None:
         """Say that something differs from what was kept."""
         self._wake.set()
+
+    async def kept(self, timeout: float) -> str:
+        """Wait until the file is what the bridge is now, so that a crash takes nothing of it back.
+
+        Args:
+            timeout: seconds to wait; no longer than a moment while the disk does not take it.
+
+        Returns:
+            Why it is not; empty when it is.
+        """
+        if self._failures:
+            self.changed()
+            return self._error
+        written: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.append(written)
+        self.changed()
+        try:
+            async with asyncio.timeout(timeout):
+                return await written
+        except TimeoutError:
+            return f"it was not written within {timeout:g} s"
 
     async def run(self) -> None:
         """Write until cancelled; a write that has begun goes on in its thread."""
@@ -113,12 +136,15 @@ class Keeper:
         self._wake.clear()
 
     async def _save(self) -> None:
+        waiting, self._waiting = self._waiting, []
         state = self._current()
         try:
             written = await asyncio.get_running_loop().run_in_executor(self._executor, self._store.save, state)
         except OSError as error:
             self._failed(error)
+            _answer(waiting, self._error)
             return
+        _answer(waiting, "")
         if written:
             self._observer.written()
         if self._failures:
@@ -129,5 +155,12 @@ class Keeper:
         self._observer.write_failed()
         self._wake.set()
         self._failures += 1
+        self._error = str(error)
         if self._failures == 1:
-            log.error("state.write_failed", extra={"error": str(error)})
+            log.error("state.write_failed", extra={"error": self._error})
+
+
+def _answer(waiting: Iterable[asyncio.Future[str]], outcome: str) -> None:
+    for each in waiting:
+        if not each.done():  # whoever waited for it may have gone
+            each.set_result(outcome)

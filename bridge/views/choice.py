@@ -26,6 +26,19 @@ def matches(match: ViewMatch, client: Client) -> bool:
     )
 
 
+def everybody(match: ViewMatch) -> bool:
+    """Whether a rule is for every client, whatever it says."""
+    return {match.id, match.cluster} <= {None, "*"} and not match.metadata and match.san is None
+
+
+def heir(rules: Sequence[ViewRule], match: ViewMatch | None) -> int | None:
+    """The rule for the clients that another configuration has `match` for, or for everybody, whichever comes first.
+
+    None if there is none of either kind; of clients that no rule was for (None), only one for everybody is.
+    """
+    return next((place for place, rule in enumerate(rules) if rule.match == match or everybody(rule.match)), None)
+
+
 def selected(globs: Sequence[str], name: str) -> bool:
     """Whether one of the globs matches a name."""
     return any(fnmatchcase(name, glob) for glob in globs)

@@ -13,7 +13,7 @@ from bridge.diff import Diff
 from bridge.merge import Service
 from bridge.model import ServiceName
 from bridge.resources import PLAIN, EdsServer, Flavour, ResourceBuilder
-from bridge.views.choice import chosen, introduction, selected
+from bridge.views.choice import chosen, everybody, introduction, selected
 from xds import CLUSTER, TYPES, Client, Reason, Refused, Snapshot, SnapshotCache
 
 CHUNK = 50
@@ -34,6 +34,17 @@ class _Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"views[{self.rule}]{f' in {self.region}' if self.region else ''}"
+
+
+class ShownView(NamedTuple):
+    """A view in use, and all that it shows now."""
+
+    name: str
+    rule: int | None
+    """The position of its rule; None for the view of clients that no rule is for."""
+    region: str
+    """Of its clients, where that makes a difference."""
+    snapshot: Snapshot
 
 
 @dataclass(slots=True)
@@ -129,6 +140,20 @@ class ClientViews:
         caches = [self._default, *self._caches.values()]
         return {cache.name: cache.snapshot for cache in caches if cache.snapshot is not None}
 
+    def shown(self) -> Sequence[ShownView]:
+        """Every view in use, the default view first, unless no client can have it; nothing before there is anything."""
+        default: list[tuple[SnapshotCache, _Key | None]] = [(self._default, None)] if self._default_is_seen() else []
+        keyed = [*default, *((cache, key) for key, cache in self._caches.items())]
+        return [
+            ShownView(cache.name, key.rule if key else None, key.region if key else "", cache.snapshot)
+            for cache, key in keyed
+            if cache.snapshot is not None
+        ]
+
+    def ruled(self, rule: int | None, region: str) -> SnapshotCache:
+        """The view of a rule, by its position, for clients of a region; without a rule, the default view."""
+        return self._default if rule is None else self._view(self._key(rule, region))
+
     def view(self, client: Client) -> SnapshotCache:
         """What a client sees; a view that was not in use is filled soon.
 
@@ -209,6 +234,9 @@ class ClientViews:
                 await self._fill(view)
             if self._number and not self._staging:
                 self._show()
+
+    def _default_is_seen(self) -> bool:
+        return not self._required and not any(everybody(rule.match) for rule in self._rules)
 
     def _key(self, rule: int, region: str) -> _Key:
         """Of the view for a rule and a region, which counts only where it may make a difference."""

@@ -112,6 +112,27 @@ async def test_a_pause_outlasts_a_restart_and_ends_under_the_guard(operator: Ope
     assert [event["by"] for event in operator.bridge.events("source.resumed")] == [ME]
 
 
+async def test_what_was_done_is_not_undone_by_a_bridge_that_is_killed_at_once(operator: Operator) -> None:
+    await operator.does("pause", "local")
+    await operator.does("drain", "web")
+    await operator.does("resume", "local")
+    await operator.does("undrain", "web")
+    await operator.bridge.kill()
+    await operator.bridge.start()
+    ended = await operator.bridge.get("/api/v1/status")
+    await operator.does("pause", "local")
+    await operator.does("drain", "web")
+    await operator.bridge.kill()
+    await operator.bridge.start()
+    begun = await operator.bridge.get("/api/v1/status")
+
+    assert (ended["paused"], ended["drains"]) == ([], [])
+    assert isinstance(begun["paused"], list)
+    assert isinstance(begun["drains"], list)
+    assert [each["source"] for each in begun["paused"]] == ["local"]
+    assert [each["target"] for each in begun["drains"]] == ["web"]
+
+
 async def test_drains_outlast_a_restart_and_end_when_told(operator: Operator) -> None:
     drained = await operator.does("drain", "10.0.0.1:80", "--for", "30m")
     await eventually(lambda: _healths(operator, {"healthy": 11, "draining": 1}))

@@ -12,6 +12,7 @@ from bridge.audit import Trail
 from bridge.config import AdminConfig
 from support.admin_fakes import (
     LISTED,
+    FakeHistory,
     FakeKnowledge,
     FakeMetrics,
     FakeOperation,
@@ -30,6 +31,7 @@ class Bench:
     """An AdminServer over fakes, and a client of it."""
 
     knowledge: FakeKnowledge = field(default_factory=FakeKnowledge)
+    history: FakeHistory = field(default_factory=FakeHistory)
     readiness: FakeReadiness = field(default_factory=FakeReadiness)
     reading: FakeReading = field(default_factory=FakeReading)
     streams: FakeStreams = field(default_factory=FakeStreams)
@@ -44,9 +46,10 @@ class Bench:
 
     def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
         config = AdminConfig.model_validate({"listen": listen, "expose": expose})
-        seen = (self.knowledge, self.readiness, self.reading, self.streams, self.serving, self.metrics, self.operation)
-        view = View(lambda: LISTED, *seen, self.reloads, self.replicas, lambda: self.rules, self.trail)
-        return AdminServer(config, view, self.operation, self.operation.reload)
+        heard = (self.knowledge, self.history, self.readiness, self.reading)
+        shown = (self.streams, self.serving, self.metrics, self.operation)
+        view = View(lambda: LISTED, *heard, *shown, self.reloads, self.replicas, lambda: self.rules, self.trail)
+        return AdminServer(config, view, self.operation, self.operation.reload, self.operation.kept)
 
     async def request(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None

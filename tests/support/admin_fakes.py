@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 from bridge.admin import ListedSource
 from bridge.config import MetricsConfig, ServiceRule, ViewRule
+from bridge.history import Age
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.metrics import Sample
 from bridge.model import (
     Endpoint,
+    EndpointKey,
     Health,
     InstanceId,
     Locality,
@@ -23,7 +25,8 @@ from bridge.peers import PeerStatus
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
-from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
+from bridge.views import ShownView
+from xds import CLUSTER, Load, Node, Snapshot, StreamContents, StreamStatus, TypeContents, TypeState, TypeStatus
 
 DC1, LOCAL = SourceName("dc1"), SourceName("local")
 LISTED = (ListedSource(DC1, "consul", required=True), ListedSource(LOCAL, "file", required=False))
@@ -72,6 +75,14 @@ NOTHING = SourceStatistics(0, {}, 0)
 
 
 @dataclass
+class FakeHistory:
+    ages: dict[ServiceName, Mapping[EndpointKey, Age]] = field(default_factory=dict)
+
+    def of(self, service: ServiceName) -> Mapping[EndpointKey, Age]:
+        return self.ages.get(service, {})
+
+
+@dataclass
 class FakeReadiness:
     silent: dict[SourceName, str] = field(default_factory=dict)
 
@@ -108,9 +119,15 @@ class FakeRules:
 @dataclass
 class FakeStreams:
     connected: list[StreamStatus] = field(default_factory=list)
+    named: Mapping[str, tuple[TypeContents, ...]] = field(default_factory=dict)
+    """By node id, what its streams ask for and reject."""
 
     def streams(self) -> Sequence[StreamStatus]:
         return self.connected
+
+    def contents(self, node: str) -> Sequence[StreamContents]:
+        streams = [stream for stream in self.connected if stream.node and stream.node.id == node]
+        return [StreamContents(stream, self.named.get(node, ())) for stream in streams]
 
     def load(self) -> Load:
         return Load()
@@ -121,9 +138,14 @@ class FakeServing:
     snapshot: Snapshot | None = None
     views: Mapping[str, Snapshot] = field(default_factory=dict)
     """Other views than the default one."""
+    other: Sequence[ShownView] = ()
+    """All views with their rules, where these matter."""
 
     def snapshots(self) -> Mapping[str, Snapshot]:
         return {"default": self.snapshot, **self.views} if self.snapshot else dict(self.views)
+
+    def shown(self) -> Sequence[ShownView]:
+        return self.other or [ShownView(name, None, "", snapshot) for name, snapshot in self.snapshots().items()]
 
 
 @dataclass
@@ -157,6 +179,7 @@ class FakeOperation:
     aged: frozenset[SourceName] = frozenset()
     asked: list[tuple[object, ...]] = field(default_factory=list)
     failure: Exception | None = None
+    unwritten: str = ""
     outcome: ReloadOutcome = field(default_factory=lambda: ReloadOutcome(5.0, ok=True, by="anna", done="reloaded"))
 
     def paused(self, source: SourceName) -> Pause | None:
@@ -189,6 +212,9 @@ class FakeOperation:
     def release(self, source: str, who: Who) -> Done:
         return self._asked("release", source, who)
 
+    async def kept(self) -> str:
+        return self.unwritten
+
     async def reload(self, by: str, *, accept_loss: bool) -> ReloadOutcome:
         self.asked.append(("reload", by, accept_loss))
         return self.outcome
@@ -202,7 +228,13 @@ class FakeOperation:
 
 def stream(number: int, node: str) -> StreamStatus:
     cluster = TypeStatus(
-        type_url=CLUSTER.url, names=None, version_sent="2", version_acked="1", rejection="bad", since=1.5
+        type_url=CLUSTER.url,
+        names=None,
+        version_sent="2",
+        version_acked="1",
+        rejection="bad",
+        since=1.5,
+        state=TypeState.ERROR,
     )
     return StreamStatus(
         id=number,

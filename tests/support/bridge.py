@@ -36,6 +36,8 @@ class BridgeProcess:
         self.write(self.settings)
         self.environment: Mapping[str, str] = {}
         """Variables beyond those of the tests, with which it is started."""
+        self.python = sys.executable
+        """The interpreter that runs it."""
         self._process: asyncio.subprocess.Process | None = None
 
     def write(self, config: Json) -> None:
@@ -75,7 +77,7 @@ class BridgeProcess:
         """Start it and wait until it lives, or until Envoys are answered (`ready`)."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
+                self.python,
                 *command,
                 "run",
                 "--config",

@@ -10,8 +10,9 @@ from typing import Generic
 
 from xds.cache import Generation, SnapshotCache
 from xds.message import ExcessiveRequest, InvalidRequest, Response
-from xds.observer import TypeStatus
+from xds.observer import RejectedResource, TypeContents, TypeState, TypeStatus
 from xds.resource import ResourceType
+from xds.snapshot import Snapshot
 from xds.standing import Progress, Standing
 from xds.stream.acceptance import Acceptances
 from xds.stream.channel import WINDOW_TIMEOUT, Acknowledgement, Channel, Rejection
@@ -153,6 +154,11 @@ class Stream(Generic[RequestT]):
         """What the client asked for and has, by type."""
         return tuple(_status(channel, cache, now) for channel in self._channels if channel)
 
+    def contents(self, cache: SnapshotCache | None) -> tuple[TypeContents, ...]:
+        """What the client asked for and rejects, by type and name."""
+        snapshot = (cache and cache.snapshot) or Snapshot()
+        return tuple(_contents(channel, snapshot) for channel in self._channels if channel)
+
     def standings(self, cache: SnapshotCache | None, now: float) -> tuple[Standing, ...]:
         """How far the client is with each type that it asked for."""
         return tuple(_standing(channel, cache, now) for channel in self._channels if channel)
@@ -184,6 +190,7 @@ class Stream(Generic[RequestT]):
         sent = answered[-1]
         error = None if request.error is None else request.error[:_LONGEST_MESSAGE]
         if error is None:
+            channel.acked_at = now
             channel.accept(sent)
             self._variant.accept(channel, sent)
         else:
@@ -266,7 +273,34 @@ def _status(channel: Channel, cache: SnapshotCache | None, now: float) -> TypeSt
         version_sent=channel.version_sent,
         version_acked=channel.version_acked,
         rejection=rejection.message if rejection else None,
-        since=now - channel.sent_at if channel.sent_at is not None else None,
+        since=_elapsed(channel.sent_at, now),
+        state=TypeState.ERROR if rejection else _state(channel, cache),
+        acked=_elapsed(channel.acked_at, now),
+        unanswered=_elapsed(min((sent.at for sent in channel.pending.values()), default=None), now),
+    )
+
+
+def _state(channel: Channel, cache: SnapshotCache | None) -> TypeState:
+    """How far a client is that rejects nothing."""
+    if cache is None or cache.generation is None:
+        return TypeState.WAITING
+    match _progress(channel, cache):
+        case Progress.BEHIND:
+            return TypeState.STALE if channel.pending else TypeState.WAITING
+        case Progress.NOT_SENT:
+            return TypeState.WAITING if _lacks(channel, cache, cache.generation) else TypeState.NOT_SENT
+    return TypeState.SYNCED
+
+
+def _contents(channel: Channel, snapshot: Snapshot) -> TypeContents:
+    return TypeContents(
+        type_url=channel.type.url,
+        asked=channel.wants.names,
+        existing=snapshot.names(channel.type.url),
+        wildcard=channel.wants.wildcard,
+        rejected=tuple(
+            RejectedResource(name, held.version, held.rejection.message) for name, held in channel.rejected(snapshot)
+        ),
     )
 
 
@@ -278,8 +312,12 @@ def _standing(channel: Channel, cache: SnapshotCache | None, now: float) -> Stan
         version=channel.version_acked,
         version_rejected=rejection.version if rejection else "",
         rejection=rejection.message if rejection else "",
-        since=now - channel.sent_at if channel.sent_at is not None else None,
+        since=_elapsed(channel.sent_at, now),
     )
+
+
+def _elapsed(moment: float | None, now: float) -> float | None:
+    return None if moment is None else now - moment
 
 
 def _rejection(channel: Channel, cache: SnapshotCache | None) -> Rejection | None:

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import ClassVar
@@ -9,8 +10,9 @@ import pytest
 
 from bridge.admin.access import refusal
 from bridge.config import AdminConfig, MetricsConfig, PerService
+from bridge.history import Age
 from bridge.merge import ServedEndpoint, Service
-from bridge.model import Health, InstanceId, Scope, ServiceName, SetAside
+from bridge.model import EndpointKey, Health, InstanceId, Scope, ServiceName, SetAside
 from bridge.outage import Failure
 from bridge.registry import ReportedSetAside
 from bridge.reload import ReloadOutcome, ReloadReport
@@ -150,6 +152,8 @@ async def test_service_shows_its_endpoints_their_origins_and_what_is_set_aside(b
                         "stands_for": None,
                     },
                 ],
+                "since": None,
+                "changed": None,
             }
         ],
         "set_aside": [
@@ -162,6 +166,15 @@ async def test_service_shows_its_endpoints_their_origins_and_what_is_set_aside(b
             }
         ],
     }
+
+
+async def test_an_endpoint_shows_since_when_it_is_served_and_when_it_changed(bench: Bench) -> None:
+    bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"),)))
+    bench.history.ages[ServiceName("web")] = {EndpointKey("10.0.0.1", 80): Age(since=1.0, changed=2.0)}
+
+    document = await bench.get("/api/v1/services/web")
+
+    assert '"since": 1.0, "changed": 2.0' in json.dumps(document["endpoints"])
 
 
 @pytest.mark.parametrize("name", ["team/web", "a b", "später", "100%", "a?b#c", "a//b", "..", "a/../b"])

@@ -26,6 +26,7 @@ from support.admin_fakes import (
     DC1,
     LISTED,
     LOCAL,
+    FakeHistory,
     FakeKnowledge,
     FakeMetrics,
     FakeOperation,
@@ -68,9 +69,9 @@ class Doors:
 async def opened(path: Path, group: str | None = None) -> AsyncIterator[Doors]:
     operation, knowledge = FakeOperation(), FakeKnowledge()
     config = AdminConfig.model_validate({"listen": "127.0.0.1:0", "socket": str(path), "socket_group": group})
-    rest = (FakeReadiness(), FakeReading(), FakeStreams(), FakeServing(), FakeMetrics(), operation)
+    rest = (FakeHistory(), FakeReadiness(), FakeReading(), FakeStreams(), FakeServing(), FakeMetrics(), operation)
     view = View(lambda: LISTED, knowledge, *rest, FakeReloads(), FakeReplicas(), FakeRules, Trail())
-    server = AdminServer(config, view, operation, operation.reload)
+    server = AdminServer(config, view, operation, operation.reload, operation.kept)
     port = await server.start()
     try:
         yield Doors(path, port, operation, knowledge)
@@ -106,6 +107,20 @@ async def test_changes_come_in_with_who_asked(doors: Doors, path: str, body: obj
     peer = Peer(os.getpid(), os.getuid(), os.getgid())
     assert (who.pid, who.uid, who.gid, who.user) == (peer.pid, peer.uid, peer.gid, peer.user)  # type: ignore[attr-defined]
     assert who.door == str(doors.path)  # type: ignore[attr-defined]
+
+
+async def test_who_asks_is_told_when_a_crash_would_take_it_back(doors: Doors) -> None:
+    doors.operation.unwritten = "No space left on device"
+
+    status, answer = await doors.local("POST", "/api/v1/resume", {"source": "dc1"})
+
+    assert (status, answer["warnings"]) == (
+        200,
+        [
+            "mind the gap",
+            "this is not kept on disk, so a bridge that is killed now forgets it: No space left on device",
+        ],
+    )
 
 
 @pytest.mark.parametrize(("path", "body", "asked"), [*CHANGES, ("/api/v1/reload", {}, ())])

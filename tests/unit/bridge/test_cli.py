@@ -42,7 +42,7 @@ def config(tmp_path: Path) -> Path:
     "verb",
     [
         *("run", "demo", "check", "schema", "bootstrap", "pause", "resume", "drain", "undrain", "reload"),
-        *("services", "events", "status"),
+        *("services", "events", "status", "render", "diff", "fetch"),
         *("guard", "guard list", "guard release"),
     ],
 )

@@ -66,7 +66,7 @@ def test_every_example_is_a_configuration(repository: Path) -> None:
 
     configurations = [load(folder / name, ENVIRON, plugins.discover()) for name in sorted(EXAMPLES)]
 
-    assert {path.name for path in folder.iterdir()} == EXAMPLES | {"endpoints.yaml"}
+    assert {path.name for path in folder.iterdir() if path.is_file()} == EXAMPLES | {"endpoints.yaml"}
     assert all(configuration.sources for configuration in configurations)
 
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.guard import Reason as GuardReason
-from bridge.merge import Origin, Policy, Ruling, ServedEndpoint, Service, Share
+from bridge.merge import Origin, Policy, Ruling, ServedEndpoint, Service, Share, Vote
 from bridge.metrics import Metrics, Sample
 from bridge.model import Endpoint, Health, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
 from bridge.reconciler import Publication
@@ -42,8 +42,8 @@ def service(name: str, *healths: Health, disputed: bool = False) -> Service:
         ServedEndpoint(Endpoint("10.0.0.1", port + 1, health), (Origin(DC1, Scope(""), InstanceId(""), 0.0),))
         for port, health in enumerate(healths)
     )
-    protocols = frozenset({UpstreamProtocol.HTTP1, UpstreamProtocol.GRPC}) if disputed else frozenset()
-    return Service(ServiceName(name), endpoints, None, protocols)
+    asked = (UpstreamProtocol.HTTP1, UpstreamProtocol.GRPC) if disputed else ()
+    return Service(ServiceName(name), endpoints, None, frozenset(Vote(protocol, DC1) for protocol in asked))
 
 
 def sample(

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge.diff import Diff
+from bridge.history import History
 from bridge.merge import First, Service, union
-from bridge.model import Endpoint, Entry, Health, InstanceId, Scope, ServiceName, SourceName
+from bridge.model import Endpoint, EndpointKey, Entry, Health, InstanceId, Scope, ServiceName, SourceName
 from bridge.reconciler import Debounce, Publication, Reconciler
 from bridge.registry import Registry
 from support.waiting import eventually
@@ -64,7 +65,8 @@ class Bench:
         self.registry = Registry([SOURCE], lambda _: union, lambda: 0.0)
         self.views, self.gate, self.observed = Views(), Gate(), Observed()
         self.cache = self.views.cache
-        self.reconciler = Reconciler(self.registry, self.views, debounce, self.observed)
+        self.now = 0.0
+        self.reconciler = Reconciler(self.registry, self.views, debounce, self.observed, History(lambda: self.now))
         self.sink = self.registry.sink(SOURCE)
 
     def served(self) -> dict[str, str]:
@@ -123,6 +125,20 @@ async def test_changes_reach_the_cache_and_are_counted(bench: Bench) -> None:
     counted = [(p.endpoints_added, p.endpoints_changed, p.endpoints_removed) for p in bench.observed]
     assert counted == [(2, 0, 0), (1, 0, 1), (0, 0, 2)]
     assert [publication.generation for publication in bench.observed] == [1, 2, 3]
+
+
+async def test_what_is_published_has_an_age(bench: Bench) -> None:
+    bench.gate.open.set()
+    bench.now = 5.0
+    bench.sink.update(SCOPE, WEB, entries(1))
+    await eventually(lambda: bench.served() == {"web": "10.0.0.1:80"})
+
+    bench.now = 9.0
+    bench.sink.update(SCOPE, WEB, entries(1, 2))
+    await eventually(lambda: bench.served() == {"web": "10.0.0.1:80,10.0.0.2:80"})
+
+    ages = bench.reconciler.history.of(WEB)
+    assert ages[EndpointKey("10.0.0.1", 80)].since < ages[EndpointKey("10.0.0.2", 80)].since == 9.0
 
 
 async def test_only_the_services_that_changed_are_built_again(bench: Bench) -> None:
@@ -263,7 +279,7 @@ class TestSources:
         caplog.set_level("INFO")
         bench = Bench(IMMEDIATE)
         bench.registry = Registry([SOURCE, self.LATER], lambda _: First(return_after=0.05), lambda: 0.0)
-        bench.reconciler = Reconciler(bench.registry, bench.views, IMMEDIATE, bench.observed)
+        bench.reconciler = Reconciler(bench.registry, bench.views, IMMEDIATE, bench.observed, History(lambda: 0.0))
         bench.sink = bench.registry.sink(SOURCE)
         bench.registry.sink(self.LATER).update(SCOPE, WEB, entries(2))
         return bench

@@ -156,6 +156,49 @@ async def test_a_disk_that_does_not_take_it_is_told_once_and_tried_again(
     assert await bench.kept() == EVERYTHING
 
 
+async def test_who_waits_for_it_is_told_when_the_file_is_what_the_bridge_is(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, SOON)
+    await bench.keeper.open()
+
+    async with bench.running():
+        bench.change(large(200, 10))
+        await eventually(lambda: bench.asked == 1)  # a write that began before what is waited for is none of it
+        bench.state = EVERYTHING
+        reasons = await asyncio.gather(bench.keeper.kept(10), bench.keeper.kept(10))
+
+        assert list(reasons) == ["", ""]
+        assert await bench.kept() == EVERYTHING
+
+
+async def test_who_waits_while_the_disk_does_not_take_it_is_told_why(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, SOON)
+    (tmp_path / "state.tmp").mkdir()
+    await bench.keeper.open()
+
+    async with bench.running():
+        first = await bench.keeper.kept(10)
+        second = await bench.keeper.kept(10)
+        (tmp_path / "state.tmp").rmdir()
+        await eventually(lambda: bench.observer.writes == 1)
+        third = await bench.keeper.kept(10)
+
+    assert "Is a directory" in first
+    assert (second, third) == (first, "")
+
+
+async def test_nobody_waits_for_longer_than_they_want(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, ONCE)
+    await bench.keeper.open()
+
+    async with bench.running():
+        assert await bench.keeper.kept(10) == ""
+        bench.state = EVERYTHING
+        assert await bench.keeper.kept(0.01) == "it was not written within 0.01 s"
+    await bench.keeper.close(10)
+
+    assert await bench.kept() == EVERYTHING
+
+
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 1), (1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (1_000_000, 60)])
 def test_the_longer_a_disk_does_not_take_it_the_less_it_is_tried(failures: int, seconds: float) -> None:
     assert Pace().pause(failures) == seconds
