@@ -1,6 +1,6 @@
 #? xds-bridge: a control plane for Envoy without Kubernetes.
 #?
-#? Usage: make TARGET. Each target sets up what it needs into .cache/ first (Python packages by hash, Envoy, Consul, libfaketime, Prometheus).
+#? Usage: make TARGET. Each target sets up what it needs into .cache/ first (Python packages by hash, Envoy, Consul, libfaketime, Prometheus, Chromium).
 #?
 
 PYTHON ?= python3
@@ -9,7 +9,7 @@ VENV := .cache/venv/bin
 WAITING := $(VENV)/pytest -n 2 --dist loadfile -o asyncio_debug=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos soak check bench build clean lock setup-run setup-test setup-bench
+.PHONY: help run test chaos soak check bench build docs clean lock setup-run setup-test setup-bench
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -42,6 +42,10 @@ bench: setup-bench ## measure; prints numbers, judges only those that have a bud
 
 build: setup-test ## the wheel and the source distribution in dist/, tried in a clean virtual environment
 	$(VENV)/python -m scripts.package
+
+docs: setup-test ## the documentation as a site in .cache/site; writes the page of commands anew
+	$(VENV)/python -m scripts.commands
+	NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build
 
 clean: ## remove all that set-up, tools and builds made
 	rm -rf .cache build dist ./*.egg-info .coverage .hypothesis

@@ -8,7 +8,7 @@ from pathlib import Path
 if sys.version_info < (3, 11):  # noqa: UP036 (this is where an older one is refused)
     sys.exit("set-up: Python 3.11 or newer is needed; set PYTHON, as in `make test PYTHON=python3.11`")
 
-from scripts import debian, environment, golang
+from scripts import chromium, debian, environment, golang
 from scripts.step import CACHE, LOG, StepError, exclusive, say
 
 CONSUL = CACHE / "consul" / "consul"
@@ -56,6 +56,7 @@ def main(goal: str) -> None:
         if goal == "test":
             _ensure_faketime()
             _ensure_prometheus()
+            chromium.ensure()
         if goal == "bench":
             golang.ensure()
 

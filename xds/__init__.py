@@ -29,6 +29,7 @@ from xds.refusal import Reason, Refused
 from xds.resource import CLUSTER, ENDPOINT, TYPES, Resource, ResourceType, content_version
 from xds.server import Credentials, FreshIdentity, IdentityObserver, ServerOptions, XdsServer
 from xds.snapshot import Snapshot
+from xds.standing import Progress, Receipt, Receiver
 from xds.view import Views
 
 __all__ = [
@@ -52,7 +53,10 @@ __all__ = [
     "ObservedStream",
     "Observers",
     "Part",
+    "Progress",
     "Reason",
+    "Receipt",
+    "Receiver",
     "Refused",
     "RejectedResource",
     "Request",

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from xds.message import DeltaRequest, Request
 from xds.node import Client
 from xds.observer import StreamContents, StreamStatus
-from xds.session import Session, Surroundings
-from xds.standing import Presence
+from xds.session import Session
+from xds.standing import Presence, Receiver
+from xds.surroundings import Surroundings
 
 _SLICE = 500
 """Streams woken or looked after at a time; between two slices everybody else has a turn on the event loop."""
@@ -72,6 +73,10 @@ class Audience:
         """The open streams of the clients with this node id, by the names of resources, oldest first."""
         now = self._shared.clock()
         return [each.contents(now) for each in self._sessions.values() if each.node and each.node.id == node]
+
+    def receivers(self, name: str) -> Sequence[Receiver]:
+        """Every open stream, oldest first, with how far its client is with what is called so."""
+        return [session.receiver(name) for session in self._sessions.values()]
 
     def clients(self) -> Iterator[Client]:
         """Who is there and said so, by open streams; without those that say too much of themselves to be kept."""

@@ -1,7 +1,7 @@
 """`/api/v1/events`: what the audit trail remembers, and which of it is asked for. Times are Unix seconds."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 
 from bridge.admin import query
 from bridge.audit import REMEMBERED, Event, Numbered, Remembered
@@ -12,6 +12,7 @@ LIMIT = 100
 """How many are shown when nobody says."""
 
 _PARAMETERS = ("service", "source", "endpoint", "after", "limit")
+_FIELDS = tuple(field.name for field in fields(Event))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +103,19 @@ def document(remembered: Remembered, asked: Query) -> EventsDocument:
         trail=remembered.trail,
         first=remembered.first,
         after=found[-1].number if cut else remembered.last,
-        events=tuple(map(_event, found)),
+        events=documents(found),
     )
 
 
-def _event(numbered: Numbered) -> EventDocument:
-    return EventDocument(numbered.number, **asdict(numbered.event))
+def documents(events: Iterable[Numbered]) -> tuple[EventDocument, ...]:
+    """Events as they are shown."""
+    return tuple(map(shown, events))
+
+
+def shown(numbered: Numbered) -> EventDocument:
+    """One event."""
+    event = numbered.event
+    return EventDocument(numbered.number, **{field: getattr(event, field) for field in _FIELDS})
 
 
 def _endpoint(given: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ import typer
 
 from bridge import installation, log, plugins
 from bridge.cli import bootstrap as form
-from bridge.cli import diff, endpoints, envoys, events, fetch, hand, render, services, sources, status
+from bridge.cli import diff, endpoints, envoys, events, explain, fetch, hand, render, services, sources, status
 from bridge.cli.convention import (
     DEFAULT_CONFIG,
     EXIT_CONFIG,
@@ -57,6 +57,7 @@ app.command(epilog=f"Example: {events.EXAMPLE}")(events.events)
 app.command(epilog=f"Example: {render.EXAMPLE}")(render.render)
 app.command(epilog=f"Example: {diff.EXAMPLE}")(diff.diff)
 app.command(epilog=f"Example: {fetch.EXAMPLE}")(fetch.fetch)
+app.command(epilog=f"Example: {explain.EXAMPLE}")(explain.explain)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

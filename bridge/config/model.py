@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     SkipValidation,
     WithJsonSchema,
     model_validator,
@@ -257,3 +258,13 @@ class Config(Section):
     """Who sees what; the first rule that matches an Envoy is the one that counts. Without any, all see everything."""
     views_required: bool = False
     """Refuse an Envoy that no rule of `views` matches, in place of showing it everything."""
+    _written: Mapping[str, object] = PrivateAttr(default_factory=dict)
+
+    @property
+    def written(self) -> Mapping[str, object]:
+        """The file as it was written, `${NAME}` not replaced; empty for one that was read from no file."""
+        return self._written
+
+    def remember(self, written: Mapping[str, object]) -> None:
+        """Know how it was written; for the loader, once."""
+        self._written = written

@@ -123,6 +123,13 @@ class Metrics:
         self._sampled.sample = sample
         return generate_latest(self._registry)
 
+    def propagation(self, share: float) -> float | None:
+        """Seconds within which this share of all changes reached the last Envoy concerned, since the start.
+
+        Interpolated between the buckets, as `histogram_quantile` of Prometheus does; None before the first change.
+        """
+        return self.sources.propagation(share)
+
     def _describe_process(self) -> None:
         """Register what reads files at once: `/proc`, and the metadata of installed packages."""
         GCCollector(registry=self._registry)

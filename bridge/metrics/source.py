@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry
 
 from bridge.errors import Cause
 from bridge.metrics.declaration import DURATIONS, counter, gauge, histogram
+from bridge.metrics.quantile import quantile
 from bridge.model import SourceName
 from bridge.observer import SourceObserver
 from bridge.poll import Poll
@@ -45,6 +46,10 @@ class SourceMetrics(SourceObserver):
         )
         self._running: set[SourceName] = set()
         self._failing: set[SourceName] = set()
+
+    def propagation(self, share: float) -> float | None:
+        """Seconds within which this share of all changes was settled; None before the first."""
+        return quantile(share, self._propagation.collect())
 
     def started(self, source: SourceName) -> None:
         """Make its series exist, so that "never" can be told from "not asked"."""

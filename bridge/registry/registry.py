@@ -203,6 +203,10 @@ class Registry:
         self._parts.touched.update(dict.fromkeys(services))
         self._wake_up()
 
+    def reports(self, service: ServiceName) -> Sequence[Report]:
+        """What is to be merged of a service: all that sources say, or said and is kept, and what was laid over it."""
+        return self._options.amend(service, list(self._parts.reports(service))) if service in self._parts else []
+
     def at(self, key: EndpointKey) -> list[ServiceName]:
         """The services of which some source reports an endpoint with this address and port."""
         return list(self._parts.at(key))
@@ -210,7 +214,7 @@ class Registry:
     def foreseen(self, service: ServiceName) -> Service:
         """What the next `drain` makes of a service, if nothing more is said until then."""
         now = self._parts.clocks.monotonic()
-        return merged(service, self._reports(service), self._policy(service), self._services.get(service), now)
+        return merged(service, self.reports(service), self._policy(service), self._services.get(service), now)
 
     def names(self, place: Place) -> frozenset[ServiceName]:
         """The services of a scope of a source: what it last named, impossible names included, and what is kept."""
@@ -354,7 +358,7 @@ class Registry:
         """What is served of a service now; None when its cluster is to go."""
         if name in self._parts:
             self._gone.pop(name, None)
-            return self._merge(name, self._reports(name), old)
+            return self._merge(name, self.reports(name), old)
         if old is not None and name not in self._gone:
             self._gone[name] = self._parts.clocks.now()
             self._scribe.gone(name, self._options.retention)
@@ -367,9 +371,6 @@ class Registry:
     def _retained(self, name: ServiceName) -> bool:
         gone = self._gone.get(name)
         return gone is not None and self._parts.clocks.monotonic() - gone.monotonic < self._options.retention
-
-    def _reports(self, name: ServiceName) -> Sequence[Report]:
-        return self._options.amend(name, list(self._parts.reports(name)))
 
     def _merge(self, name: ServiceName, reports: Sequence[Report], old: Service | None) -> Service:
         before = old or Service(name, protocol=self._agreed.pop(name, None))

@@ -24,7 +24,8 @@ from xds.server.gate import Gate
 from xds.server.health import Health
 from xds.server.option import ServerOptions, channel_arguments
 from xds.server.unix_socket import private, require_free, target
-from xds.session import Surroundings
+from xds.standing import Receiver
+from xds.surroundings import Surroundings
 from xds.view import Views
 
 __all__ = ["Credentials", "FreshIdentity", "IdentityObserver", "ServerOptions", "XdsServer"]
@@ -117,6 +118,10 @@ class XdsServer:
     def contents(self, node: str) -> Sequence[StreamContents]:
         """The open streams of the clients with this node id, by the names of resources, oldest first."""
         return self._audience.contents(node)
+
+    def receivers(self, name: str) -> Sequence[Receiver]:
+        """Every open stream, with how far its client is with the resources of a name."""
+        return self._audience.receivers(name)
 
     def clients(self) -> Iterator[Client]:
         """Who has an open stream, once for each; to ask what they would see in other views."""

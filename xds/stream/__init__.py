@@ -13,9 +13,9 @@ from xds.message import ExcessiveRequest, InvalidRequest, Response
 from xds.observer import RejectedResource, TypeContents, TypeState, TypeStatus
 from xds.resource import ResourceType
 from xds.snapshot import Snapshot
-from xds.standing import Progress, Standing
+from xds.standing import Progress, Receipt, Standing
 from xds.stream.acceptance import Acceptances
-from xds.stream.channel import WINDOW_TIMEOUT, Acknowledgement, Channel, Rejection
+from xds.stream.channel import WINDOW_TIMEOUT, Acknowledgement, Channel, Rejection, version_of
 from xds.stream.delta import Incremental
 from xds.stream.plan import Plan, RequestT, Variant
 from xds.stream.sotw import StateOfTheWorld
@@ -162,6 +162,12 @@ class Stream(Generic[RequestT]):
     def standings(self, cache: SnapshotCache | None, now: float) -> tuple[Standing, ...]:
         """How far the client is with each type that it asked for."""
         return tuple(_standing(channel, cache, now) for channel in self._channels if channel)
+
+    def receipts(self, cache: SnapshotCache | None, name: str) -> tuple[Receipt, ...]:
+        """How far the client is with what is called so, for each type in which it asked for it."""
+        wanted = frozenset([name])
+        asked = (channel for channel in self._channels if channel and channel.wants.select(wanted))
+        return tuple(_receipt(channel, cache, name) for channel in asked)
 
     def _position(self, type_url: str) -> int | None:
         if not type_url:
@@ -329,3 +335,30 @@ def _progress(channel: Channel, cache: SnapshotCache | None) -> Progress:
         return Progress.NOT_SENT
     behind = channel.pending or (cache and cache.generation and _lacks(channel, cache, cache.generation))
     return Progress.BEHIND if behind else Progress.SYNCED
+
+
+def _receipt(channel: Channel, cache: SnapshotCache | None, name: str) -> Receipt:
+    rejection = _rejection_of(channel, cache, name)
+    progress = Progress.REJECTED if rejection else _progress_of(channel, cache, name)
+    return Receipt(type_url=channel.type.url, progress=progress, rejection=rejection.message if rejection else "")
+
+
+def _rejection_of(channel: Channel, cache: SnapshotCache | None, name: str) -> Rejection | None:
+    """Why the client has not got a resource as it is now; also while it may be what was bad in a rejected response."""
+    held, snapshot = channel.held.get(name), cache.snapshot if cache else None
+    known = snapshot.resources(channel.type.url).get(name) if snapshot else None
+    if held and held.version == version_of(known):
+        return held.rejection
+    suspected = name in channel.suspects.names if channel.suspects else not channel.held
+    return channel.unexplained if suspected else None
+
+
+def _progress_of(channel: Channel, cache: SnapshotCache | None, name: str) -> Progress:
+    if channel.sent_at is None:
+        return Progress.NOT_SENT
+    sent = any(name in each.response.names for each in channel.pending.values())
+    owed = channel.whole or name in channel.owed or name in channel.suspects.names
+    generation, synced = cache.generation if cache else None, channel.synced
+    if cache and generation and synced is not None and synced is not generation:
+        owed = owed or name in cache.changes(synced, channel.type.url)
+    return Progress.BEHIND if sent or owed else Progress.SYNCED
