@@ -7,12 +7,12 @@ PYTHON ?= python3
 VENV := .cache/venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check bench build clean lock setup-run setup-test setup-bench
+.PHONY: help run test soak check bench build screenshots clean lock setup-run setup-test setup-bench
 MAKEFLAGS += --no-print-directory
 
 help:
 	@sed -n 's/^#? \{0,1\}//p' Makefile
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{printf "  %s %-6s", $$1, $$2; $$1 = $$2 = ""; print}'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{printf "  %s %-11s", $$1, $$2; $$1 = $$2 = ""; print}'
 
 run: setup-run ## start everything on this machine with a real Envoy; Ctrl-C ends it (ARGS=--once: a story that checks itself)
 	@$(VENV)/xds-bridge demo --directory .cache/demo $(ARGS)
@@ -37,6 +37,9 @@ bench: setup-bench ## measure; prints numbers, judges only those that have a bud
 
 build: setup-test ## the wheel and the source distribution in dist/, tried in a clean virtual environment
 	$(VENV)/python -m scripts.package
+
+screenshots: setup-test ## take the pictures of the status page anew into docs/images/, of a real bridge in a real browser
+	@PYTHONPATH=tests $(VENV)/python -m scripts.screenshots
 
 clean: ## remove all that set-up, tools and builds made
 	rm -rf .cache build dist ./*.egg-info .coverage .hypothesis
