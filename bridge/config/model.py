@@ -131,6 +131,21 @@ class LogConfig(Section):
     """The least severe level that is logged."""
 
 
+class PerService(StrEnum):
+    """Whether `/metrics` has series for each service."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class MetricsConfig(Section):
+    """What `/metrics` shows."""
+
+    per_service: PerService = PerService.AUTO
+    """Series for each service, one for each health: `on`, `off`, or `auto`, which shows them up to 500 services."""
+
+
 class GuardConfig(Section):
     """When a loss is not believed: a source that fails or lies must not take endpoints away."""
 
@@ -231,6 +246,8 @@ class Config(Section):
     """How old what was kept of a source may be to be used after a restart."""
     log: LogConfig = LogConfig()
     """What is logged, to standard error."""
+    metrics: MetricsConfig = MetricsConfig()
+    """What `/metrics` shows."""
     sources: Annotated[tuple[SourceConfig, ...], WithJsonSchema({"type": "array", "minItems": 1})]
     """Where endpoints come from. The order matters: of one address and port the first source wins."""
     cluster_defaults: Mapping[str, object] = Field(default_factory=dict)

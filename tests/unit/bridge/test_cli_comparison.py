@@ -1,9 +1,9 @@
-from collections.abc import Mapping
-
 from bridge.cli.comparison import ClusterChange, Content, FieldChange, Json, Kind, Reader, compare, lines, summary
 from bridge.cli.served import awaited, endpoints, flat
 
 Group = dict[str, object]
+Side = dict[str, tuple[Json, list[Group]]]
+"""Clusters by name, each with its fields and the groups of its endpoints."""
 
 
 def host(address: str, port: int = 80, **fields: object) -> dict[str, object]:
@@ -14,13 +14,10 @@ def group(*hosts: object, **fields: object) -> Group:
     return {"lb_endpoints": list(hosts), **fields}
 
 
-def differences(
-    before: Mapping[str, tuple[Json, list[Group]]], after: Mapping[str, tuple[Json, list[Group]]]
-) -> list[ClusterChange]:
-    """Of clusters by name, each with its fields and the groups of its endpoints."""
+def differences(before: Side, after: Side) -> list[ClusterChange]:
     written: dict[bytes, Json] = {}
 
-    def content(side: Mapping[str, tuple[Json, list[Group]]]) -> Content:
+    def content(side: Side) -> Content:
         clusters, assignments = dict[str, bytes](), dict[str, bytes]()
         for name, (fields, groups) in side.items():
             clusters[name] = repr(("cluster", name, fields)).encode()
@@ -33,15 +30,15 @@ def differences(
 
 
 def test_what_is_the_same_is_not_told() -> None:
-    same = {"web": ({"connect_timeout": "1s"}, [group(host("10.0.0.1"))])}
+    same: Side = {"web": ({"connect_timeout": "1s"}, [group(host("10.0.0.1"))])}
 
     assert differences(same, same) == []
     assert summary([]) == "no difference"
 
 
 def test_fields_of_clusters_are_told_by_their_paths() -> None:
-    before = {"web": ({"connect_timeout": "1s", "circuit_breakers": {"thresholds": [{"max_requests": 1}]}}, [])}
-    after = {"web": ({"connect_timeout": "2s", "http2": {}}, [])}
+    before: Side = {"web": ({"connect_timeout": "1s", "circuit_breakers": {"thresholds": [{"max_requests": 1}]}}, [])}
+    after: Side = {"web": ({"connect_timeout": "2s", "http2": {}}, [])}
 
     (change,) = differences(before, after)
 
@@ -54,8 +51,8 @@ def test_fields_of_clusters_are_told_by_their_paths() -> None:
 
 
 def test_endpoints_come_go_and_change() -> None:
-    before = {"web": ({}, [group(host("10.0.0.1"), host("10.0.0.2"))])}
-    after = {"web": ({}, [group(host("10.0.0.2", load_balancing_weight=5), priority=1), group(host("fd00::1"))])}
+    before: Side = {"web": ({}, [group(host("10.0.0.1"), host("10.0.0.2"))])}
+    after: Side = {"web": ({}, [group(host("10.0.0.2", load_balancing_weight=5), priority=1), group(host("fd00::1"))])}
 
     (change,) = differences(before, after)
 

@@ -1,7 +1,7 @@
 import pytest
 
 from bridge.config import ViewMatch, ViewRule
-from bridge.views.choice import chosen, introduction, matches, selected
+from bridge.views.choice import chosen, heir, introduction, matches, selected
 from xds import Client, Locality, Node
 
 EDGE = Node("edge-7", "edge", Locality(region="eu"), (("team", "payments"), ("tier", "1")))
@@ -88,3 +88,22 @@ def test_a_long_or_odd_introduction_is_cut_and_quoted() -> None:
 
     assert len(said) < 1000
     assert "'a\\nb'" in said
+
+
+OF_EDGE, OF_CORE = ViewMatch(cluster="edge"), ViewMatch(cluster="core")
+
+
+@pytest.mark.parametrize(
+    ("match", "rules", "place"),
+    [
+        (OF_EDGE, [OF_CORE, OF_EDGE], 1),
+        (OF_EDGE, [OF_CORE, ViewMatch(), OF_EDGE], 1),
+        (OF_EDGE, [OF_CORE], None),
+        (None, [OF_CORE, ViewMatch(id="*")], 1),
+        (None, [OF_CORE], None),
+    ],
+)
+def test_clients_of_a_rule_go_to_the_same_one_or_to_that_for_everybody(
+    match: ViewMatch | None, rules: list[ViewMatch], place: int | None
+) -> None:
+    assert heir([ViewRule(match=each) for each in rules], match) == place

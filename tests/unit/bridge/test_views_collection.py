@@ -10,7 +10,7 @@ from bridge.diff import Diff
 from bridge.merge import Service
 from bridge.model import Endpoint, Locality, ServiceName
 from bridge.resources import ResourceBuilder
-from bridge.views import ClientViews, ShownView, collection
+from bridge.views import ClientViews, collection
 from support.builders import appeared, changed, endpoint, gone, service
 from support.waiting import eventually
 from xds import CLUSTER, ENDPOINT, Client, Node, Reason, Refused, SnapshotCache
@@ -106,32 +106,6 @@ async def test_what_is_shown_is_told_by_view_the_default_first(start: Start) -> 
     await eventually(lambda: edge.snapshot is not None)
 
     assert list(views.snapshots().items()) == [("default", views.snapshot), ("views[0]", edge.snapshot)]
-    assert views.shown() == [
-        ShownView("default", None, "", views.snapshot),
-        ShownView("views[0]", 0, "", edge.snapshot),
-    ]
-
-
-@pytest.mark.parametrize(("rules", "required"), [((EDGE, ViewRule()), False), ((EDGE,), True)])
-async def test_the_default_view_is_not_told_where_nobody_can_have_it(
-    start: Start, rules: tuple[ViewRule, ...], *, required: bool
-) -> None:
-    views = collected(*rules, required=required)
-    start(views)
-
-    await publish(views, appeared(service("web")))
-
-    assert views.shown() == []
-
-
-async def test_a_view_can_be_asked_for_by_its_rule(start: Start) -> None:
-    views = collected(EDGE, NEAR)
-    start(views)
-
-    assert views.ruled(None, "eu") is views.view(client("other", "eu"))
-    assert views.ruled(0, "eu") is views.view(client("edge", "us"))
-    assert views.ruled(1, "eu") is views.view(client("near", "eu"))
-    assert views.ruled(1, "eu") is not views.view(client("near", "us"))
 
 
 async def test_nothing_is_shown_in_any_view_before_the_first_publication(start: Start) -> None:

@@ -11,7 +11,7 @@ from bridge.diff import Diff
 from bridge.merge import Service
 from bridge.model import Locality, ServiceName
 from bridge.resources import ResourceBuilder
-from bridge.views import ClientViews
+from bridge.views import ClientViews, ShownView
 from support.builders import appeared, endpoint, service
 from support.waiting import eventually
 from xds import CLUSTER, ENDPOINT, Client, Node, Refused, SnapshotCache
@@ -185,3 +185,34 @@ async def test_regions_that_begin_to_count_have_views_of_their_own_and_lose_thei
     await bench.configure(ViewRule(match=EDGE))
     assert bench.views.view(client(region="eu")) is eu
     assert endpoints(eu) == endpoints(default)
+
+
+async def test_what_is_shown_is_told_with_its_rule(bench: Bench) -> None:
+    edge = await bench.shown(client())
+    default = bench.views.snapshot
+
+    assert default
+    assert edge.snapshot
+    assert bench.views.shown() == [
+        ShownView("default", None, "", default),
+        ShownView("views[0]", 0, "", edge.snapshot),
+    ]
+
+
+@pytest.mark.parametrize(("rules", "required"), [((ViewRule(),), False), ((ViewRule(match=CORE),), True)])
+async def test_the_default_view_is_not_told_where_nobody_can_have_it(
+    bench: Bench, rules: tuple[ViewRule, ...], *, required: bool
+) -> None:
+    await bench.configure(*rules, required=required)
+
+    assert bench.views.shown() == []
+
+
+async def test_a_view_can_be_asked_for_by_its_rule(bench: Bench) -> None:
+    await bench.configure(ViewRule(match=EDGE), ViewRule(match=CORE, locality_failover=True))
+
+    ruled, views = bench.views.ruled, bench.views
+    assert ruled(None, "eu") is views.view(client("other", "eu"))
+    assert ruled(0, "eu") is views.view(client("edge", "us"))
+    assert ruled(1, "eu") is views.view(client("core", "eu"))
+    assert ruled(1, "eu") is not views.view(client("core", "us"))

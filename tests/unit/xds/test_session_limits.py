@@ -161,7 +161,7 @@ async def test_what_clients_say_they_hold_counts_until_the_first_answer() -> Non
     async with hall.attended(connection(strange(1, 100, claimed=True))) as (session,):
         await eventually(lambda: hall.ledger.names == 100)
         hall.cache.set(snapshot({f"strange-1-{number}": "" for number in range(100)}))
-        session.rouse(1)
+        session.rouse(1, since=1.0)
         await eventually(lambda: hall.ledger.names == 0)
 
 
