@@ -1,24 +1,29 @@
 #? xds-bridge: a control plane for Envoy without Kubernetes.
 #?
-#? Usage: make TARGET. Each target sets up what it needs into .cache/ first (Python packages by hash, Envoy, Consul, libfaketime).
+#? Usage: make TARGET. Each target sets up what it needs into .cache/ first (Python packages by hash, Envoy, Consul, libfaketime, Prometheus, Chromium).
 #?
 
 PYTHON ?= python3
 VENV := .cache/venv/bin
+# For tests that wait for real parts. The event loop's debug mode, in which the fast ones run, would take a third of the machine.
+WAITING := $(VENV)/pytest -n 2 --dist loadfile -o asyncio_debug=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check bench build clean lock setup-run setup-test setup-bench
+.PHONY: help run test chaos soak check bench build docs screenshots clean lock setup-run setup-test setup-bench
 MAKEFLAGS += --no-print-directory
 
 help:
 	@sed -n 's/^#? \{0,1\}//p' Makefile
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{printf "  %s %-6s", $$1, $$2; $$1 = $$2 = ""; print}'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{printf "  %s %-11s", $$1, $$2; $$1 = $$2 = ""; print}'
 
 run: setup-run ## start everything on this machine with a real Envoy; Ctrl-C ends it (ARGS=--once: a story that checks itself)
 	@$(VENV)/xds-bridge demo --directory .cache/demo $(ARGS)
 
 test: check ## all tests, with a real Consul and a real Envoy
-	$(VENV)/pytest -n 2 --dist loadfile tests/soak tests/integration tests/chaos
+	$(WAITING) tests/soak tests/integration tests/chaos
+
+chaos: setup-test ## every fault of tests/chaos, TIMES times in a row (1 by default); ends with the first that fails
+	@for pass in $$(seq $(or $(TIMES),1)); do echo "pass $$pass"; $(WAITING) --quiet tests/chaos || exit; done
 
 soak: setup-test ## faults and changes at random for HOURS (1 by default), of a new story or that of SEED; prints what grows by the hour
 	@SOAK_HOURS=$(or $(HOURS),1) SOAK_SEED=$(SEED) $(VENV)/pytest -s tests/soak
@@ -37,6 +42,13 @@ bench: setup-bench ## measure; prints numbers, judges only those that have a bud
 
 build: setup-test ## the wheel and the source distribution in dist/, tried in a clean virtual environment
 	$(VENV)/python -m scripts.package
+
+docs: setup-test ## the documentation as a site in .cache/site; writes the page of commands anew
+	$(VENV)/python -m scripts.commands
+	NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build
+
+screenshots: setup-test ## take the pictures of the status page anew into docs/images/, of a real bridge in a real browser
+	@PYTHONPATH=tests $(VENV)/python -m scripts.screenshots
 
 clean: ## remove all that set-up, tools and builds made
 	rm -rf .cache build dist ./*.egg-info .coverage .hypothesis

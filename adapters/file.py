@@ -7,6 +7,7 @@ import asyncio
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path as FilePath
 from typing import Annotated, ClassVar
@@ -32,6 +33,7 @@ from bridge.model import (
     canonical_address,
 )
 from bridge.problem import Path, Problem, kind
+from bridge.provenance import Question, Search, Statement, bounded, seen
 
 Services = Mapping[ServiceName, frozenset[Entry]]
 
@@ -77,6 +79,22 @@ class FileAdapter:
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
 
+    async def explain(self, question: Question) -> Statement:
+        """What the file has of a service or an address; see `bridge.adapter.Explaining`.
+
+        Raises:
+            SourceError: it was not read yet, or is broken as a whole.
+        """
+        content, file = self._parsed, str(self._file.path)
+        if content is None:
+            raise SourceError(f"{file} was not read yet")
+        # In a thread of its own, as it takes as long as to read the file anew.
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="explain-file")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(executor, explained, content, file, question)
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+
     def _look(self) -> Services | None:
         """What the file says, parsed once; None while it may be half-written. Runs in the thread."""
         try:
@@ -109,6 +127,34 @@ def parse(content: bytes, file: str) -> Services:
     document = _document(content, file)
     services, unusable = _services(document), _unusable(document)
     return {ServiceName(name): frozenset(_entries(document, name, items, unusable)) for name, items in services.items()}
+
+
+def explained(content: bytes, file: str, question: Question) -> Statement:
+    """What the content of a file has of what is asked about: each entry as it stands there, with its line.
+
+    Raises:
+        SourceError: the content is broken as a whole.
+    """
+    document = _document(content, file)
+    services, unusable = _services(document), _unusable(document)
+    search = Search(question)
+    for name, items in services.items():
+        search.wants((name,), ())  # as a name that may have been meant, also where it has no endpoint
+        for index, (item, entry) in enumerate(zip(items, _entries(document, name, items, unusable), strict=True)):
+            sighting = seen(entry, Scope(file), name, ())
+            address, _, port = sighting.reported.rpartition(":")
+            if search.wants((name,), (address.strip("[]"),), int(port) if port.isdecimal() else None):
+                line = document.position(("services", name, index)).line
+                search.add(replace(sighting, raw=bounded([("(line)", str(line)), *_raw(item)])))
+    return search.statement(f"{len(services)} services of {file}")
+
+
+def _raw(item: object) -> Iterator[tuple[str, str]]:
+    if isinstance(item, dict):
+        for key, value in item.items():
+            pairs = value.items() if isinstance(value, dict) else ()
+            text = ", ".join(f"{name}: {_short(each)}" for name, each in islice(pairs, _TOLD)) or _short(value)
+            yield str(key), text
 
 
 def _document(content: bytes, file: str) -> Document:

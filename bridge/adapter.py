@@ -7,7 +7,7 @@ it raises `SourceError` and the supervisor does the rest.
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -15,6 +15,7 @@ from bridge.model import Entry, InstanceId, Scope, ServiceName, SourceName
 from bridge.permission import Grant
 from bridge.poll import Poll
 from bridge.problem import Path
+from bridge.provenance import Question, Statement
 
 T = TypeVar("T")
 ConfigT_contra = TypeVar("ConfigT_contra", bound="AdapterConfig", contravariant=True)
@@ -213,3 +214,20 @@ class Searching(Protocol[ConfigT_contra]):
 
     def searched(self, config: ConfigT_contra) -> str:
         """Where and for what a source looks, as the end of a sentence that tells what to compare; does no I/O."""
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """What an adapter can do beside: tell what its source has of one thing, and what became of it. Optional.
+
+    A person asks now and then; until then it costs nothing, so no adapter keeps what only this needs.
+    """
+
+    async def explain(self, question: Question) -> Statement:
+        """What there is of a service or an address, that which is left out by configuration or state included.
+
+        Called beside `run`, which may not have begun or may fail just now; changes nothing that `run` knows.
+
+        Raises:
+            SourceError: it cannot be told now.
+        """

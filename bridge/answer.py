@@ -9,6 +9,16 @@ from pydantic import BaseModel
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
+class Page(BaseModel):
+    """A part of something long."""
+
+    after: str | None
+    """What to ask for to have the next page; None on the last one."""
+
+
+PageT = TypeVar("PageT", bound=Page)
+
+
 class Refusal(BaseModel):
     """Every answer but a good one."""
 

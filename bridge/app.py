@@ -22,6 +22,7 @@ from bridge.config import Config, TlsConfig, XdsConfig, build_adapters, cluster_
 from bridge.event_log import EventLog
 from bridge.guard import GuardRules
 from bridge.history import History
+from bridge.inquiry import Inquiry
 from bridge.log import set_level
 from bridge.metrics import Metrics
 from bridge.model import SourceName
@@ -257,6 +258,7 @@ class Bridge:
             replicas=self._peers,
             rules=lambda: self._transition.config,
             trail=self._trail,
+            inquiry=Inquiry(self._sources.adapters),
         )
 
     def _parts(self) -> Parts:

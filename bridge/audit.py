@@ -67,16 +67,25 @@ class Remembered:
         """The number of the last event there was; 0 before the first."""
         return self.first + len(self.events) - 1
 
+    def numbered(self, number: int) -> Numbered:
+        """The event of a number that is remembered."""
+        return Numbered(number, self.events[number - self.first])
+
     def after(self, number: int, matches: Callable[[Event], bool], limit: int) -> list[Numbered]:
         """The first of those that came after the one of this number and match."""
-        return list(islice((each for each in self._numbered() if each.number > number and matches(each.event)), limit))
+        return list(islice((each for each in self._numbered(number + 1) if matches(each.event)), limit))
 
     def latest(self, matches: Callable[[Event], bool], limit: int) -> list[Numbered]:
         """The last of those that match, oldest first."""
-        return list(deque((each for each in self._numbered() if matches(each.event)), maxlen=limit))
+        found = (each for each in self._numbered(self.first, backwards=True) if matches(each.event))
+        return list(islice(found, limit))[::-1]
 
-    def _numbered(self) -> Iterator[Numbered]:
-        return (Numbered(self.first + place, event) for place, event in enumerate(self.events))
+    def _numbered(self, start: int, *, backwards: bool = False) -> Iterator[Numbered]:
+        """From a number on, or from the last one back to it."""
+        places = range(max(0, start - self.first), len(self.events))
+        return (
+            Numbered(self.first + place, self.events[place]) for place in (reversed(places) if backwards else places)
+        )
 
 
 class Trail:
@@ -99,6 +108,11 @@ class Trail:
         """Have every later event told, on the event loop; returns what ends that."""
         self._followers.append(follower)
         return lambda: self._followers.remove(follower)
+
+    @property
+    def last(self) -> int:
+        """The number of the last event there was; 0 before the first."""
+        return self._recorded
 
     def remembered(self) -> Remembered:
         """The latest events. On the event loop only."""

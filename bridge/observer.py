@@ -3,13 +3,15 @@
 Apart from the supervisor so that its observers need not know how sources are run.
 """
 
+from bridge.errors import Cause
 from bridge.model import SourceName
+from bridge.poll import Poll
 
 
 class SourceObserver:
     """Is told what happens to the sources. Called on the event loop; must not block and must not fail.
 
-    A class and no Protocol: most observers want one event of the seven, and inherit "does nothing" for the others.
+    A class and no Protocol: most observers want one event of the eight, and inherit "does nothing" for the others.
     Wherever a `reading` is named, it is the `supervise` name of the read; empty for the adapter's own `run`.
     """
 
@@ -22,7 +24,7 @@ class SourceObserver:
     def succeeded(self, source: SourceName, reading: str) -> None:
         """A read succeeded, also when it found nothing new. An empty `reading` ends a complete pass of the source."""
 
-    def failed(self, source: SourceName, reading: str, error: str) -> None:
+    def failed(self, source: SourceName, reading: str, error: str, cause: Cause = Cause.ERROR) -> None:
         """A read failed with a `SourceError`, whose text is `error`; it will be tried again."""
 
     def crashed(self, source: SourceName, reading: str) -> None:
@@ -33,3 +35,6 @@ class SourceObserver:
 
     def requested(self, source: SourceName, operation: str, code: str, duration: float) -> None:
         """The adapter made one API call that took `duration` seconds."""
+
+    def polled(self, source: SourceName, poll: Poll) -> None:
+        """A read that polls tells what its last pass has cost, or when it is read again."""

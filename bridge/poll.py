@@ -37,6 +37,8 @@ class Poll:
     """Seconds between two passes now: longer while the budget or the source's side asks for it."""
     budget: float
     """Calls per second that all sources of the process together may make in the place."""
+    took: float | None = None
+    """Seconds that the pass took that has just ended; None when only the interval has changed since."""
 
     @property
     def count(self) -> int:

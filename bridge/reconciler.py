@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bridge.change_log import ChangeLog, EndpointChanges
 from bridge.diff import Diff, between
 from bridge.history import History
 from bridge.merge import Ruling, Service
-from bridge.model import Endpoint, EndpointKey, ServiceName
+from bridge.model import Endpoint, EndpointKey, ServiceName, SourceName
 from bridge.registry import Registry
 
 CHUNK = 200
@@ -37,6 +37,8 @@ class Publication:
     """Seconds from the first change to its publication."""
     generation: int
     """Number of the generations that carry the change to Envoys, one for each view that it concerns."""
+    causes: Mapping[SourceName, float] = field(default_factory=dict)
+    """For each source that changed something: seconds from the first of its reports to the publication."""
 
 
 class Views(Protocol):
@@ -83,12 +85,15 @@ class Reconciler:
         self._idle = asyncio.Event()
         self._idle.set()
         self._published: dict[ServiceName, Service] = {}
+        self._answering = 0.0
+        """The loop's time since which Envoys are answered: what was said before did not wait for us."""
 
     async def run(self, first_answer: FirstAnswer) -> None:
         """Publish for the first time when `first_answer` allows it, then every change; ends by cancellation only."""
         loop = asyncio.get_running_loop()
         await first_answer.wait()
-        published = await self._publish(loop.time())
+        self._answering = loop.time()
+        published = await self._publish(self._answering)
         while True:
             await self._registry.changed()
             first_change = loop.time()
@@ -127,12 +132,14 @@ class Reconciler:
             self.history.tell(told, self._published)
             await self._views.stage(diff)
         generation = self._views.publish()
+        now, causes = loop.time(), self._registry.causes()
         self._idle.set()
         self.history.published()
         if rulings:
             self._change_log.tell_rulings(rulings)
         if generation is not None:
-            self._tell(changes, loop.time() - first_change, generation)
+            waits = {source: now - max(said, self._answering) for source, said in causes.items()}
+            self._tell(changes, now - first_change, generation, waits)
         return loop.time()
 
     def _new_rulings(self, diff: Diff[ServiceName, Service]) -> dict[ServiceName, Ruling]:
@@ -153,7 +160,13 @@ class Reconciler:
         self._published.update(new)
         return {name: change for name, change in changes.items() if change}
 
-    def _tell(self, changes: Mapping[ServiceName, EndpointChanges], waited: float, generation: int) -> None:
+    def _tell(
+        self,
+        changes: Mapping[ServiceName, EndpointChanges],
+        waited: float,
+        generation: int,
+        causes: Mapping[SourceName, float],
+    ) -> None:
         self._change_log.tell(changes)
         self._observer.published(
             Publication(
@@ -162,6 +175,7 @@ class Reconciler:
                 endpoints_removed=sum(len(diff.removed) for diff in changes.values()),
                 waited=waited,
                 generation=generation,
+                causes=causes,
             )
         )
 

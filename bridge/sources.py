@@ -55,6 +55,10 @@ class Sources:
         """How each source is read now."""
         return {name: source.config for name, source in self._sources.items()}
 
+    def adapters(self) -> Mapping[SourceName, Adapter]:
+        """What reads each source now."""
+        return {name: source.adapter for name, source in self._sources.items()}
+
     def start(self, config: SourceConfig, adapter: Adapter) -> None:
         """Read a source by its adapter from now on, or as soon as `run` runs."""
         source = self._sources[config.name] = _Source(config, adapter, self._sink(config.name))

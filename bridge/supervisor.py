@@ -207,6 +207,8 @@ class _Context:
 
     def polled(self, name: str, poll: Poll) -> None:
         self._freshness.polled(name, poll)
+        for observer in self._observers:
+            observer.polled(self.source, poll)
 
     async def supervise(self, name: str, work: Callable[[], Awaitable[None]], *, vital: bool = True) -> None:
         read = self._freshness.begin(name, vital=vital)
@@ -263,7 +265,7 @@ class _Context:
             self._crashed(failure, error, delay)
             return delay
         for observer in self._observers:
-            observer.failed(self.source, name, failure.error)
+            observer.failed(self.source, name, failure.error, expected.cause)
         loud = self._outage.failed(failure, self._clock.monotonic())
         log.log(logging.WARNING if loud else logging.DEBUG, "source.failed", extra=self._fields(failure, delay))
         return delay

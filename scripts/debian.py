@@ -62,6 +62,40 @@ def fetch_into(folder: Path, packages: Sequence[str], suite: str = "") -> None:
         _unpack(missing, folder)
 
 
+def fetch_whole(folder: Path, package: str, there: Sequence[str]) -> None:
+    """Download a package with everything that it depends on, and unpack all of it into one folder.
+
+    What is installed on this machine does not count, so that the result is the same on every machine.
+
+    Args:
+        folder: where to.
+        package: its name; of the machine's own release.
+        there: packages that are not fetched, nor what only they depend on.
+
+    Raises:
+        StepError: this is no Debian, or a package cannot be had.
+    """
+    _prepare(package, "")
+    archives, status = folder / "archives", folder / "status"
+    (archives / "partial").mkdir(parents=True, exist_ok=True)
+    status.write_text("\n".join(map(_installed, there)))
+    places = ("-o", f"Dir::State::status={status}", "-o", f"Dir::Cache::archives={archives}")
+    options = ("--yes", "--download-only", "--no-install-recommends")
+    run(["apt-get", *PRIVATE, *OWN_SOURCES, *places, "install", *options, package], attempts=3)
+    for archive in sorted(archives.glob("*.deb")):
+        run(["dpkg-deb", "-x", archive, folder])
+    shutil.rmtree(archives)
+
+
+def _installed(package: str) -> str:
+    """What apt reads of a package that is installed, in a version that is new enough for all."""
+    return f"Package: {package}\nStatus: install ok installed\nVersion: 999\nArchitecture: {_architecture()}\n"
+
+
+def _architecture() -> str:
+    return subprocess.run(["dpkg", "--print-architecture"], check=True, capture_output=True, text=True).stdout.strip()
+
+
 def versions(folder: Path) -> dict[str, str]:
     """The version of each package that was unpacked into a folder."""
     record = folder / RECORD

@@ -2,12 +2,13 @@
 
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036 (this is where an older one is refused)
     sys.exit("set-up: Python 3.11 or newer is needed; set PYTHON, as in `make test PYTHON=python3.11`")
 
-from scripts import debian, environment, golang
+from scripts import chromium, debian, environment, golang
 from scripts.step import CACHE, LOG, StepError, exclusive, say
 
 CONSUL = CACHE / "consul" / "consul"
@@ -16,6 +17,21 @@ CONSUL_SUITE = "bullseye"
 
 FAKETIME = CACHE / "faketime" / "libfaketimeMT.so.1"
 """With it preloaded, a process has a wall clock that tests can set."""
+
+PROMETHEUS = CACHE / "prometheus" / "prometheus"
+PROMTOOL = PROMETHEUS.with_name("promtool")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file of one of Debian's packages."""
+
+    place: Path
+    """Where it is to be."""
+    inside: str
+    """Where it is in the package, as a pattern."""
+    installed: str | Path | None
+    """Where it is on this machine; None where it is not."""
 
 
 def main(goal: str) -> None:
@@ -39,44 +55,58 @@ def main(goal: str) -> None:
             say(f"going on without Consul, which cannot be had: {error}")
         if goal == "test":
             _ensure_faketime()
+            _ensure_prometheus()
+            chromium.ensure()
         if goal == "bench":
             golang.ensure()
 
 
 def _ensure_consul() -> None:
-    _ensure(CONSUL, "consul", CONSUL_SUITE, "usr/bin/consul", shutil.which("consul"))
+    _ensure("consul", Wanted(CONSUL, "usr/bin/consul", shutil.which("consul")), suite=CONSUL_SUITE)
 
 
 def _ensure_faketime() -> None:
     inside = f"usr/lib/*/faketime/{FAKETIME.name}"
     try:
-        _ensure(FAKETIME, "libfaketime", "", inside, next(Path("/").glob(inside), None))
+        _ensure("libfaketime", Wanted(FAKETIME, inside, next(Path("/").glob(inside), None)))
     except StepError as error:
         raise StepError(f"the tests need libfaketime; go online, or install it: {error}") from None
 
 
-def _ensure(place: Path, package: str, suite: str, inside: str, installed: str | Path | None) -> None:
-    """Take a file out of one of Debian's packages, else link to the one that is installed.
+def _ensure_prometheus() -> None:
+    programs = (PROMETHEUS, PROMTOOL)
+    try:
+        _ensure("prometheus", *(Wanted(place, f"usr/bin/{place.name}", shutil.which(place.name)) for place in programs))
+    except StepError as error:
+        raise StepError(f"the tests need Prometheus; go online, or install it: {error}") from None
+
+
+def _ensure(package: str, *files: Wanted, suite: str = "") -> None:
+    """Take files out of one of Debian's packages, else link to those that are installed.
 
     Args:
-        place: where the file is to be.
-        package: that has it.
-        suite: the release to take it from; the machine's own when empty.
-        inside: where it is in the package, as a pattern.
-        installed: where it is on this machine; None where it is not.
+        package: that has them.
+        files: what is taken, unless it is there; all in one folder.
+        suite: the release to take them from; the machine's own when empty.
     """
-    if place.exists():
+    missing = [file for file in files if not file.place.exists()]
+    if not missing:
         return
-    say(f"fetching {package} from Debian{f' {suite}' if suite else ''} into .cache/{place.parent.name}")
-    place.parent.mkdir(parents=True, exist_ok=True)
+    folder = missing[0].place.parent
+    say(f"fetching {package} from Debian{f' {suite}' if suite else ''} into .cache/{folder.name}")
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        (found,) = debian.fetch(package, suite).glob(inside)
+        unpacked = debian.fetch(package, suite)
     except StepError:
-        if not installed:
+        if not all(file.installed for file in missing):
             raise
-        say(f"taking {installed} instead")
-        found = _link(place.with_name(f"{place.name}.new"), Path(installed))
-    found.replace(place)  # whole or not at all
+        for file in missing:
+            say(f"taking {file.installed} instead")
+            _link(file.place.with_name(f"{file.place.name}.new"), Path(file.installed or "")).replace(file.place)
+        return
+    for file in missing:
+        (found,) = unpacked.glob(file.inside)
+        found.replace(file.place)  # whole or not at all
 
 
 def _link(link: Path, target: Path) -> Path:

@@ -13,11 +13,23 @@ from xds.limit import Limits
 from xds.message import InvalidRequest, Request, Response
 from xds.name import AllowedNames, any_matches, certificate_names, possible_pattern
 from xds.node import Client, Locality, Node
-from xds.observer import Load, ObservedStream, Observers, StreamObserver, StreamStatus, TypeStatus
+from xds.observer import (
+    Load,
+    ObservedStream,
+    Observers,
+    RejectedResource,
+    StreamContents,
+    StreamObserver,
+    StreamStatus,
+    TypeContents,
+    TypeState,
+    TypeStatus,
+)
 from xds.refusal import Reason, Refused
 from xds.resource import CLUSTER, ENDPOINT, TYPES, Resource, ResourceType, content_version
 from xds.server import Credentials, FreshIdentity, IdentityObserver, ServerOptions, XdsServer
 from xds.snapshot import Snapshot
+from xds.standing import Progress, Receipt, Receiver
 from xds.view import Views
 
 __all__ = [
@@ -41,8 +53,12 @@ __all__ = [
     "ObservedStream",
     "Observers",
     "Part",
+    "Progress",
     "Reason",
+    "Receipt",
+    "Receiver",
     "Refused",
+    "RejectedResource",
     "Request",
     "Resource",
     "ResourceType",
@@ -51,9 +67,12 @@ __all__ = [
     "ServerOptions",
     "Snapshot",
     "SnapshotCache",
+    "StreamContents",
     "StreamObserver",
     "StreamStatus",
     "TlsFiles",
+    "TypeContents",
+    "TypeState",
     "TypeStatus",
     "Unchanged",
     "Views",

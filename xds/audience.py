@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 from xds.message import DeltaRequest, Request
 from xds.node import Client
-from xds.observer import StreamStatus
-from xds.session import Session, Surroundings
-from xds.standing import Presence
+from xds.observer import StreamContents, StreamStatus
+from xds.session import Session
+from xds.standing import Presence, Receiver
+from xds.surroundings import Surroundings
 
 _SLICE = 500
 """Streams woken or looked after at a time; between two slices everybody else has a turn on the event loop."""
@@ -34,6 +35,7 @@ class Audience:
         self._sessions: dict[int, AnySession] = {}
         self._changed = asyncio.Event()
         self._generation = 0
+        self._since = 0.0
         self._unwatch: Callable[[], None] = shared.views.watch(self._notice)
 
     def next_number(self) -> int:
@@ -67,6 +69,15 @@ class Audience:
         now = self._shared.clock()
         return [session.status(now) for session in self._sessions.values()]
 
+    def contents(self, node: str) -> Sequence[StreamContents]:
+        """The open streams of the clients with this node id, by the names of resources, oldest first."""
+        now = self._shared.clock()
+        return [each.contents(now) for each in self._sessions.values() if each.node and each.node.id == node]
+
+    def receivers(self, name: str) -> Sequence[Receiver]:
+        """Every open stream, oldest first, with how far its client is with what is called so."""
+        return [session.receiver(name) for session in self._sessions.values()]
+
     def clients(self) -> Iterator[Client]:
         """Who is there and said so, by open streams; without those that say too much of themselves to be kept."""
         return (session.introduced for session in self._sessions.values() if session.introduced)
@@ -87,8 +98,8 @@ class Audience:
         return any(session.peer == peer and session.heard > since for session in self._sessions.values())
 
     def _notice(self, generation: int) -> None:
-        self._generation = generation
-        self._shared.propagation.begin(generation, self._shared.clock())
+        self._generation, self._since = generation, self._shared.clock()
+        self._shared.propagation.begin(generation, self._since)
         self._changed.set()
 
     async def _rouse_on_changes(self) -> None:
@@ -98,8 +109,9 @@ class Audience:
             await self._rouse(self._generation)
 
     async def _rouse(self, generation: int) -> None:
+        since = self._since
         async for session in self._by_turns():
-            session.rouse(generation)
+            session.rouse(generation, since)
         for number, latency in self._shared.propagation.told_all(generation, self._shared.clock()):
             self._shared.observer.settled(number, latency)
 

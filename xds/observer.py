@@ -1,6 +1,7 @@
 """What the server tells the outside about its streams, for logs, metrics and status; it does not log itself."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from xds.node import Node
@@ -49,6 +50,13 @@ class StreamObserver:
     def sent(self, stream: ObservedStream, type_url: str, resources: int, size: int) -> None:
         """A response was written: so many resources (removals included), `size` in bytes."""
 
+    def begun(self, waited: float) -> None:
+        """The first response with a new generation to a client begins to be written.
+
+        Args:
+            waited: seconds from `SnapshotCache.set` until then.
+        """
+
     def acked(self, stream: ObservedStream, type_url: str, version: str, latency: float) -> None:
         """The client accepted a response, `latency` seconds after it was written."""
 
@@ -92,8 +100,9 @@ class Observers(StreamObserver):
 
     def __init__(self, *observers: StreamObserver) -> None:
         self._observers = observers
-        # These two are told for every response to every client: only to those who listen.
+        # These three are told for every response to every client: only to those who listen.
         self._of_sent = [each.sent for each in observers if type(each).sent is not StreamObserver.sent]
+        self._of_begun = [each.begun for each in observers if type(each).begun is not StreamObserver.begun]
         self._of_acked = [each.acked for each in observers if type(each).acked is not StreamObserver.acked]
 
     def opened(self, stream: ObservedStream) -> None:
@@ -115,6 +124,11 @@ class Observers(StreamObserver):
         """Tell everybody."""
         for tell in self._of_sent:
             tell(stream, type_url, resources, size)
+
+    def begun(self, waited: float) -> None:
+        """Tell everybody."""
+        for tell in self._of_begun:
+            tell(waited)
 
     def acked(self, stream: ObservedStream, type_url: str, version: str, latency: float) -> None:
         """Tell everybody."""
@@ -167,6 +181,21 @@ class Observers(StreamObserver):
             observer.failed(stream, error)
 
 
+class TypeState(StrEnum):
+    """How far a client is with one resource type, as an operator wants to know it."""
+
+    SYNCED = "synced"
+    """It accepted all there is."""
+    NOT_SENT = "not_sent"
+    """Nothing of what it asked for exists, so it was sent nothing."""
+    WAITING = "waiting"
+    """It waits for us: nothing is served yet, or something is to be sent and was not."""
+    STALE = "stale"
+    """It was sent something and has not answered."""
+    ERROR = "error"
+    """It rejected something that is still to be had, and works with what it accepted before."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeStatus:
     """What one stream has of one resource type."""
@@ -182,6 +211,11 @@ class TypeStatus:
     """Why it has not got something that it rejected; None if there is no such, or that is no longer to be had."""
     since: float | None
     """Seconds since the last response; None before the first."""
+    state: TypeState = TypeState.NOT_SENT
+    acked: float | None = None
+    """Seconds since the last ACK; None before the first."""
+    unanswered: float | None = None
+    """Seconds since the oldest response that it has not answered; None where there is no such."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +234,40 @@ class StreamStatus:
     view: str = ""
     """Name of what its client may see (`SnapshotCache.name`); empty until its first request."""
     names: tuple[str, ...] = ()
-    """The subject alternative names of its client's certificate (`Client.names`)."""
+    """The subject alternative names of its client's certificate, which was verified; none without TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedResource:
+    """A resource that a client does not take in the version that is served."""
+
+    name: str
+    version: str
+    """Of the resource; empty for one that does not exist."""
+    message: str
+    """What the client says; shortened where it rejects many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeContents:
+    """What one stream asks for and rejects of one resource type, by name. Nothing in it changes."""
+
+    type_url: str
+    asked: frozenset[str]
+    """What the client asked for by name."""
+    existing: frozenset[str]
+    """All that there is, in its view."""
+    wildcard: bool
+    """Whether it asked for everything besides."""
+    rejected: tuple[RejectedResource, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamContents:
+    """One open stream by the names of resources."""
+
+    status: StreamStatus
+    types: tuple[TypeContents, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

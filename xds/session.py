@@ -1,28 +1,22 @@
 """One open RPC: a reader that feeds the stream, and the only writer, which asks it what to send next."""
 
 import asyncio
-import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator
+from dataclasses import replace
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
 from xds.bucket import Bucket
 from xds.cache import SnapshotCache
-from xds.desk import Desk
-from xds.in_flight import SMALL, InFlight
-from xds.ledger import Ledger
-from xds.limit import Limits
+from xds.in_flight import SMALL
 from xds.message import DeltaRequest, Request, Response
 from xds.node import Client, Node
-from xds.observer import StreamObserver, StreamStatus
-from xds.propagation import Propagation
+from xds.observer import StreamContents, StreamStatus
 from xds.refusal import Reason, Refused
 from xds.snapshot import Snapshot
-from xds.standing import Presence
+from xds.standing import Presence, Receiver
 from xds.stream import Acknowledgement, Stream, Unsupported
-from xds.view import Views
-from xds.window import Window
+from xds.surroundings import Surroundings
 
 _BURST = 20.0
 """Seconds' worth of requests that may come at once: an Envoy with 1,000 clusters may ask for each of them by itself."""
@@ -87,21 +81,6 @@ class Decoder(Protocol[RequestT_co]):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all sessions of a server share."""
-
-    views: Views
-    observer: StreamObserver
-    propagation: Propagation
-    clock: Callable[[], float]
-    limits: Limits = field(default_factory=Limits)
-    in_flight: InFlight = field(default_factory=lambda: InFlight(Limits().in_flight, time.monotonic))
-    window: Window = field(default_factory=lambda: Window(time.monotonic))
-    desk: Desk = field(default_factory=Desk)
-    ledger: Ledger = field(default_factory=lambda: Ledger(Limits()))
-
-
 class Session(Generic[RequestT]):
     """Serves one stream for as long as it is open, within `with`, which reports its beginning and end.
 
@@ -141,11 +120,12 @@ class Session(Generic[RequestT]):
         self._tasks: list[asyncio.Task[None]] = []
         rate = surroundings.limits.request_rate
         self._pace = Bucket(rate, _BURST * rate, self._opened)
-        self._slowed = False
-        self._ended = False
+        self._slowed = self._ended = False
         self._finished = False
         """Whether nothing more is read: the client has said its last, or what it said is refused."""
         self._writing_since: float | None = None
+        # When a generation became current of which this client has been written nothing yet; None if there is none.
+        self._due_since: float | None = None
         self._client = connection.client
         self._accounted = 0
         """The revision of the stream whose names the ledger has."""
@@ -194,12 +174,13 @@ class Session(Generic[RequestT]):
         for task in self._tasks:
             task.cancel()
 
-    def rouse(self, generation: int) -> None:
-        """Have the writer look at a new generation, if it concerns this stream."""
+    def rouse(self, generation: int, since: float) -> None:
+        """Have the writer look at a new generation, current since then, if it concerns this stream."""
         if self._cache is None:
             return
         if self._stream.due(self._cache):
             self._shared.propagation.expect(generation, self.id)
+            self._due_since = self._due_since or since
             self._wake.set()
         elif self._stream.unanswered:
             self._shared.propagation.expect(generation, self.id)
@@ -239,11 +220,20 @@ class Session(Generic[RequestT]):
             names=self._connection.names,
         )
 
+    def contents(self, now: float) -> StreamContents:
+        """The same, and what its client asks for and rejects by name."""
+        return StreamContents(self.status(now), self._stream.contents(self._cache))
+
     def presence(self, now: float) -> Presence | None:
         """Who is there and how far; None before the first request says who it is."""
         if self.node is None:
             return None
         return Presence(self.node, self.peer, self._stream.standings(self._cache, now))
+
+    def receiver(self, name: str) -> Receiver:
+        """How far the client is with what is called so."""
+        view = self._cache.name if self._cache else ""
+        return Receiver(node=self.node, peer=self.peer, view=view, receipts=self._stream.receipts(self._cache, name))
 
     async def _read(self) -> None:
         try:
@@ -316,6 +306,7 @@ class Session(Generic[RequestT]):
                 await self._wake.wait()
                 self._wake.clear()
                 await self._write_all()
+                self._due_since = None
         except Disconnected:
             self.end()
         except Refused as refusal:
@@ -364,6 +355,9 @@ class Session(Generic[RequestT]):
 
     async def _put(self, message: bytes) -> None:
         self._writing_since = self._shared.clock()
+        if self._due_since is not None:
+            self._shared.observer.begun(self._writing_since - self._due_since)
+            self._due_since = None
         await self._connection.write(message)
         self._writing_since = None
         if self._finished:

@@ -36,6 +36,28 @@ class Standing:
     """Seconds since it was last sent something; None if it never was."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """How far one stream is with one resource that its client asked for."""
+
+    type_url: str
+    progress: Progress
+    rejection: str = ""
+    """The client's message, where it rejected the resource as it is served now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """The client of one stream, and how far it is with the resources of one name."""
+
+    node: Node | None
+    peer: str
+    view: str
+    """Name of what it may see."""
+    receipts: tuple[Receipt, ...]
+    """One for each type in which it asked for the name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Presence:
     """Who is at the other end of one or more streams, and how far."""

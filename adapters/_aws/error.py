@@ -19,7 +19,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from bridge.errors import SourceError
+from bridge.errors import Cause, SourceError
 
 FAILURES: tuple[type[Exception], ...] = (BotoCoreError, ClientError, ResponseParserError, OSError)
 """All that a call can raise; anything else is a bug of ours."""
@@ -70,7 +70,7 @@ class AwsError(SourceError):
         retry_after: float | None = None,
         missing: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(message, retry_after=retry_after, missing=missing)
+        super().__init__(message, retry_after=retry_after, missing=missing, cause=_cause(kind, code))
         self.kind = kind
         self.code = code
         """AWS's own code, or the name of the SDK's exception."""
@@ -80,6 +80,18 @@ class AwsError(SourceError):
         """Whether looking for credentials anew may help."""
         return self.kind is Kind.EXPIRED or self.code == NoCredentialsError.__name__ or _unknown(self.code)
 
+
+DEADLINE = "PassDeadline"
+"""The code of a pass that took too long."""
+
+_CAUSES: Mapping[Kind, Cause] = MappingProxyType(
+    {
+        Kind.DENIED: Cause.DENIED,
+        Kind.EXPIRED: Cause.DENIED,
+        Kind.THROTTLED: Cause.THROTTLED,
+        Kind.PARTIAL: Cause.PARTIAL,
+    }
+)
 
 _DENIED = frozenset(
     {
@@ -205,6 +217,12 @@ def incomplete(service: str, operation: str, place: object, what: str) -> AwsErr
     """An answer with status 200 that is not what was asked for."""
     advice = _NEXT[Kind.PARTIAL]
     return AwsError(f"{service} {operation} in {place} was answered with {what}; {advice}", Kind.PARTIAL, INCOMPLETE)
+
+
+def _cause(kind: Kind, code: str) -> Cause:
+    if kind is Kind.UNREACHABLE and (code == DEADLINE or "Timeout" in code):
+        return Cause.TIMEOUT
+    return _CAUSES.get(kind, Cause.ERROR)
 
 
 def _unknown(code: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from adapters._aws.api import Api
-from adapters._aws.error import AwsError, Kind
+from adapters._aws.error import DEADLINE, AwsError, Kind
 from bridge.adapter import AdapterContext
 from bridge.poll import Calls, Poll
 
@@ -103,6 +103,7 @@ class Pace:
             AwsError: the pass failed or took too long; after throttling it says when to come back.
         """
         began, before = self._api.calls, self._api.calls_by_operation.copy()
+        start = asyncio.get_running_loop().time()
         deadline, self._eased_from = self.deadline, 0.0
         try:
             async with self._api.deadline(deadline) as limit:
@@ -112,7 +113,7 @@ class Pace:
                 raise
             self._spent(max(self._api.calls - began, self._calls))
             message = f"reading {self._api.place} took longer than {deadline:g} s; what is known stays"
-            raise AwsError(message, Kind.UNREACHABLE, "PassDeadline") from error
+            raise AwsError(message, Kind.UNREACHABLE, DEADLINE) from error
         except AwsError as error:
             self._spent(max(self._api.calls - began, self._calls))
             if error.kind is Kind.THROTTLED:
@@ -122,7 +123,7 @@ class Pace:
         self._eased_from = self._stretched
         self._stretched = max(self._configured, self._stretched / 2)
         self._listed = self._by_operation(self._api.calls_by_operation - before)
-        self._report()
+        self._report(asyncio.get_running_loop().time() - start)
 
     def slow_down(self, error: AwsError) -> None:
         """Ask less often after throttling, within a turn or after it, and have the error say when to come back."""
@@ -148,10 +149,10 @@ class Pace:
             for (service, name), count in sorted(calls.items())
         )
 
-    def _report(self) -> None:
+    def _report(self, took: float | None = None) -> None:
         """Tell what a pass costs, as of the last that came to its end, and when the next one comes."""
-        poll = Poll(str(self._api.place), self._listed, self._configured, self.interval, self._api.budget.rate)
-        self._context.polled(self._reading, poll)
+        place, budget = str(self._api.place), self._api.budget.rate
+        self._context.polled(self._reading, Poll(place, self._listed, self._configured, self.interval, budget, took))
 
     def _tell(self, event: str, **fields: object) -> None:
         self._context.noticed(

@@ -8,10 +8,13 @@ from adapters.consul.client import Client
 from adapters.consul.config import Config as ConsulConfig
 from adapters.consul.config import tls_context
 from adapters.consul.credential import Credential, credential
+from adapters.consul.explanation import Explainer
 from adapters.consul.follower import Follower
 from adapters.consul.mapping import Mapper
 from adapters.consul.transport import Target
 from bridge.adapter import AdapterContext
+from bridge.errors import SourceError
+from bridge.provenance import Question, Statement
 
 
 class ConsulAdapter:
@@ -28,6 +31,7 @@ class ConsulAdapter:
         self._config = config
         self._tls = tls_context(config)
         self._memory = Memory()
+        self._explainer: Explainer | None = None
 
     async def run(self, context: AdapterContext) -> None:
         """Report every service, then every change, until cancelled.
@@ -47,8 +51,23 @@ class ConsulAdapter:
                 client = Client(config, agent, self._target(token, context))
                 memory = self._memory
                 memory.datacenter = memory.datacenter or config.datacenter or await client.datacenter()
-                book = Book(memory, Mapper(config, memory.datacenter), client, context)
-                await Follower(config, agent, client, book, context).run()
+                mapper = Mapper(config, memory.datacenter)
+                book = Book(memory, mapper, client, context)
+                self._explainer = Explainer(mapper, client, memory)
+                try:
+                    await Follower(config, agent, client, book, context).run()
+                finally:
+                    self._explainer = None
+
+    async def explain(self, question: Question) -> Statement:
+        """What the datacenter has of a service or an address; see `bridge.adapter.Explaining`.
+
+        Raises:
+            SourceError: the agent does not answer, or has never answered.
+        """
+        if self._explainer is None:
+            raise SourceError(f"Consul agent {self._config.address} has not answered yet")
+        return await self._explainer.explain(question)
 
     def _target(self, token: Credential | None, context: AdapterContext) -> Target:
         config = self._config

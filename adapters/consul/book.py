@@ -15,7 +15,7 @@ from adapters.consul.pace import TokenBucket
 from adapters.consul.payload import Catalog, HealthEntry
 from adapters.consul.sight import Looks, Sight
 from bridge.adapter import Sink
-from bridge.errors import SourceError
+from bridge.errors import Cause, SourceError
 from bridge.model import Scope
 
 T = TypeVar("T")
@@ -149,7 +149,8 @@ class Book:
         """
         memory = self._memory
         if reply.known_leader is False and reply.index == memory.catalog_index:
-            raise SourceError("the catalog was read but the servers have no leader; what is known may be old")
+            message = "the catalog was read but the servers have no leader; what is known may be old"
+            raise SourceError(message, cause=Cause.PARTIAL)
         if reply.index == memory.catalog_index and not doubtful:
             return self._follow_more(reply), False
         older = reply.index < memory.catalog_index
@@ -160,7 +161,7 @@ class Book:
         reason = _distrust(reply, filtered_before=memory.catalog_filtered or not memory.catalog_index)
         if reason:
             self._follow(memory.names | names)
-            raise SourceError(f"the catalog was read but {reason}; nothing is removed")
+            raise SourceError(f"the catalog was read but {reason}; nothing is removed", cause=Cause.PARTIAL)
         self._follow(names)
         return self._remember(names, reply), older
 
@@ -291,7 +292,7 @@ class Book:
             self._see(name)
         self._spoke(name)
         if reason:
-            raise SourceError(f"service {name!r} was read but {reason}; nothing is removed")
+            raise SourceError(f"service {name!r} was read but {reason}; nothing is removed", cause=Cause.PARTIAL)
         # A listed service without an instance may be one that the token cannot see: look again after the next wait.
         known.index = reply.index if reply.value else 0
 
@@ -332,7 +333,7 @@ class Book:
         reply = await self._sight.catalog(canary=memory.canary_seen)
         reason = _distrust(reply, filtered_before=memory.catalog_filtered)
         if reason:
-            raise SourceError(f"services have vanished but {reason}; nothing is removed")
+            raise SourceError(f"services have vanished but {reason}; nothing is removed", cause=Cause.PARTIAL)
         return self._readable(selected(reply.value, self._mapper.config))
 
     def _emptied(self, listed: frozenset[str], *, doubtful: bool) -> bool:
@@ -380,7 +381,7 @@ class Book:
             return
         reason = _distrust(reply, filtered_before=known.filtered)
         if reason:
-            raise SourceError(f"service {name!r} has vanished but {reason}; nothing is removed")
+            raise SourceError(f"service {name!r} has vanished but {reason}; nothing is removed", cause=Cause.PARTIAL)
         self._context.sink.replace(self._scope(name), {})
         del self._memory.services[name]
 

@@ -13,9 +13,21 @@ from pydantic import TypeAdapter, ValidationError
 from adapters.consul.agent import Agent
 from adapters.consul.config import Config, Consistency
 from adapters.consul.mapping import CANARY
-from adapters.consul.payload import CATALOG, CHECKS, HEALTH, LEADER, NODES, SELF, Catalog, Check, HealthEntry, Node
+from adapters.consul.payload import (
+    CATALOG,
+    CHECKS,
+    HEALTH,
+    LEADER,
+    NODE_SERVICES,
+    NODES,
+    SELF,
+    Catalog,
+    Check,
+    HealthEntry,
+    Node,
+)
 from adapters.consul.transport import Answer, Api, ConsulError, Sender, Target, Transport, excerpt
-from bridge.errors import SourceError
+from bridge.errors import Cause, SourceError
 
 T = TypeVar("T")
 
@@ -92,6 +104,17 @@ class Client:
             ),
         )
 
+    async def everything(self, name: str, address: str = "") -> Reply[tuple[HealthEntry, ...]]:
+        """All instances of a service, or those at an IP address, whatever `tags` and `filter` select."""
+        at = f'Service.Address == "{address}" or Node.Address == "{address}"' if address else None
+        return await self._read(HEALTH, None, lambda: self._api().health.service(quote(name, safe=""), filter_expr=at))
+
+    async def on_node(self, node: str) -> frozenset[str]:
+        """The names of the services on a node."""
+        reply = await self._read(NODE_SERVICES, None, lambda: self._api().catalog.node(quote(node, safe="")))
+        services = reply.value.services.values() if reply.value else ()
+        return frozenset(service.service for service in services)
+
     async def checks(self, index: int | None = None) -> Reply[tuple[Check, ...]]:
         """Every check of the datacenter."""
         return await self._read(CHECKS, index, lambda: self._api().health.state("any", **self._block(index)))
@@ -127,7 +150,8 @@ class Client:
         if not nodes:
             raise SourceError(
                 f"Consul agent {self._config.address} shows no node, and every datacenter has some:"
-                " the ACL token is missing, or lacks node:read"
+                " the ACL token is missing, or lacks node:read",
+                cause=Cause.DENIED,
             )
         return nodes[0].datacenter
 

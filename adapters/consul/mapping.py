@@ -72,12 +72,22 @@ class Mapper:
     def targets(self, name: str, entries: Sequence[HealthEntry]) -> Targets:
         """The services behind the instances of one Consul service; none when all of them are the mesh's own."""
         found: dict[ServiceName, list[Entry]] = {}
-        served = [entry for entry in entries if entry.service.kind not in _MESH_KINDS]
+        served = [entry for entry in entries if not self.meshed(entry)]
         scale = _weight_scale(served)
         for entry in served:
             for target, mapped in self._instance(name, entry, scale):
                 found.setdefault(target, []).append(mapped)
         return {target: one_per_address(mapped) for target, mapped in found.items()}
+
+    def entries(
+        self, name: str, entry: HealthEntry, served: Sequence[HealthEntry]
+    ) -> Iterator[tuple[ServiceName, Entry]]:
+        """What one instance comes to in each service that it serves, among all that are served with it."""
+        return self._instance(name, entry, _weight_scale(served))
+
+    def meshed(self, entry: HealthEntry) -> bool:
+        """Whether an instance is the mesh's own, which serves nobody else."""
+        return entry.service.kind in _MESH_KINDS
 
     def _instance(self, name: str, entry: HealthEntry, scale: float) -> Iterator[tuple[ServiceName, Entry]]:
         default = ServiceReference(self.service_name(name))

@@ -99,6 +99,13 @@ class HealthEntry:
 
 
 @dataclass(frozen=True, slots=True, config=_CONFIG)
+class NodeServices:
+    """What a node runs, by the id of the instance."""
+
+    services: Annotated[dict[str, Instance], BeforeValidator(lambda value: value or {})] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, config=_CONFIG)
 class AgentConfig:
     """What an agent says of its own configuration."""
 
@@ -120,5 +127,6 @@ CATALOG: TypeAdapter[Catalog] = TypeAdapter(dict[str, _Texts])
 HEALTH: TypeAdapter[tuple[HealthEntry, ...]] = TypeAdapter(tuple[HealthEntry, ...])
 CHECKS: TypeAdapter[tuple[Check, ...]] = TypeAdapter(tuple[Check, ...])
 NODES: TypeAdapter[tuple[Node, ...]] = TypeAdapter(tuple[Node, ...])
+NODE_SERVICES: TypeAdapter[NodeServices | None] = TypeAdapter(NodeServices | None)
 SELF: TypeAdapter[AgentSelf] = TypeAdapter(AgentSelf)
 LEADER: TypeAdapter[str] = TypeAdapter(str)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from adapters.consul.client import Reply
 from adapters.consul.payload import Catalog, Node
-from bridge.errors import SourceError
+from bridge.errors import Cause, SourceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Sight:
                 self._last = _Look(began, await self._look(canary=canary))
             seen = self._last.seen
         if isinstance(seen, SourceError):
-            raise SourceError(str(seen), retry_after=seen.retry_after) from seen
+            raise SourceError(str(seen), retry_after=seen.retry_after, cause=seen.cause) from seen
         return seen
 
     async def _look(self, *, canary: bool) -> Reply[Catalog] | SourceError:
@@ -69,5 +69,6 @@ class Sight:
             return reply
         return SourceError(
             "services have vanished, and so has what every datacenter has: has the token lost its rights?"
-            " Nothing is removed"
+            " Nothing is removed",
+            cause=Cause.DENIED,
         )

@@ -11,6 +11,7 @@ import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import aiohttp
@@ -18,7 +19,7 @@ from consul import base
 from yarl import URL
 
 from adapters.consul.credential import Credential
-from bridge.errors import SourceError
+from bridge.errors import Cause, SourceError
 
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 10.0
@@ -34,13 +35,25 @@ _HINTS = (
 )
 
 
+_CAUSES: Mapping[int | None, Cause] = MappingProxyType(
+    {200: Cause.PARTIAL, 401: Cause.DENIED, 403: Cause.DENIED, 429: Cause.THROTTLED}
+)
+"""By the HTTP status; a 200 is a failure where its content is not what was asked for."""
+
+
 class ConsulError(SourceError):
     """A read that Consul did not answer, or answered with something else than what was asked for."""
 
     def __init__(
-        self, message: str, *, status: int | None = None, retry_after: float | None = None, dropped: bool = False
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        dropped: bool = False,
+        cause: Cause = Cause.ERROR,
     ) -> None:
-        super().__init__(message, retry_after=retry_after)
+        super().__init__(message, retry_after=retry_after, cause=_CAUSES.get(status, cause))
         self.status = status
         """The HTTP status; None where no answer came."""
         self.dropped = dropped
@@ -192,7 +205,7 @@ def _operation(path: str) -> str:
 
 def _unanswered(url: str, error: Exception) -> ConsulError:
     if isinstance(error, TimeoutError):
-        return ConsulError(f"cannot read {url}: no answer in time ({type(error).__name__})")
+        return ConsulError(f"cannot read {url}: no answer in time ({type(error).__name__})", cause=Cause.TIMEOUT)
     # A reset is a drop also before TLS is agreed upon, which aiohttp takes for a failure to connect.
     dropped = isinstance(error, aiohttp.ServerDisconnectedError) or getattr(error, "errno", None) in _DROPPED
     return ConsulError(f"cannot read {url}: {error or type(error).__name__}", dropped=dropped)

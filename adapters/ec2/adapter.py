@@ -10,6 +10,7 @@ from adapters.ec2.fleet import APART
 from adapters.ec2.operation import operations, permissions
 from adapters.ec2.reader import Reader
 from bridge.adapter import AdapterContext
+from bridge.provenance import Question, Search, Statement
 
 
 class Ec2Adapter:
@@ -30,6 +31,8 @@ class Ec2Adapter:
         self._config = config
         self._apart = apart
         self._readers: dict[Place, Reader] = {}
+        self._apis: dict[Place, Api] = {}
+        """For questions, while there is a run."""
 
     async def run(self, context: AdapterContext) -> None:
         """Report every place, then again and again, until cancelled.
@@ -39,10 +42,24 @@ class Ec2Adapter:
         """
         async with connected(self._config, context, operations(self._config)) as apis:
             rounds = _Rounds(context, apis)
-            with Listeners(context, self._config, self._config.interval, apis) as listeners:
-                async with asyncio.TaskGroup() as places:
-                    for api in apis:
-                        self._begin(api, rounds, listeners, places)
+            self._apis = {api.place: api.branch() for api in apis}
+            try:
+                with Listeners(context, self._config, self._config.interval, apis) as listeners:
+                    async with asyncio.TaskGroup() as places:
+                        for api in apis:
+                            self._begin(api, rounds, listeners, places)
+            finally:
+                self._apis = {}
+
+    async def explain(self, question: Question) -> Statement:
+        """What the places have of a service or an address; see `bridge.adapter.Explaining`."""
+        search, instances, unknown = Search(question), 0, dict[str, None]()
+        for place, reader in sorted(self._readers.items(), key=lambda item: str(item[0])):
+            count, problem = await reader.explain(self._apis.get(place), search)
+            instances += count
+            unknown |= {problem: None} if problem else {}
+        hidden = f"but not those that its filters hide ({'; '.join(unknown)})" if unknown else "and those it leaves out"
+        return search.statement(f"{instances} instances in {self._config.where}, {hidden}")
 
     def _begin(self, api: Api, rounds: "_Rounds", listeners: Listeners, places: asyncio.TaskGroup) -> None:
         """Have one place read, and listened to where it has a queue."""

@@ -11,10 +11,12 @@ from adapters._aws.instance import Instance
 from adapters.ec2 import payload
 from adapters.ec2.condition import Conditions
 from adapters.ec2.config import Config
+from adapters.ec2.explanation import hidden, tell, tell_hidden
 from adapters.ec2.fleet import APART, Fleet
 from adapters.ec2.mapping import ENDED, LEAVING, Mapped, Mapper, Sight
 from bridge.adapter import AdapterContext
 from bridge.model import Entry, InstanceId, Scope, ServiceName
+from bridge.provenance import Search
 
 _PAGE = 100
 """Instances on a page: parsing one holds up the event loop for some 40 ms at this size, and for 230 ms at 1,000."""
@@ -27,6 +29,9 @@ _UNKNOWN_ID = "InvalidInstanceID"
 
 _SLICE = 100
 """Instances that are mapped before others get their turn on the event loop."""
+
+_ASKING = 3.0
+"""Seconds that a question of a person may take beside what is read anyway."""
 
 Services = Mapping[ServiceName, frozenset[Entry]]
 
@@ -54,6 +59,29 @@ class Reader:
         """Whether a pass was complete."""
         self._filters = [{"Name": name, "Values": list(values)} for name, values in config.filters.items()]
         self._selection = {"Filters": self._selection_filters, "MaxResults": _PAGE}
+
+    async def explain(self, api: Api | None, search: Search) -> tuple[int, str]:
+        """Tell what the place has of what is asked about.
+
+        Args:
+            api: whom to ask for what the filters hide; None while nobody can be asked.
+            search: gathers what is told.
+
+        Returns:
+            How many instances are known, and why those that the filters hide are not; empty when they are.
+        """
+        known = {instance.instance_id: instance for instance in self._fleet}
+        mapped = [(known[name], each[1]) for name, each in self._mapped.items() if name in known]
+        tell(search, self.scope, self._mapper, mapped)
+        if api is None:
+            return len(mapped), "it is not read now"
+        try:
+            async with asyncio.timeout(_ASKING):
+                found = [instance async for instance in hidden(api, self._mapper, search.question)]
+        except (AwsError, TimeoutError) as error:
+            return len(mapped), str(error) or "AWS, or the budget of calls, takes too long"
+        tell_hidden(search, self.scope, self._mapper, found, frozenset(known))
+        return len(mapped), ""
 
     async def refresh(self, api: Api, context: AdapterContext) -> None:
         """Read everything and report it.

@@ -14,6 +14,7 @@ from adapters.ecs.hints import follow_up
 from adapters.ecs.operation import operations, permissions
 from bridge.adapter import AdapterContext
 from bridge.errors import SourceError
+from bridge.provenance import Question, Search, Statement
 
 CLUSTERS_EVERY = 600.0
 """Seconds between two looks at which clusters there are, where all are read."""
@@ -53,6 +54,14 @@ class EcsAdapter:
                     follower = _Follower(self._config, self._patience, self._readers, context, tasks)
                     follower.listen(apis, listeners)
                     follower.start(apis)
+
+    async def explain(self, question: Question) -> Statement:
+        """What the clusters have of a service or an address; see `bridge.adapter.Explaining`."""
+        search, tasks = Search(question), 0
+        for _, reader in sorted(self._readers.items(), key=lambda item: item[1].name):
+            tasks += reader.explain(search, self._config.label_prefix)
+            await asyncio.sleep(0)
+        return search.statement(f"{tasks} tasks of {len(self._readers)} clusters in {self._config.where}")
 
 
 class _ReadTwiceError(Exception):

@@ -69,6 +69,11 @@ class Book:
         """The tasks that are known and have not ended."""
         return tuple(known.task for known in self._known.values())
 
+    @property
+    def known(self) -> Iterator[tuple[Task, Targets, bool]]:
+        """Those tasks, each with what it was made of, and whether it drains for longer than anybody waits."""
+        return ((known.task, known.targets, known.over) for known in self._known.values())
+
     def has(self, arn: str, version: int) -> bool:
         """Whether a task has ended, or was described after so many things had happened to it; 0 is not known."""
         known = self._known.get(arn)

@@ -9,6 +9,7 @@ from adapters.ecs.batch import chunks, each
 from adapters.ecs.book import Book
 from adapters.ecs.client import CHUNK, Description
 from adapters.ecs.config import Config
+from adapters.ecs.explanation import tell
 from adapters.ecs.lifecycle import unknown_values
 from adapters.ecs.lookup import Lookup
 from adapters.ecs.lookup import Reads as LookupReads
@@ -17,6 +18,7 @@ from adapters.ecs.payload import Cluster, Task
 from bridge.adapter import Sink
 from bridge.errors import SourceError
 from bridge.model import Scope
+from bridge.provenance import Search
 
 CONFIRM_AFTER = 60.0
 """Seconds that must lie between two answers that there is no such cluster before that is believed."""
@@ -194,6 +196,10 @@ class ClusterReader:
         self._partial = (self._partial or report is not None) and not complete
         self.spoken |= complete
         self.reported |= complete
+
+    def explain(self, search: Search, prefix: str) -> int:
+        """Tell what the cluster has of what is asked about; returns how many tasks were looked through."""
+        return tell(search, Scope(self._arn or self.name), self._book, self._lookup.surround, prefix)
 
     async def _describe(self, client: Reads, context: Context, arns: Sequence[str], now: float) -> Sequence[str]:
         """Describe tasks and take them in; returns their ARNs.

@@ -240,7 +240,7 @@ def held(view: View) -> GuardDocument:
 
 
 def service(
-    found: Service, set_aside: Iterable[ReportedSetAside], ages: Mapping[EndpointKey, Age], now: float
+    found: Service, aside: Iterable[ReportedSetAside], ages: Mapping[EndpointKey, Age], now: float
 ) -> ServiceDocument:
     """Everything about one service; `now` is the time on the monotonic clock."""
     return ServiceDocument(
@@ -249,7 +249,7 @@ def service(
         disputed=disputed(found),
         merge=merge(found, now),
         endpoints=tuple(endpoint(served, ages.get(served.endpoint.key)) for served in found.endpoints),
-        set_aside=tuple(_set_aside(each) for each in set_aside),
+        set_aside=tuple(map(set_aside, aside)),
     )
 
 
@@ -298,6 +298,7 @@ def endpoint(served: ServedEndpoint, age: Age | None) -> EndpointDocument:
     )
 
 
-def _set_aside(reported: ReportedSetAside) -> SetAsideDocument:
+def set_aside(reported: ReportedSetAside) -> SetAsideDocument:
+    """What cannot be served."""
     entry = reported.entry
     return SetAsideDocument(reported.source, reported.scope, entry.instance, entry.reported, entry.reason)

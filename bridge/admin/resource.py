@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
 
+from bridge.admin.query import choice, given
 from bridge.admin.view import View
 from bridge.config import ViewMatch
 from bridge.peers import type_versions
@@ -86,19 +87,12 @@ def parse(view: View, parameters: Sequence[tuple[str, str]]) -> PageQuery:
     """The page that parameters ask for. On the event loop only.
 
     Raises:
-        ValueError: there is none; the message says which values there are.
+        WrongQueryError: there is none; the message says which values there are.
     """
-    given = dict(parameters)
-    if unknown := sorted(given.keys() - {"view", "type", "after"}):
-        raise ValueError(f"{unknown[0][:50]!r} is no parameter; there are view, type and after")
-    kind, name = given.get("type", ""), given.get("view", "")
-    if kind not in _TYPES:
-        raise ValueError(f"type: {kind[:50]!r} is none; there are {' and '.join(_TYPES)}")
+    asked = {"view": "", "type": "", **given(parameters, ("view", "type", "after"))}
     snapshots = {each.name: each.snapshot for each in view.serving.shown()}
-    if name not in snapshots:
-        listed = ", ".join(sorted(snapshots)[:20]) or "none yet"
-        raise ValueError(f"view: {name[:200]!r} is not in use; those that are: {listed}")
-    return PageQuery(snapshots[name], name, kind, given.get("after"))
+    kind, name = choice(asked, "type", _TYPES), choice(asked, "view", snapshots)
+    return PageQuery(snapshots[name], name, kind, asked.get("after"))
 
 
 def page(query: PageQuery) -> ResourcesDocument:

@@ -8,7 +8,7 @@ from bridge.admin.ruling import MergedSource, conflicts, decided_by, merge
 from bridge.admin.view import View
 from bridge.config import ServiceRule, UnmatchedGlob, ViewRule, first_match, unmatched
 from bridge.merge import Service, Standing
-from bridge.model import MAX_SERVICE_NAME, Endpoint, Health, ServiceName
+from bridge.model import MAX_SERVICE_NAME, Endpoint, Health, ServiceName, SourceName
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,10 @@ class ServiceSummary:
     protocol: str | None
     disputed: tuple[str, ...]
     """The protocols that its endpoints ask for while they disagree; `protocol` is what they last agreed on."""
+    asked_by: Mapping[str, tuple[str, ...]]
+    """Of each of these, the sources that ask for it."""
+    paused: tuple[str, ...]
+    """Those of its sources that an operator has paused."""
     held: int
     """Endpoints that their source no longer reports, and that the guard does not let go."""
     restored: int
@@ -91,6 +95,10 @@ class Known:
     refused: tuple[RefusedDocument, ...]
     set_aside: Mapping[ServiceName, int]
     retained: Mapping[ServiceName, float]
+    paused: frozenset[SourceName]
+
+
+_HEALTHS = tuple((health, health.value) for health in Health)
 
 
 def observe(view: View) -> Known:
@@ -103,6 +111,7 @@ def observe(view: View) -> Known:
         refused=tuple(_refused(view)),
         set_aside=knowledge.set_aside_counts(),
         retained=knowledge.retained(),
+        paused=frozenset(pause.source for pause in view.operation.pauses()),
     )
 
 
@@ -116,7 +125,7 @@ def document(known: Known, now: float) -> ServicesDocument:
 def by_health(endpoints: Iterable[Endpoint]) -> Mapping[str, int]:
     """How many endpoints are of each health."""
     counts = Counter(endpoint.health for endpoint in endpoints)
-    return {health.value: counts[health] for health in Health}
+    return {name: counts[health] for health, name in _HEALTHS}
 
 
 def disputed(service: Service) -> tuple[str, ...]:
@@ -134,10 +143,11 @@ def _summary(service: Service, known: Known, now: float) -> ServiceSummary:
     rule = first_match(known.rules, service.name)
     merged = merge(service, now)
     standings = Counter(served.origins[0].standing for served in service.endpoints)
+    sources = {origin.source for served in service.endpoints for origin in served.origins}
     return ServiceSummary(
         name=service.name,
         endpoints=by_health(served.endpoint for served in service.endpoints),
-        sources=tuple(sorted({origin.source for served in service.endpoints for origin in served.origins})),
+        sources=tuple(sorted(sources)),
         policy=merged.policy,
         rule=None if rule is None else f"services[{rule}]",
         match=None if rule is None else known.rules[rule].match,
@@ -146,12 +156,21 @@ def _summary(service: Service, known: Known, now: float) -> ServiceSummary:
         shared=tuple(_shared(service)),
         protocol=service.protocol.value if service.protocol else None,
         disputed=disputed(service),
+        asked_by=_asked_by(service),
+        paused=tuple(sorted(sources & known.paused)),
         held=standings[Standing.HELD],
         restored=standings[Standing.RESTORED],
         drained=sum(served.reported is not None for served in service.endpoints),
         set_aside=known.set_aside.get(service.name, 0),
         retained_until=known.retained.get(service.name),
     )
+
+
+def _asked_by(service: Service) -> Mapping[str, tuple[str, ...]]:
+    return {
+        protocol: tuple(sorted(vote.source for vote in service.votes if vote.protocol.value == protocol))
+        for protocol in disputed(service)
+    }
 
 
 def _shared(service: Service) -> Iterator[Shared]:

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.audit import Remembered
-from bridge.config import ServiceRule, ViewRule
+from bridge.config import MetricsConfig, ServiceRule, ViewRule
 from bridge.history import Age
-from bridge.merge import Service
+from bridge.merge import Report, Service
 from bridge.metrics import Sample
 from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.operator import Drain, Pause
 from bridge.peers import PeerStatus
+from bridge.provenance import Question, Statement
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
 from bridge.views import ShownView
-from xds import Load, Snapshot, StreamStatus
+from xds import Load, Receiver, Snapshot, StreamContents, StreamStatus
 
 
 class Knowledge(Protocol):
@@ -43,6 +44,9 @@ class Knowledge(Protocol):
 
     def holds(self, source: SourceName) -> tuple[Hold, ...]:
         """What is held of a source, and why."""
+
+    def reports(self, service: ServiceName) -> Sequence[Report]:
+        """What is to be merged of a service."""
 
 
 class Ageing(Protocol):
@@ -76,6 +80,12 @@ class Streams(Protocol):
     def streams(self) -> Sequence[StreamStatus]:
         """The open streams."""
 
+    def contents(self, node: str) -> Sequence[StreamContents]:
+        """The open streams of Envoys with this node id, by the names of resources."""
+
+    def receivers(self, name: str) -> Sequence[Receiver]:
+        """The open streams, with how far each is with the resources of a name."""
+
     def load(self) -> Load:
         """What clients cost at the moment."""
 
@@ -99,6 +109,9 @@ class Exposition(Protocol):
 
     def render(self, sample: Sample) -> bytes:
         """Everything in Prometheus' text format; called in a thread."""
+
+    def propagation(self, share: float) -> float | None:
+        """Seconds within which a share of all changes reached the last Envoy concerned; None before the first."""
 
 
 class Operation(Protocol):
@@ -150,6 +163,13 @@ class Replicas(Protocol):
         """How each compares with this one."""
 
 
+class Asking(Protocol):
+    """Who can tell what a source has (`Inquiry`)."""
+
+    async def ask(self, question: Question) -> Mapping[SourceName, Statement | str]:
+        """What each source has of what is asked about, or why it does not say."""
+
+
 class Rules(Protocol):
     """What the configuration says of services by their names (`Config`)."""
 
@@ -161,9 +181,21 @@ class Rules(Protocol):
     def views(self) -> Sequence[ViewRule]:
         """Who sees them."""
 
+    @property
+    def metrics(self) -> MetricsConfig:
+        """How they are counted."""
+
+    @property
+    def written(self) -> Mapping[str, object]:
+        """All of it, as it stands in the file."""
+
 
 class Remembering(Protocol):
     """What has happened (`Trail`)."""
+
+    @property
+    def last(self) -> int:
+        """The number of the last event there was."""
 
     def remembered(self) -> Remembered:
         """The latest events."""
@@ -188,6 +220,7 @@ class View:
     rules: Callable[[], Rules]
     """Those in use: they can change."""
     trail: Remembering
+    inquiry: Asking
 
     def sample(self) -> Sample:
         """What the metrics count at this moment. On the event loop only."""
@@ -204,4 +237,7 @@ class View:
             drains=len(self.operation.drains()),
             peers=self.replicas.statuses(),
             tasks=len(asyncio.all_tasks()),
+            types={source.name: source.type for source in sources},
+            retained=frozenset(self.knowledge.retained()),
+            per_service=self.rules().metrics.per_service,
         )

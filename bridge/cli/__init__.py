@@ -19,7 +19,7 @@ import typer
 
 from bridge import installation, log, plugins
 from bridge.cli import bootstrap as form
-from bridge.cli import diff, events, fetch, hand, render, services, status
+from bridge.cli import diff, endpoints, envoys, events, explain, fetch, hand, render, services, sources, status
 from bridge.cli.convention import (
     DEFAULT_CONFIG,
     EXIT_CONFIG,
@@ -49,11 +49,15 @@ for verb in (hand.pause, hand.resume, hand.drain, hand.undrain, hand.reload):
     app.command(epilog=f"Example: {hand.EXAMPLES[verb.__name__]}")(verb)
 app.add_typer(hand.guard, name="guard")
 app.command(epilog="Example: xds-bridge status -o json")(status.status)
+app.command(epilog=f"Example: {sources.EXAMPLE}")(sources.sources)
 app.command(epilog=f"Example: {services.EXAMPLE}")(services.services)
+app.command(epilog=f"Example: {endpoints.EXAMPLE}")(endpoints.endpoints)
+app.command(epilog=f"Example: {envoys.EXAMPLE}")(envoys.envoys)
 app.command(epilog=f"Example: {events.EXAMPLE}")(events.events)
 app.command(epilog=f"Example: {render.EXAMPLE}")(render.render)
 app.command(epilog=f"Example: {diff.EXAMPLE}")(diff.diff)
 app.command(epilog=f"Example: {fetch.EXAMPLE}")(fetch.fetch)
+app.command(epilog=f"Example: {explain.EXAMPLE}")(explain.explain)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,4 +1,7 @@
-"""How a command talks to a running bridge: HTTP over its unix socket, or, to read, over the network."""
+"""How a command talks to a running bridge: HTTP over its unix socket, or, to read, over the network.
+
+An Envoy's own admin interface is asked in the same way.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ import aiohttp
 from pydantic import ValidationError
 from yarl import URL
 
-from bridge.answer import ModelT, Refusal, parsed, reason
+from bridge.answer import ModelT, PageT, Refusal, parsed, reason
 from bridge.errors import BridgeError
 
 CONNECTING = 5.0
@@ -16,6 +19,9 @@ CONNECTING = 5.0
 
 ANSWERING = 30.0
 """Seconds that an answer may take that the bridge has at hand."""
+
+
+NOT_FOUND = 404
 
 
 class UnreachableError(BridgeError):
@@ -26,13 +32,18 @@ class RefusedError(BridgeError):
     """The bridge does not do what it was asked for, and says why."""
 
 
+class NotThereError(RefusedError):
+    """There is nothing of the kind that the bridge was asked about; its message says what there is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to a bridge: its socket, or the URL of its admin server."""
+    """One way to a bridge, or an Envoy: its socket, or the URL of its admin server."""
 
     place: Path | str
     patience: float = ANSWERING
     """Seconds that the whole may take."""
+    who: str = "a bridge"
 
     def connector(self) -> aiohttp.BaseConnector:
         """What connects; on the event loop."""
@@ -58,7 +69,22 @@ async def read(ways: Sequence[Way], path: str, model: type[ModelT], query: Mappi
             return await _ask("GET", way, way.url(path).with_query(query), None, model)
         except UnreachableError as error:
             failures.append(str(error))
-    raise UnreachableError("\n".join(failures))
+    raise UnreachableError("; ".join(failures))
+
+
+async def pages(
+    ways: Sequence[Way], path: str, model: type[PageT], query: Mapping[str, str] | None = None
+) -> Sequence[PageT]:
+    """What a bridge answers that has more to tell than fits into an answer, from the beginning to the end.
+
+    Raises:
+        UnreachableError: as `read`.
+        RefusedError: as `read`.
+    """
+    found = [await read(ways, path, model, query)]
+    while (after := found[-1].after) is not None:
+        found.append(await read(ways, path, model, {**(query or {}), "after": after}))
+    return found
 
 
 async def change(way: Way, path: str, body: Mapping[str, object], model: type[ModelT]) -> ModelT:
@@ -80,9 +106,9 @@ async def _ask(method: str, way: Way, url: URL, body: Mapping[str, object] | Non
         ):
             status, text = response.status, await response.text()
     except aiohttp.ClientConnectorError as error:
-        raise UnreachableError(f"cannot reach a bridge on {way.place} ({reason(error.os_error)})") from error
+        raise UnreachableError(f"cannot reach {way.who} on {way.place} ({reason(error.os_error)})") from error
     except aiohttp.ClientResponseError as error:
-        raise UnreachableError(f"what answers on {way.place} is no admin server of a bridge") from error
+        raise UnreachableError(f"what answers on {way.place} is no admin server of {way.who}") from error
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise UnreachableError(f"no answer from {way.place} ({error or type(error).__name__})") from error
     return _parsed(way, status, text, model)
@@ -92,7 +118,10 @@ def _parsed(way: Way, status: int, text: str, model: type[ModelT]) -> ModelT:
     try:
         answer = parsed(status, text, model)
     except ValidationError as error:
-        raise RefusedError(f"{way.place} answers {status} as no bridge of this version does") from error
+        raise RefusedError(
+            f"{way.place} answers {status}, and not as {way.who} does that this command knows"
+        ) from error
     if isinstance(answer, Refusal):
-        raise RefusedError("\n".join([answer.error, *answer.losses]))
+        kind = NotThereError if status == NOT_FOUND else RefusedError
+        raise kind("\n".join([answer.error, *answer.losses]))
     return answer

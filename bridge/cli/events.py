@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import BaseModel
 
-from bridge.cli import reading
-from bridge.cli.convention import DEFAULT_CONFIG, ConfigOption
+from bridge.cli import completion, reading
+from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
 from bridge.cli.reading import AdminOption, SocketOption, fail, shown
 from bridge.errors import BridgeError
 from bridge.operator import parse_key
@@ -58,10 +58,18 @@ class _Events(BaseModel):
 def events(  # noqa: PLR0913 (an option each)
     about: Annotated[
         str | None,
-        typer.Argument(metavar="SERVICE|IP:PORT", help="What they are about.", show_default="everything"),
+        typer.Argument(
+            metavar="SERVICE|IP:PORT",
+            help="What they are about.",
+            show_default="everything",
+            autocompletion=completion.services,
+        ),
     ] = None,
     *,
-    source: Annotated[str | None, typer.Option(metavar="NAME", help="Only what this source said.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only what this source said.", autocompletion=completion.sources),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the latest to show.")] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl-C.")] = False,
     output: Annotated[Form, typer.Option("--output", "-o", help="A line for people, or a JSON object.")] = Form.TABLE,
@@ -78,7 +86,9 @@ def events(  # noqa: PLR0913 (an option each)
     try:
         asyncio.run(_show(ways, {**query, "limit": str(limit)}, output, follow=follow))
     except BridgeError as error:
-        fail(f"{error}{_HINT if str(error).startswith('service: ') else ''}")
+        if str(error).startswith("service: "):
+            fail(f"{error}{_HINT}", EXIT_FINDING)
+        fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit from None
 

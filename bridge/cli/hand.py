@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from bridge.cli import reading
+from bridge.cli import completion, reading
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption, duration
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, fail, shown
 from bridge.errors import BridgeError
@@ -31,12 +31,22 @@ guard = typer.Typer(
     no_args_is_help=True,
 )
 
-SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help="Name of the source.")]
+SourceArgument = Annotated[
+    str, typer.Argument(metavar="SOURCE", help="Name of the source.", autocompletion=completion.sources)
+]
 SomeSource = Annotated[
-    str | None, typer.Argument(metavar="SOURCE", help="Name of the source.", show_default="all of them")
+    str | None,
+    typer.Argument(
+        metavar="SOURCE", help="Name of the source.", show_default="all of them", autocompletion=completion.sources
+    ),
 ]
 TargetArgument = Annotated[
-    str, typer.Argument(metavar="SERVICE|IP:PORT", help="A whole service, or an endpoint of whatever services have it.")
+    str,
+    typer.Argument(
+        metavar="SERVICE|IP:PORT",
+        help="A whole service, or an endpoint of whatever services have it.",
+        autocompletion=completion.services,
+    ),
 ]
 
 

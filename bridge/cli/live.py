@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from bridge.adapter import Adapter
 from bridge.config import SourceConfig
+from bridge.errors import Cause
 from bridge.merge import MergePolicy, Service, union
 from bridge.model import ServiceName, SourceName
 from bridge.observer import SourceObserver
@@ -120,7 +121,7 @@ class _Recorder(SourceObserver):
             self.passes[source].complete = True
             self.passes[source].over.set()
 
-    def failed(self, source: SourceName, reading: str, error: str) -> None:
+    def failed(self, source: SourceName, reading: str, error: str, cause: Cause = Cause.ERROR) -> None:
         self._failed(source, reading, error)
 
     def crashed(self, source: SourceName, reading: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Never, TypeVar
 import typer
 from pydantic import BaseModel
 
+from bridge.answer import PageT
 from bridge.cli.bootstrap import Output as Format
 from bridge.cli.bootstrap import write
-from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FAILED
+from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FAILED, EXIT_FINDING
 from bridge.config import Address, AdminConfig, load_admin
 from bridge.errors import BridgeError, ConfigError
 from bridge.log import printable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_SOCKET = Path("/run/xds-bridge/admin.sock")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+AnswerT = TypeVar("AnswerT")
 
 SocketOption = Annotated[
     Path | None,
@@ -73,20 +75,44 @@ def ways(admin: str | None, socket: Path | None, config: Path) -> "Sequence[Way]
     """How to reach a bridge to read from it: what was named alone, else its socket and then its admin server."""
     from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
-    if admin is not None and not admin.startswith(("http://", "https://")):
-        raise typer.BadParameter(f"{admin!r} is no URL; write one such as http://127.0.0.1:19000", param_hint="--admin")
+    if admin is not None:
+        check_url(admin, "--admin")
     if named := admin or socket:
         return [client.Way(named)]  # and no other: that could be another bridge
     section = settings(socket, config)
     return [client.Way(place(socket, section)), client.Way(_url(section.listen))]
 
 
+def check_url(url: str, option: str) -> None:
+    """Take nothing for the URL of an admin server that is none: wrong usage of an option."""
+    if not url.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{url!r} is no URL; write one such as http://127.0.0.1:19000", param_hint=option)
+
+
 def read(ways: "Sequence[Way]", path: str, model: type[ModelT]) -> ModelT:
     """What a bridge answers; the command ends when there is none, or it does not answer that."""
     from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
+    return answered(client.read(ways, path, model))
+
+
+def read_all(
+    ways: "Sequence[Way]", path: str, model: type[PageT], query: Mapping[str, str] | None = None
+) -> Sequence[PageT]:
+    """What a bridge answers page by page; the command ends as in `read`."""
+    from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
+
+    return answered(client.pages(ways, path, model, query))
+
+
+def answered(asking: Coroutine[None, None, AnswerT]) -> AnswerT:
+    """What a bridge answers; the command ends when it does not: with a finding, when what it is asked about is not."""
+    from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
+
     try:
-        return asyncio.run(client.read(ways, path, model))
+        return asyncio.run(asking)
+    except client.NotThereError as error:
+        fail(str(error), EXIT_FINDING)
     except BridgeError as error:
         fail(str(error))
 
@@ -101,15 +127,30 @@ def utc(moment: float) -> str:
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def span(seconds: float) -> str:
+    """How long something takes or took, in its two largest units."""
+    left, parts = max(0, round(seconds)), []
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if count := left // length:
+            parts.append(f"{count} {unit}")
+        left %= length
+    return " ".join(parts[:2]) or "0 s"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, such as `1 service` or `2 services`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def shown(text: str) -> str:
     """What a bridge said, with nothing in it that could move the cursor."""
     return "\n".join(map(printable, text.splitlines()))
 
 
-def fail(message: str) -> Never:
-    """End the command: the operation failed."""
+def fail(message: str, code: int = EXIT_FAILED) -> Never:
+    """End the command: the operation failed, unless the exit code says something else."""
     typer.echo(shown(message), err=True)
-    raise typer.Exit(EXIT_FAILED)
+    raise typer.Exit(code)
 
 
 def _url(listen: Address) -> str:

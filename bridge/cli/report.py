@@ -17,6 +17,13 @@ from bridge.config import Address, Config, ViewMatch, XdsConfig, merge_notes
 from bridge.log import printable
 from bridge.model import Health
 
+_WORDS = {
+    **dict.fromkeys(("SYNCED", "fresh", "healthy"), "green"),
+    **dict.fromkeys(("WAITING", "STALE", "paused", "degraded", "draining"), "yellow"),
+    **dict.fromkeys(("ERROR", "failing", "held", "unhealthy"), "red"),
+}
+"""Styles by the first word of a cell."""
+
 _WIDE = 240
 _SHOWN = 50
 _NAME = 60
@@ -24,9 +31,9 @@ _STYLES: Mapping[Kind | None, str] = {Kind.ADDED: "green", Kind.REMOVED: "red", 
 
 
 def console(stream: TextIO) -> Console:
-    """Where to print: colour and the width of the screen on a terminal, plain and wide elsewhere."""
+    """Where to print: on a terminal its width, and colour unless NO_COLOR is set; wide and plain elsewhere."""
     terminal = stream.isatty()
-    return Console(file=stream, highlight=False, width=None if terminal else _WIDE, no_color=not terminal)
+    return Console(file=stream, highlight=False, width=None if terminal else _WIDE, no_color=None if terminal else True)
 
 
 def configuration(target: Console, path: str, config: Config) -> None:
@@ -130,10 +137,10 @@ def unmatched(target: Console, config: Config, readings: Sequence[Reading]) -> N
 
 
 def table(target: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under their columns."""
+    """Print rows under their columns; on a terminal, cells that begin with certain words of ours are coloured."""
     shown = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for row in rows:
-        shown.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
+        shown.add_row(*(Text(printable(cell), overflow="fold", style=_style(cell)) for cell in row))
     target.print(shown)
 
 
@@ -142,6 +149,10 @@ def changes(target: Console, heading: str, found: Sequence[ClusterChange]) -> No
     target.print(Text(printable(heading), style="bold"), soft_wrap=True)
     for kind, line in lines(found):
         target.print(Text(printable(line), style=_STYLES[kind]), soft_wrap=True)
+
+
+def _style(cell: str) -> str:
+    return _WORDS.get(cell.split(" ", 1)[0], "")
 
 
 def _matched(match: ViewMatch) -> str:

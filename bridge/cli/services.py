@@ -9,8 +9,8 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-from bridge.cli import reading
-from bridge.cli.convention import DEFAULT_CONFIG, ConfigOption
+from bridge.cli import completion, reading
+from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
 from bridge.problem import nearest
 
@@ -58,6 +58,8 @@ class _Service(BaseModel):
     shared: tuple[_Shared, ...]
     protocol: str | None
     disputed: tuple[str, ...]
+    asked_by: Mapping[str, tuple[str, ...]]
+    paused: tuple[str, ...]
     held: int
     restored: int
     drained: int
@@ -87,7 +89,12 @@ class _Services(BaseModel):
 
 
 def services(
-    glob: Annotated[str, typer.Argument(metavar="GLOB", help="Which services.", show_default="all of them")] = "*",
+    glob: Annotated[
+        str,
+        typer.Argument(
+            metavar="GLOB", help="Which services.", show_default="all of them", autocompletion=completion.services
+        ),
+    ] = "*",
     *,
     output: OutputOption = Output.TABLE,
     admin: AdminOption = None,
@@ -125,7 +132,8 @@ def _matching(found: _Services, glob: str) -> _Services:
     """What of an answer is about services whose names match."""
     matching = tuple(service for service in found.services if fnmatchcase(service.name, glob))
     if not matching:
-        reading.fail(f"there is no service {glob!r}{nearest(glob, [each.name for each in found.services])}")
+        hint = nearest(glob, [each.name for each in found.services])
+        reading.fail(f"there is no service {glob!r}{hint}", EXIT_FINDING)
     return _Services(services=matching, refused=(), unmatched=())
 
 
@@ -175,6 +183,8 @@ def _remarks(service: _Service) -> Iterator[str]:
             yield f"{each.source} gave {_percent(each.given_away)} away: it has no healthy endpoint"
     if service.diverted and service.policy == "first":
         yield f"{service.merged[0].source} is first and not in use"
+    if service.paused:
+        yield f"{', '.join(service.paused)} paused by an operator"
     for count, what in (
         (service.held, "held (`xds-bridge guard list` says why)"),
         (service.restored, "known from before the restart and not read since"),
@@ -196,7 +206,8 @@ def _conflicts(service: _Service) -> Iterator[tuple[str, ...]]:
         stays = (
             f"{service.protocol}, on which they last agreed, stays" if service.protocol else "none: they never agreed"
         )
-        yield service.name, f"protocol: {', '.join(service.disputed)}", stays
+        asked = ", ".join(f"{each} ({', '.join(service.asked_by.get(each, ()))})" for each in service.disputed)
+        yield service.name, f"protocol: {asked}", stays
 
 
 def _percent(share: float) -> str:

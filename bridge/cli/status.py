@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from bridge.cli import reading
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
-from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown, utc
+from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, counted, shown, utc
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -174,7 +174,7 @@ def _troubles(source: _Source) -> Iterator[str]:
     if source.paused:
         yield f"paused since {utc(source.paused.since)} by {source.paused.by}"
     for hold in source.held:
-        yield f"{hold.endpoints} endpoints held since {utc(hold.since)}: {hold.reason}"
+        yield f"{counted(hold.endpoints, 'endpoint')} held since {utc(hold.since)}: {hold.reason}"
 
 
 def _print(report: _Report) -> None:
@@ -213,8 +213,8 @@ def _print_hands(report: _Report, target: "Console") -> None:
 def _summary(report: _Report) -> Iterator[str]:
     ready = "Envoys are answered" if report.ready else "NO ENVOY IS ANSWERED YET"
     yield f"xds-bridge {report.version}, started {utc(report.started)}: {ready}"
-    yield f"{report.clients} Envoys connected, with {report.streams} streams"
-    yield f"{report.services} services with {_healths(report.endpoints)}"
+    yield f"{counted(report.clients, 'Envoy')} connected, with {counted(report.streams, 'stream')}"
+    yield f"{counted(report.services, 'service')} with {_healths(report.endpoints)}"
     yield f"configuration in use: read {utc(report.config.loaded)}"
 
 
@@ -222,7 +222,7 @@ def _row(source: _Source) -> Sequence[str]:
     last = utc(source.last_success) if source.last_success else "never"
     state = "; ".join(_troubles(source)) or ("not read yet" if source.last_success is None else "ok")
     if source.restored:
-        state += f"; {source.restored} endpoints are from before the restart"
+        state += f"; {counted(source.restored, 'endpoint')} from before the restart"
     if source.leaving:
         state += "; leaving"
     return source.name, source.type, str(source.services), _healths(source.endpoints), last, state
@@ -230,7 +230,7 @@ def _row(source: _Source) -> Sequence[str]:
 
 def _healths(counts: Mapping[str, int]) -> str:
     known = ", ".join(f"{count} {health}" for health, count in counts.items() if count)
-    return f"{sum(counts.values())} endpoints{f' ({known})' if known else ''}"
+    return f"{counted(sum(counts.values()), 'endpoint')}{f' ({known})' if known else ''}"
 
 
 def _since(peer: _Peer) -> str:
@@ -247,5 +247,5 @@ def _detail(peer: _Peer) -> str:
         f" and {difference.here - len(difference.services)} more" if difference.here > len(difference.services) else ""
     )
     here = f"{names}{more} as served here" if names else ""
-    there = f"{difference.there} services as served there" if difference.there else ""
+    there = f"{counted(difference.there, 'service')} as served there" if difference.there else ""
     return f"view {difference.view}: {'; '.join(filter(None, (here, there)))}"

@@ -32,7 +32,8 @@ def load(path: FilePath, environ: Mapping[str, str], plugins: Plugins) -> Config
     Raises:
         ConfigError: it cannot be read or is wrong; one line per problem, each with file, line and column.
     """
-    document = _document(path, environ)
+    text = _text(path)
+    document = _document(path, text, environ)
     top = _top(document)
     sources, problems = _sources(top.get("sources"), plugins)
     config, found = validate(Config, {**top, "sources": sources})
@@ -43,6 +44,7 @@ def load(path: FilePath, environ: Mapping[str, str], plugins: Plugins) -> Config
         raise ConfigError(document.report(problems))
     if problems := [*_templates(config)]:
         raise ConfigError(document.report(problems))
+    config.remember(_top(parse(str(path), text)))
     return config
 
 
@@ -52,7 +54,7 @@ def load_admin(path: FilePath, environ: Mapping[str, str]) -> AdminConfig:
     Raises:
         ConfigError: the file cannot be read, or the section is wrong.
     """
-    document = _document(path, environ)
+    document = _document(path, _text(path), environ)
     section = _top(document).get("admin", {})
     own = [(place, problem) for place, problem in document.problems if problem.path[:1] == ("admin",)]
     if not isinstance(section, dict):
@@ -63,9 +65,9 @@ def load_admin(path: FilePath, environ: Mapping[str, str]) -> AdminConfig:
     return config
 
 
-def _document(path: FilePath, environ: Mapping[str, str]) -> Document:
+def _document(path: FilePath, text: str, environ: Mapping[str, str]) -> Document:
     try:
-        return parse(str(path), _text(path), lambda text: expand(text, environ))
+        return parse(str(path), text, lambda value: expand(value, environ))
     except UnreadableError as error:
         raise ConfigError(str(error)) from error
 

@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     SkipValidation,
     WithJsonSchema,
     model_validator,
@@ -130,6 +131,21 @@ class LogConfig(Section):
     """The least severe level that is logged."""
 
 
+class PerService(StrEnum):
+    """Whether `/metrics` has series for each service."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class MetricsConfig(Section):
+    """What `/metrics` shows."""
+
+    per_service: PerService = PerService.AUTO
+    """Series for each service, one for each health: `on`, `off`, or `auto`, which shows them up to 500 services."""
+
+
 class GuardConfig(Section):
     """When a loss is not believed: a source that fails or lies must not take endpoints away."""
 
@@ -230,6 +246,8 @@ class Config(Section):
     """How old what was kept of a source may be to be used after a restart."""
     log: LogConfig = LogConfig()
     """What is logged, to standard error."""
+    metrics: MetricsConfig = MetricsConfig()
+    """What `/metrics` shows."""
     sources: Annotated[tuple[SourceConfig, ...], WithJsonSchema({"type": "array", "minItems": 1})]
     """Where endpoints come from. The order matters: of one address and port the first source wins."""
     cluster_defaults: Mapping[str, object] = Field(default_factory=dict)
@@ -240,3 +258,13 @@ class Config(Section):
     """Who sees what; the first rule that matches an Envoy is the one that counts. Without any, all see everything."""
     views_required: bool = False
     """Refuse an Envoy that no rule of `views` matches, in place of showing it everything."""
+    _written: Mapping[str, object] = PrivateAttr(default_factory=dict)
+
+    @property
+    def written(self) -> Mapping[str, object]:
+        """The file as it was written, `${NAME}` not replaced; empty for one that was read from no file."""
+        return self._written
+
+    def remember(self, written: Mapping[str, object]) -> None:
+        """Know how it was written; for the loader, once."""
+        self._written = written

@@ -18,6 +18,7 @@ from bridge.merge.model import (
     Service,
     Share,
     Standing,
+    Vote,
 )
 from bridge.merge.precedence import failover, union
 from bridge.merge.service import merged
@@ -40,6 +41,7 @@ __all__ = [
     "Share",
     "StandIn",
     "Standing",
+    "Vote",
     "Weighted",
     "failover",
     "merged",

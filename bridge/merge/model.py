@@ -154,6 +154,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Vote:
+    """That a source asks for a protocol, at one address of a service or more."""
+
+    protocol: UpstreamProtocol
+    source: SourceName
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """A service as it is to be served: the merged view of all sources."""
 
@@ -162,10 +170,15 @@ class Service:
     """Sorted by (address, port), each key once."""
     protocol: UpstreamProtocol | None = None
     """What the endpoints last agreed on; None while none of them ever said."""
-    disputed: frozenset[UpstreamProtocol] = frozenset()
-    """The protocols that endpoints ask for while they disagree."""
+    votes: frozenset[Vote] = frozenset()
+    """Who asks for which protocol, while they disagree."""
     ruling: Ruling = Ruling(Policy.UNION)
     """By which policy, and what it decided."""
+
+    @property
+    def disputed(self) -> frozenset[UpstreamProtocol]:
+        """The protocols that endpoints ask for while they disagree."""
+        return frozenset(vote.protocol for vote in self.votes)
 
 
 class MergePolicy(Protocol):

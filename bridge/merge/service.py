@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from bridge.merge.model import MergePolicy, Report, ServedEndpoint, Service
-from bridge.model import ServiceName, UpstreamProtocol
+from bridge.merge.model import MergePolicy, Report, ServedEndpoint, Service, Vote
+from bridge.model import ServiceName
 
 
 def merged(
@@ -21,16 +21,19 @@ def merged(
         now: seconds on the monotonic clock.
     """
     outcome = policy(reports, old.ruling if old else None, now)
-    asked = _asked(reports, outcome.endpoints)
+    votes = _votes(reports, outcome.endpoints)
+    asked = {vote.protocol for vote in votes}
     agreed = old.protocol if old else None
     if len(asked) == 1:
         agreed = next(iter(asked))
-    return Service(name, outcome.endpoints, agreed, asked if len(asked) > 1 else frozenset(), outcome.ruling)
+    return Service(name, outcome.endpoints, agreed, votes if len(asked) > 1 else frozenset(), outcome.ruling)
 
 
-def _asked(reports: Sequence[Report], endpoints: Sequence[ServedEndpoint]) -> frozenset[UpstreamProtocol]:
-    votes = [(report.endpoint.protocol, report.endpoint) for report in reports if report.endpoint.protocol]
-    if not votes:  # nearly always
+def _votes(reports: Sequence[Report], endpoints: Sequence[ServedEndpoint]) -> frozenset[Vote]:
+    asking = [(report.endpoint.protocol, report) for report in reports if report.endpoint.protocol]
+    if not asking:  # nearly always
         return frozenset()
     served = {each.endpoint.key for each in endpoints}
-    return frozenset(protocol for protocol, endpoint in votes if endpoint.key in served)
+    return frozenset(
+        Vote(protocol, report.origin.source) for protocol, report in asking if report.endpoint.key in served
+    )

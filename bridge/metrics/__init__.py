@@ -1,20 +1,20 @@
 """Every Prometheus metric there is, declared in one place; the only one that knows the client library.
 
-No metric has an endpoint, a service or a stream as label: those come and go, and their series would stay.
+No metric that is kept has an endpoint, a service or a stream as label: those come and go, and their series would stay.
+What has one is sampled (`bridge/metrics/sample.py`), and no endpoint is ever named.
 """
 
 import asyncio
 import importlib.metadata
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    Gauge,
     GCCollector,
     Histogram,
     PlatformCollector,
@@ -25,12 +25,13 @@ from prometheus_client import (
 from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bridge.metrics.declaration import DELAYS, DURATIONS, SIZES, counter, gauge, histogram
 from bridge.metrics.reload import ReloadMetrics
 from bridge.metrics.sample import TYPE_LABELS, Sample, SampledCollector
+from bridge.metrics.source import SourceMetrics
 from bridge.metrics.state import StateMetrics
 from bridge.metrics.tls import TlsMetrics
 from bridge.model import SourceName
-from bridge.observer import SourceObserver
 from bridge.reconciler import Publication
 from xds import ObservedStream, Reason, Refused, StreamObserver
 
@@ -58,9 +59,6 @@ _UNSUPPORTED = MappingProxyType(
         "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig": "extension_config",
     }
 )
-_DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-_DELAYS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-_SIZES = tuple(4.0**exponent for exponent in range(3, 14))  # 64 bytes to 64 MiB
 _OTHER = "other"
 _FETCHES = MappingProxyType({False: "answered", True: "unchanged"})
 
@@ -81,7 +79,9 @@ class Metrics:
         self._sampled = SampledCollector()
         self._described = False
         registry.register(self._sampled)
-        self.streams = StreamMetrics(registry)
+        self.sources = SourceMetrics(registry)
+        """The observer of the supervisor."""
+        self.streams = StreamMetrics(registry, self.sources.propagated)
         """The observer of the xDS server."""
         self.tls = TlsMetrics(registry)
         """The observer of its certificates."""
@@ -89,18 +89,14 @@ class Metrics:
         """The observer of what is kept across a restart."""
         self.reload = ReloadMetrics(registry)
         """The observer of reloads of the configuration."""
-        self.sources = SourceMetrics(registry)
-        """The observer of the supervisor."""
-        self._changes = _counter(registry, "registry_changes", "Endpoints changed in what is served.", "kind")
+        self._changes = counter(registry, "registry_changes", "Endpoints changed in what is served.", "kind")
         for kind in ("added", "changed", "removed"):
             self._changes.labels(kind)
-        self._published = _gauge(
-            registry, "snapshot_published_timestamp_seconds", "When a snapshot was last published."
+        self._published = gauge(registry, "snapshot_published_timestamp_seconds", "When a snapshot was last published.")
+        self._debounce = histogram(
+            registry, "debounce_seconds", "From the first change of a burst to its publication.", DELAYS
         )
-        self._debounce = _histogram(
-            registry, "debounce_seconds", "From the first change of a burst to its publication.", _DELAYS
-        )
-        self._lag = _histogram(registry, "event_loop_lag_seconds", "How late the event loop runs its timers.", _DELAYS)
+        self._lag = histogram(registry, "event_loop_lag_seconds", "How late the event loop runs its timers.", DELAYS)
 
     def published(self, publication: Publication) -> None:
         """A new snapshot is being served."""
@@ -127,6 +123,13 @@ class Metrics:
         self._sampled.sample = sample
         return generate_latest(self._registry)
 
+    def propagation(self, share: float) -> float | None:
+        """Seconds within which this share of all changes reached the last Envoy concerned, since the start.
+
+        Interpolated between the buckets, as `histogram_quantile` of Prometheus does; None before the first change.
+        """
+        return self.sources.propagation(share)
+
     def _describe_process(self) -> None:
         """Register what reads files at once: `/proc`, and the metadata of installed packages."""
         GCCollector(registry=self._registry)
@@ -135,98 +138,42 @@ class Metrics:
         self._registry.register(_BuildCollector())
 
 
-class SourceMetrics(SourceObserver):
-    """What is counted of the sources."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._up = _gauge(registry, "source_up", "1 when a source has been read and nothing of it fails now.", "source")
-        self._reads = _counter(registry, "source_reads", "Reads of a source by result.", "source", "result")
-        self._crashes = _counter(registry, "source_crashes", "Reads ended by a bug in an adapter.", "source")
-        self._requests = _counter(
-            registry, "source_api_requests", "Calls of a source's API.", "source", "operation", "code"
-        )
-        self._durations = _histogram(
-            registry,
-            "source_api_request_duration_seconds",
-            "Duration of calls of a source's API; a blocking query waits on purpose.",
-            _DURATIONS,
-            "source",
-            "operation",
-        )
-        self._failing: set[SourceName] = set()
-
-    def started(self, source: SourceName) -> None:
-        """Make its series exist, so that "never" can be told from "not asked"."""
-        self._failing.discard(source)
-        self._up.labels(source).set(0)
-        self._crashes.labels(source)
-        for result in ("ok", "error"):
-            self._reads.labels(source, result)
-
-    def ended(self, source: SourceName) -> None:
-        """Leave no series behind."""
-        self._failing.discard(source)
-        parts = (self._up, self._reads, self._crashes, self._requests, self._durations)
-        for metric in parts:
-            metric.remove_by_labels({"source": source})
-
-    def succeeded(self, source: SourceName, reading: str) -> None:
-        """Count a read; it also makes a source new to us count as up."""
-        self._reads.labels(source, "ok").inc()
-        if source not in self._failing:
-            self._up.labels(source).set(1)
-
-    def failed(self, source: SourceName, reading: str, error: str) -> None:
-        """Count a read that failed."""
-        self._reads.labels(source, "error").inc()
-        self._failing.add(source)
-        self._up.labels(source).set(0)
-
-    def crashed(self, source: SourceName, reading: str) -> None:
-        """Count a bug, which is a failed read as well."""
-        self._crashes.labels(source).inc()
-        self.failed(source, reading, "")
-
-    def recovered(self, source: SourceName) -> None:
-        """Count it as up again."""
-        self._failing.discard(source)
-        self._up.labels(source).set(1)
-
-    def requested(self, source: SourceName, operation: str, code: str, duration: float) -> None:
-        """Count an API call."""
-        self._requests.labels(source, operation, code).inc()
-        self._durations.labels(source, operation).observe(duration)
-
-
 class StreamMetrics(StreamObserver):
     """What is counted of the streams."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._waited: dict[int, float] = {}
-        self._opened = _counter(registry, "xds_streams_opened", "Streams that clients opened.", "transport")
-        self._pushes = _by_type(_counter(registry, "xds_pushes", "Responses written to clients.", "type"))
-        self._bytes = _by_type(_histogram(registry, "xds_push_bytes", "Size of responses.", _SIZES, "type"))
-        self._acks = _by_type(_counter(registry, "xds_acks", "Responses that clients accepted.", "type"))
-        self._nacks = _by_type(_counter(registry, "xds_nacks", "Responses that clients rejected.", "type"))
+    def __init__(self, registry: CollectorRegistry, propagated: Callable[[SourceName, float], None]) -> None:
+        """Declare everything.
+
+        Args:
+            registry: where.
+            propagated: takes how long a change of a source took, in seconds, once all concerned have answered.
+        """
+        self._propagated = propagated
+        self._causes: dict[int, Mapping[SourceName, float]] = {}
+        self._opened = counter(registry, "xds_streams_opened", "Streams that clients opened.", "transport")
+        self._pushes = _by_type(counter(registry, "xds_pushes", "Responses written to clients.", "type"))
+        self._bytes = _by_type(histogram(registry, "xds_push_bytes", "Size of responses.", SIZES, "type"))
+        self._acks = _by_type(counter(registry, "xds_acks", "Responses that clients accepted.", "type"))
+        self._nacks = _by_type(counter(registry, "xds_nacks", "Responses that clients rejected.", "type"))
         self._latency = _by_type(
-            _histogram(registry, "xds_ack_seconds", "From a response to its ACK.", _DURATIONS, "type")
+            histogram(registry, "xds_ack_seconds", "From a response to its ACK.", DURATIONS, "type")
         )
-        self._unanswered = _by_type(_counter(registry, "xds_unanswered", "Responses not answered in time.", "type"))
-        self._stalled = _counter(registry, "xds_streams_stalled", "Streams ended because the client did not read.")
-        self._slowed = _counter(
+        self._unanswered = _by_type(counter(registry, "xds_unanswered", "Responses not answered in time.", "type"))
+        self._stalled = counter(registry, "xds_streams_stalled", "Streams ended because the client did not read.")
+        self._slowed = counter(
             registry, "xds_streams_slowed", "Streams whose requests came too fast to be read at once."
         )
-        self._failures = _counter(registry, "xds_stream_failures", "Streams ended by a bug of ours.")
-        self._refused = _counter(registry, "xds_streams_refused", "Clients that were not served.", "reason")
-        self._fetches = _counter(registry, "xds_fetches", "Answers to clients that poll, by result.", "type", "result")
-        self._unsupported = _counter(
+        self._failures = counter(registry, "xds_stream_failures", "Streams ended by a bug of ours.")
+        self._refused = counter(registry, "xds_streams_refused", "Clients that were not served.", "reason")
+        self._fetches = counter(registry, "xds_fetches", "Answers to clients that poll, by result.", "type", "result")
+        self._unsupported = counter(
             registry, "xds_unsupported_requests", "Requests for types that are not served.", "type"
         )
-        self._propagation = _histogram(
+        self._queued = histogram(
             registry,
-            "propagation_seconds",
-            "From a change reported by a source to the last answer of those concerned, if one accepted it.",
-            _DURATIONS,
+            "push_queue_seconds",
+            "From a new snapshot to the first response with it, for each client: the time it waited for its turn.",
+            DELAYS,
         )
         for reason in Reason:
             self._refused.labels(reason)
@@ -258,17 +205,20 @@ class StreamMetrics(StreamObserver):
         """Count a NACK."""
         self._nacks[type_url].inc()
 
+    def begun(self, waited: float) -> None:
+        """Observe how long a client had to wait for its turn."""
+        self._queued.observe(waited)
+
     def expect(self, publication: Publication) -> None:
-        """Remember how long a change had waited, until its generation is settled."""
-        self._waited[publication.generation] = publication.waited
-        while len(self._waited) > 1000:  # older ones that nobody was connected to, or never answered
-            del self._waited[next(iter(self._waited))]
+        """Remember since when a change was known, and by which sources, until its generation is settled."""
+        self._causes[publication.generation] = publication.causes
+        while len(self._causes) > 1000:  # older ones that nobody was connected to, or never answered
+            del self._causes[next(iter(self._causes))]
 
     def settled(self, generation: int, latency: float) -> None:
-        """Observe how long a change took from its source to everybody concerned."""
-        waited = self._waited.pop(generation, None)
-        if waited is not None:
-            self._propagation.observe(waited + latency)
+        """Tell how long a change took from its sources to everybody concerned."""
+        for source, waited in self._causes.pop(generation, {}).items():
+            self._propagated(source, waited + latency)
 
     def unanswered(self, stream: ObservedStream, type_url: str) -> None:
         """Count a response that nobody answered."""
@@ -312,15 +262,3 @@ class _BuildCollector(Collector):
 def _by_type(metric: LabelledT) -> Mapping[str, LabelledT]:
     """The child of each served type by its URL, looked up once: these are counted for every response and ACK."""
     return {url: metric.labels(name) for url, name in TYPE_LABELS.items()}
-
-
-def _counter(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Counter:
-    return Counter(f"xds_bridge_{name}_total", text, labels, registry=registry)
-
-
-def _gauge(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Gauge:
-    return Gauge(f"xds_bridge_{name}", text, labels, registry=registry)
-
-
-def _histogram(registry: CollectorRegistry, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
-    return Histogram(f"xds_bridge_{name}", text, labels, buckets=buckets, registry=registry)

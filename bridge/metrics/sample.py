@@ -1,16 +1,18 @@
 """What is counted at the moment of a scrape, from the state itself: what is gone leaves no series behind."""
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bridge.config import PerService
 from bridge.guard import Reason as GuardReason
 from bridge.merge import Policy, Service
-from bridge.model import Health, SourceName
+from bridge.metrics.service import service_family
+from bridge.model import Health, ServiceName, SourceName
 from bridge.peers import PeerState, PeerStatus
 from bridge.poll import Poll
 from bridge.registry import Hold, SourceStatistics
@@ -40,6 +42,12 @@ class Sample:
     """The other replicas."""
     tasks: int = 0
     """Of the event loop."""
+    types: Mapping[SourceName, str] = field(default_factory=dict)
+    """Of each source, as the configuration has it."""
+    retained: Collection[ServiceName] = ()
+    """The services that no source names any more, and that stay for a while, empty."""
+    per_service: PerService = PerService.AUTO
+    """Whether each service has series of its own."""
 
 
 class SampledCollector(Collector):
@@ -54,7 +62,8 @@ class SampledCollector(Collector):
         yield GaugeMetricFamily("xds_bridge_ready", "1 when Envoys are answered.", value=float(sample.ready))
         yield GaugeMetricFamily("xds_bridge_event_loop_tasks", "Tasks of the event loop.", value=sample.tasks)
         yield from _registry_families(sample)
-        yield from _source_families(sample.statistics)
+        yield service_family(sample.services, sample.retained, sample.per_service)
+        yield from _source_families(sample)
         yield from _guard_families(sample)
         yield from _reading_families(sample.sources)
         yield from _operator_families(sample)
@@ -73,6 +82,12 @@ def _registry_families(sample: Sample) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "xds_bridge_registry_disputed_services", "Services whose endpoints disagree about a protocol.", value=disputed
     )
+    empty = sum(1 for service in sample.services if not service.endpoints and service.name not in sample.retained)
+    yield GaugeMetricFamily(
+        "xds_bridge_registry_empty_services",
+        "Services that a source names and of which no endpoint is served.",
+        value=empty,
+    )
     diverted = Tally(service.ruling.policy for service in sample.services if service.ruling.diverted)
     yield _family(
         "registry_diverted_services",
@@ -82,7 +97,14 @@ def _registry_families(sample: Sample) -> Iterator[Metric]:
     )
 
 
-def _source_families(statistics: Mapping[SourceName, SourceStatistics]) -> Iterator[Metric]:
+def _source_families(sample: Sample) -> Iterator[Metric]:
+    statistics = sample.statistics
+    yield _family(
+        "source_info",
+        "The type of each source; always 1.",
+        ["source", "type"],
+        dict.fromkeys(sample.types.items(), 1),
+    )
     yield _family(
         "source_services",
         "Services that a source reports.",
@@ -119,6 +141,25 @@ def _guard_families(sample: Sample) -> Iterator[Metric]:
         ["source"],
         {(source,): statistics.restored for source, statistics in sample.statistics.items()},
     )
+    restored = any(statistics.restored for statistics in sample.statistics.values())
+    yield GaugeMetricFamily(
+        "xds_bridge_serving_restored_state",
+        "1 while some of what is served is known from an earlier process alone.",
+        value=float(restored),
+    )
+    yield _guard_trips(sample.statistics)
+
+
+def _guard_trips(statistics: Mapping[SourceName, SourceStatistics]) -> Metric:
+    family = CounterMetricFamily(
+        "xds_bridge_guard_trips",
+        "Times that holding what is missing of a source began, or came to have another reason.",
+        labels=["source", "reason"],
+    )
+    for source in sorted(statistics):
+        for reason in GuardReason:
+            family.add_metric([source, reason], statistics[source].trips.get(reason, 0))
+    return family
 
 
 def _reading_families(sources: Mapping[SourceName, SourceStatus]) -> Iterator[Metric]:
@@ -206,8 +247,27 @@ def _stream_families(streams: Sequence[StreamStatus]) -> Iterator[Metric]:
         "xds_unacked_clients",
         "Clients that have not answered the last response yet.",
         ["type"],
-        _clients(streams, lambda status: status.rejection is None and status.version_acked != status.version_sent),
+        _clients(streams, _unacked),
     )
+    yield _family(
+        "xds_oldest_unacked_seconds",
+        "Age of the oldest response that a client has neither accepted nor rejected.",
+        ["type"],
+        _waiting(streams),
+    )
+
+
+def _waiting(streams: Iterable[StreamStatus]) -> dict[tuple[str, ...], float]:
+    """Seconds since the oldest response that is not answered yet, by type; 0 where there is none."""
+    oldest = dict.fromkeys(TYPE_LABELS, 0.0)
+    for status in (status for stream in streams for status in stream.types):
+        if status.since is not None and _unacked(status):
+            oldest[status.type_url] = max(oldest[status.type_url], status.since)
+    return {(name,): oldest[url] for url, name in TYPE_LABELS.items()}
+
+
+def _unacked(status: TypeStatus) -> bool:
+    return status.rejection is None and status.version_acked != status.version_sent
 
 
 def _load_families(load: Load) -> Iterator[Metric]:

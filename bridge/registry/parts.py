@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bridge.clock import Clock, Moment
 from bridge.merge import Report
 from bridge.model import EndpointKey, Entry, InstanceId, Scope, ServiceName, SetAside, SourceName
+from bridge.registry.causes import Causes
 from bridge.registry.moves import Keeper, Moves
 from bridge.registry.part import NOTHING, Kept, Part
 from bridge.registry.scribe import Scribe
@@ -44,6 +45,7 @@ class Parts:
         """Services of which something has changed, in the order in which it did; for the registry to take."""
         self.unjudged: dict[SourceName, None] = {}
         """Sources of which something has changed since their losses were judged."""
+        self.causes = Causes()
         self._parts: dict[ServiceName, dict[Place, Part]] = {}
         self._moves = Moves()
 
@@ -239,6 +241,7 @@ class Parts:
         self, keeper: Keeper, entries: frozenset[Entry], ended: Collection[InstanceId], *, complete: bool
     ) -> None:
         now = self.clocks.now()
+        self.causes.note(keeper[1], keeper[0][0], now.monotonic)
         with self.changing(keeper) as part:
             known, kept = part.entries, part.kept
             before = {key for key, _ in (*part.since, *kept)}

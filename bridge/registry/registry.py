@@ -118,9 +118,14 @@ class Registry:
                 told = self._services[name] = old if old is not None and new == old else new
                 (added if old is None else changed)[name] = told
             self._retold.discard(name)
+            self._parts.causes.merged(name, different=new != old)
         if not self._dirty:
             self._wake.clear()
         return Diff(added, changed, frozenset(removed))
+
+    def causes(self) -> Mapping[SourceName, float]:
+        """The monotonic time at which each source first said what was drained since the last call; no other source."""
+        return self._parts.causes.take()
 
     def services(self) -> Mapping[ServiceName, Service]:
         """All services as last drained."""
@@ -198,6 +203,10 @@ class Registry:
         self._parts.touched.update(dict.fromkeys(services))
         self._wake_up()
 
+    def reports(self, service: ServiceName) -> Sequence[Report]:
+        """What is to be merged of a service: all that sources say, or said and is kept, and what was laid over it."""
+        return self._options.amend(service, list(self._parts.reports(service))) if service in self._parts else []
+
     def at(self, key: EndpointKey) -> list[ServiceName]:
         """The services of which some source reports an endpoint with this address and port."""
         return list(self._parts.at(key))
@@ -205,7 +214,7 @@ class Registry:
     def foreseen(self, service: ServiceName) -> Service:
         """What the next `drain` makes of a service, if nothing more is said until then."""
         now = self._parts.clocks.monotonic()
-        return merged(service, self._reports(service), self._policy(service), self._services.get(service), now)
+        return merged(service, self.reports(service), self._policy(service), self._services.get(service), now)
 
     def names(self, place: Place) -> frozenset[ServiceName]:
         """The services of a scope of a source: what it last named, impossible names included, and what is kept."""
@@ -349,7 +358,7 @@ class Registry:
         """What is served of a service now; None when its cluster is to go."""
         if name in self._parts:
             self._gone.pop(name, None)
-            return self._merge(name, self._reports(name), old)
+            return self._merge(name, self.reports(name), old)
         if old is not None and name not in self._gone:
             self._gone[name] = self._parts.clocks.now()
             self._scribe.gone(name, self._options.retention)
@@ -362,9 +371,6 @@ class Registry:
     def _retained(self, name: ServiceName) -> bool:
         gone = self._gone.get(name)
         return gone is not None and self._parts.clocks.monotonic() - gone.monotonic < self._options.retention
-
-    def _reports(self, name: ServiceName) -> Sequence[Report]:
-        return self._options.amend(name, list(self._parts.reports(name)))
 
     def _merge(self, name: ServiceName, reports: Sequence[Report], old: Service | None) -> Service:
         before = old or Service(name, protocol=self._agreed.pop(name, None))

@@ -4,7 +4,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge.clock import Moment
 from bridge.guard import GuardRules, Reason, SourceGuard
@@ -32,6 +32,8 @@ class SourceStatistics:
     """Endpoints that it no longer reports and that the guard does not let go."""
     restored: int = 0
     """Endpoints that are known from an earlier process and that it has not been asked about yet."""
+    trips: Mapping[Reason, int] = field(default_factory=dict)
+    """How often holding began, by the reason for which it did."""
 
     @property
     def served(self) -> int:
@@ -81,6 +83,7 @@ class Source:
         self._services: Counter[ServiceName] = Counter()
         self._tally: Counter[Health | None] = Counter()
         self._kept = 0
+        self._trips: Counter[Reason] = Counter()
 
     @property
     def restored(self) -> int:
@@ -96,7 +99,8 @@ class Source:
     def statistics(self) -> SourceStatistics:
         """The counts of now."""
         healths = {health: self._tally[health] for health in Health if self._tally[health]}
-        return SourceStatistics(len(self._services), healths, self._tally[None], self.missing, self.restored)
+        services, trips = len(self._services), dict(self._trips)
+        return SourceStatistics(services, healths, self._tally[None], self.missing, self.restored, trips)
 
     def join(self, scope: Scope, service: ServiceName) -> None:
         """Count a part that is new."""
@@ -142,6 +146,7 @@ class Source:
     def doubt(self, scope: Scope | None, reason: str, now: Moment) -> None:
         """Have absences there mean nothing while there is a reason, and for some time after."""
         if reason and not self._doubts:
+            self._trips[Reason.DOUBT] += 1
             log.warning("source.doubted", extra={"source": self.name, "detail": reason})
         if reason:
             self._doubts[scope] = reason
@@ -200,6 +205,7 @@ class Source:
         if reason is None:
             log.info("guard.released", extra={"source": self.name, "reason": before, "because": why})
             return
+        self._trips[reason] += 1
         services = sorted({service for _, service in self.keeping})
         fields = {"source": self.name, "reason": reason, "endpoints": self.missing, "reported": self.reported}
         log.warning("guard.held", extra={**fields, "services": services[:NAMED]})

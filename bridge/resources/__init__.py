@@ -4,8 +4,9 @@ The only part of the bridge that knows protobuf.
 """
 
 from bridge.problem import TemplateError
+from bridge.resources.assignment import assigns
 from bridge.resources.builder import ResourceBuilder
 from bridge.resources.flavour import PLAIN, EdsServer, Flavour
 from bridge.resources.rendering import Renderer
 
-__all__ = ["PLAIN", "EdsServer", "Flavour", "Renderer", "ResourceBuilder", "TemplateError"]
+__all__ = ["PLAIN", "EdsServer", "Flavour", "Renderer", "ResourceBuilder", "TemplateError", "assigns"]

@@ -94,6 +94,11 @@ def encode(name: str, endpoints: Iterable[ServedEndpoint], encoded: Fragments) -
     return text(1, name) + b"".join(localities), fragments
 
 
+def assigns(assignment: bytes, endpoint: Endpoint) -> bool:
+    """Whether an encoded assignment names the address and port of an endpoint."""
+    return _socket(endpoint) in assignment
+
+
 def _calm_priorities(endpoints: Sequence[ServedEndpoint], panic_threshold: float) -> set[int]:
     available: dict[int, int] = {}
     total: dict[int, int] = {}
@@ -117,8 +122,7 @@ def _fragment(endpoint: Endpoint, weight: int, known: Fragment | None) -> Fragme
 
 
 def _lb_endpoint(endpoint: Endpoint, weight: int) -> bytes:
-    socket_address = text(2, endpoint.address) + number(3, endpoint.port)
-    encoded = embedded(1, embedded(1, embedded(1, socket_address)))
+    encoded = _socket(endpoint)
     if status := _HEALTH_STATUS[endpoint.health]:
         encoded += number(2, status)
     if endpoint.metadata:
@@ -126,6 +130,11 @@ def _lb_endpoint(endpoint: Endpoint, weight: int) -> bytes:
     if weight != 1:  # Envoy takes an absent weight for 1
         encoded += embedded(4, number(1, weight))
     return encoded
+
+
+def _socket(endpoint: Endpoint) -> bytes:
+    socket_address = text(2, endpoint.address) + number(3, endpoint.port)
+    return embedded(1, embedded(1, embedded(1, socket_address)))
 
 
 def _metadata(pairs: Iterable[tuple[str, str]]) -> bytes:

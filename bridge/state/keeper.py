@@ -12,6 +12,8 @@ from bridge.state.store import Store
 
 log = logging.getLogger(__name__)
 
+_CONSEQUENCE = "Envoys are served on; after a restart, what was written last counts"
+
 
 class StateObserver(Protocol):
     """What the keeper tells of its writes."""
@@ -157,7 +159,7 @@ class Keeper:
         self._failures += 1
         self._error = str(error)
         if self._failures == 1:
-            log.error("state.write_failed", extra={"error": self._error})
+            log.error("state.write_failed", extra={"error": self._error, "consequence": _CONSEQUENCE})
 
 
 def _answer(waiting: Iterable[asyncio.Future[str]], outcome: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from support.aws import CREDENTIALS, moto_server, use_credentials
 from support.aws_site import populate
+from support.confidential import require_none
 from support.moto_iam import MotoIam, judging
 
 SOURCES = """sources:
@@ -39,7 +40,7 @@ def configured(folder: Path, url: str, interval: str = "15s") -> Path:
 
 
 def bridge(*arguments: str, **credentials: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "bridge", *arguments],
         env={**os.environ, **CREDENTIALS, **credentials},
         capture_output=True,
@@ -47,6 +48,8 @@ def bridge(*arguments: str, **credentials: str) -> "subprocess.CompletedProcess[
         check=False,
         timeout=60,
     )
+    require_none(done.stdout + done.stderr, f"xds-bridge {' '.join(arguments)}")
+    return done
 
 
 def rows(output: str) -> list[str]:

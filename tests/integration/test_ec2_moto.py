@@ -4,9 +4,10 @@ import boto3
 import pytest
 
 from adapters._aws import Cloud
-from bridge.model import Health
+from bridge.model import EndpointKey, Health
+from bridge.provenance import Question
 from support.aws import REGION, assumed
-from support.ec2 import IMAGE, MotoFleet, failures, passes, reading
+from support.ec2 import IMAGE, MotoFleet, explaining, failures, passes, reading
 from support.waiting import eventually
 
 pytest_plugins = ["support.aws_fixtures"]
@@ -61,6 +62,23 @@ async def test_filters_select_instances(moto: str, fleet: MotoFleet, cloud: Clou
         fleet.tag(chosen, "env", "test")
 
         await eventually(lambda: source.sink.services == {})
+
+
+async def test_what_is_hidden_is_asked_for_when_somebody_wants_to_know(
+    moto: str, fleet: MotoFleet, cloud: Cloud
+) -> None:
+    fleet.launch({**TAGS, "env": "prod"}, "10.0.0.1")
+    fleet.launch({**TAGS, "env": "test"}, "10.0.0.2")
+    fleet.launch({"env": "prod"}, "10.0.0.3")
+
+    async with explaining(moto, cloud, filters={"tag:env": ["prod"]}) as ask:
+        by_name = (await ask(Question(service="web"))).sightings
+        assert [(each.reported, each.reason) for each in by_name] == [
+            ("10.0.0.2", "`filters` of the source do not select it: tag:env = prod"),
+            ("10.0.0.1:8080", ""),
+        ]
+        [by_address] = (await ask(Question(key=EndpointKey("10.0.0.3", 8080)))).sightings
+        assert by_address.reason == "it has no tag 'xds-service'"
 
 
 async def test_regions_are_scopes_of_their_own(moto: str, fleet: MotoFleet, cloud: Cloud) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from bridge.model import EndpointKey
 from support.bridge import BridgeProcess, Json
+from support.cli import fields
 from support.command import Outcome, command
 from support.consul import ConsulAgent, consul_agent
 from support.endpoints_file import EndpointsFile
@@ -63,11 +64,6 @@ async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
             yield watched
 
 
-def fields(line: str) -> list[str]:
-    """The cells of a row."""
-    return [cell.strip() for cell in line.split("  ") if cell.strip()]
-
-
 async def test_services_and_events_tell_who_rules_what_was_decided_and_what_happened(watched: Watched) -> None:
     await _services_tell(watched)
     await _events_tell(watched)
@@ -98,7 +94,7 @@ async def _services_tell(watched: Watched) -> None:
             "10.0.0.9:80: dc1 before local",
             "the source that stands first in the configuration wins an address",
         ],
-        ["api", "protocol: grpc, http2", "none: they never agreed"],
+        ["api", "protocol: grpc (dc1), http2 (local)", "none: they never agreed"],
         [],
         ["note: services[1].match: 'wbe' counts for nothing: no service has such a name"],
     ]
@@ -142,7 +138,7 @@ async def _events_tell(watched: Watched) -> None:
     assert "is not an IP address" in line[4]
     assert unknown.status == 3
     assert unknown.error == "source: there is none called 'loacl'; there are dc1, local\n"
-    assert (none.status, none.output) == (3, "")
+    assert (none.status, none.output) == (1, "")
     assert none.error.startswith("service: neither served nor remembered is 'nothing'; ")
     assert none.error.endswith("(an endpoint is written as IP:PORT)\n")
     assert len((watched.bridge.config.parent / "state" / "audit.jsonl").read_text().splitlines()) >= len(events)

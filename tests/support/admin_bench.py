@@ -13,6 +13,7 @@ from bridge.config import AdminConfig
 from support.admin_fakes import (
     LISTED,
     FakeHistory,
+    FakeInquiry,
     FakeKnowledge,
     FakeMetrics,
     FakeOperation,
@@ -42,13 +43,15 @@ class Bench:
     replicas: FakeReplicas = field(default_factory=FakeReplicas)
     rules: FakeRules = field(default_factory=FakeRules)
     trail: Trail = field(default_factory=Trail)
+    inquiry: FakeInquiry = field(default_factory=FakeInquiry)
     url: str = ""
 
     def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
         config = AdminConfig.model_validate({"listen": listen, "expose": expose})
-        heard = (self.knowledge, self.history, self.readiness, self.reading)
-        shown = (self.streams, self.serving, self.metrics, self.operation)
-        view = View(lambda: LISTED, *heard, *shown, self.reloads, self.replicas, lambda: self.rules, self.trail)
+        view = View(
+            lambda: LISTED, self.knowledge, self.history, self.readiness, self.reading, self.streams, self.serving,
+            self.metrics, self.operation, self.reloads, self.replicas, lambda: self.rules, self.trail, self.inquiry,
+        )  # fmt: skip
         return AdminServer(config, view, self.operation, self.operation.reload, self.operation.kept)
 
     async def request(

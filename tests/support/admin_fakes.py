@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.admin import ListedSource
-from bridge.config import ServiceRule, ViewRule
+from bridge.config import MetricsConfig, ServiceRule, ViewRule
 from bridge.history import Age
-from bridge.merge import Origin, ServedEndpoint, Service
+from bridge.merge import Origin, Report, ServedEndpoint, Service
 from bridge.metrics import Sample
 from bridge.model import (
     Endpoint,
@@ -22,11 +22,23 @@ from bridge.model import (
 from bridge.operator import Done, Drain, Pause, Who
 from bridge.outage import Failure
 from bridge.peers import PeerStatus
+from bridge.provenance import Question, Statement
 from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatistics
 from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus, SourceStatus
 from bridge.views import ShownView
-from xds import CLUSTER, Load, Node, Snapshot, StreamStatus, TypeStatus
+from xds import (
+    CLUSTER,
+    Load,
+    Node,
+    Receiver,
+    Snapshot,
+    StreamContents,
+    StreamStatus,
+    TypeContents,
+    TypeState,
+    TypeStatus,
+)
 
 DC1, LOCAL = SourceName("dc1"), SourceName("local")
 LISTED = (ListedSource(DC1, "consul", required=True), ListedSource(LOCAL, "file", required=False))
@@ -45,6 +57,7 @@ class FakeKnowledge:
     held: tuple[Hold, ...] = ()
     impossible: tuple[RefusedService, ...] = ()
     gone: dict[ServiceName, float] = field(default_factory=dict)
+    reported: dict[ServiceName, Sequence[Report]] = field(default_factory=dict)
 
     def services(self) -> Mapping[ServiceName, Service]:
         return self.known
@@ -53,7 +66,7 @@ class FakeKnowledge:
         return self.aside if service == "web" else ()
 
     def set_aside_counts(self) -> Mapping[ServiceName, int]:
-        return {ServiceName("web"): len(self.aside)}
+        return {ServiceName("web"): len(self.aside)} if self.aside else {}
 
     def refused(self, source: SourceName) -> tuple[RefusedService, ...]:
         return self.impossible if source == DC1 else ()
@@ -66,6 +79,9 @@ class FakeKnowledge:
 
     def holds(self, source: SourceName) -> tuple[Hold, ...]:
         return self.held if source == DC1 else ()
+
+    def reports(self, service: ServiceName) -> Sequence[Report]:
+        return self.reported.get(service, ())
 
     def put(self, service: Service) -> None:
         self.known[service.name] = service
@@ -98,10 +114,11 @@ class FakeReadiness:
 class FakeReading:
     failures: dict[SourceName, tuple[Failure, ...]] = field(default_factory=dict)
     readings: tuple[ReadingStatus, ...] = ()
+    success: float | None = 1_700_000_000.0
 
     def status(self, source: SourceName) -> SourceStatus:
         failures = self.failures.get(source, ())
-        return SourceStatus(source, failures, 1_700_000_000.0, age=2.5, crashes=1, readings=self.readings)
+        return SourceStatus(source, failures, self.success, age=2.5, crashes=1, readings=self.readings)
 
 
 @dataclass
@@ -113,14 +130,26 @@ class FakeReloads:
 class FakeRules:
     services: tuple[ServiceRule, ...] = ()
     views: tuple[ViewRule, ...] = ()
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    written: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass
 class FakeStreams:
     connected: list[StreamStatus] = field(default_factory=list)
+    named: Mapping[str, tuple[TypeContents, ...]] = field(default_factory=dict)
+    """By node id, what its streams ask for and reject."""
+    receiving: tuple[Receiver, ...] = ()
 
     def streams(self) -> Sequence[StreamStatus]:
         return self.connected
+
+    def contents(self, node: str) -> Sequence[StreamContents]:
+        streams = [stream for stream in self.connected if stream.node and stream.node.id == node]
+        return [StreamContents(stream, self.named.get(node, ())) for stream in streams]
+
+    def receivers(self, name: str) -> Sequence[Receiver]:
+        return self.receiving
 
     def load(self) -> Load:
         return Load()
@@ -142,6 +171,16 @@ class FakeServing:
 
 
 @dataclass
+class FakeInquiry:
+    answers: dict[SourceName, Statement | str] = field(default_factory=dict)
+    asked: list[Question] = field(default_factory=list)
+
+    async def ask(self, question: Question) -> Mapping[SourceName, Statement | str]:
+        self.asked.append(question)
+        return self.answers
+
+
+@dataclass
 class FakeReplicas:
     instance: str = "5e1f"
     peers: tuple[PeerStatus, ...] = ()
@@ -154,9 +193,15 @@ class FakeReplicas:
 class FakeMetrics:
     renderings: int = 0
     threads: set[int] = field(default_factory=set)
+    samples: list[Sample] = field(default_factory=list)
+    quantile: float | None = None
+
+    def propagation(self, share: float) -> float | None:
+        return self.quantile if share == 0.99 else None
 
     def render(self, sample: Sample) -> bytes:
         self.renderings += 1
+        self.samples.append(sample)
         self.threads.add(threading.get_ident())
         return f"services {len(sample.services)}\n".encode()
 
@@ -219,7 +264,13 @@ class FakeOperation:
 
 def stream(number: int, node: str) -> StreamStatus:
     cluster = TypeStatus(
-        type_url=CLUSTER.url, names=None, version_sent="2", version_acked="1", rejection="bad", since=1.5
+        type_url=CLUSTER.url,
+        names=None,
+        version_sent="2",
+        version_acked="1",
+        rejection="bad",
+        since=1.5,
+        state=TypeState.ERROR,
     )
     return StreamStatus(
         id=number,

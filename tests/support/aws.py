@@ -13,11 +13,15 @@ from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
 from adapters._aws import Cloud
+from support.confidential import hand_out
 from support.fault_proxy import Response
 from support.listening import listening
 
 REGION = "eu-west-1"
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": hand_out("secret-of-the-environment"),
+}
 XML = (("Content-Type", "text/xml;charset=UTF-8"),)
 JSON = (("Content-Type", "application/x-amz-json-1.1"),)
 

@@ -12,6 +12,8 @@ from typing import Self
 
 import aiohttp
 
+from support.confidential import require_none
+from support.log_page import undocumented
 from support.ports import free_port
 from support.waiting import eventually
 
@@ -63,6 +65,14 @@ class BridgeProcess:
     ) -> None:
         if self.running:
             await self.kill()
+        if error is None:
+            self.require_proper_log()
+
+    def require_proper_log(self) -> None:
+        """Fail the test if the log holds a secret, or an event that the page of log events does not have like that."""
+        log = self.log.read_text(encoding="utf-8", errors="replace")
+        require_none(log, f"the log {self.log}")
+        assert undocumented(log) == [], f"not in docs/log-events.md as {self.log} has it"
 
     @property
     def running(self) -> bool:
@@ -134,14 +144,17 @@ class BridgeProcess:
     async def get(self, path: str) -> Json:
         """The JSON that the admin server answers."""
         async with aiohttp.ClientSession() as session, session.get(self.url(path)) as response:
-            answer = await response.json()
-            assert isinstance(answer, dict)
-            return answer
+            text = await response.text()
+        require_none(text, f"the answer to {path}")
+        answer = json.loads(text)
+        assert isinstance(answer, dict)
+        return answer
 
     async def metrics(self) -> dict[str, float]:
         """Every sample of /metrics, by its name and labels as they are written there."""
         async with aiohttp.ClientSession() as session, session.get(self.url("/metrics")) as response:
             text = await response.text()
+        require_none(text, "/metrics")
         lines = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, value in lines}
 
@@ -150,8 +163,11 @@ class BridgeProcess:
 
     def events(self, name: str) -> list[Json]:
         """The log records of one event."""
-        records = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [record for record in records if record.get("event") == name]
+        return [record for record in self.records() if record.get("event") == name]
+
+    def records(self) -> list[Json]:
+        """Every log record."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     async def _answers(self, path: str) -> bool:
         if not self.running:

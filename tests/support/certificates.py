@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from support.confidential import hand_out_key
+
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 DAY = timedelta(days=1)
@@ -104,7 +106,7 @@ class CertificateFiles:
         self.write_certificate(pair)
 
     def write_key(self, pair: Pair) -> None:
-        replace(self.private_key, pair.private_key)
+        replace(self.private_key, hand_out_key(pair.private_key))
 
     def write_certificate(self, pair: Pair) -> None:
         replace(self.certificate, pair.certificate)
@@ -131,7 +133,7 @@ class MountedFiles(CertificateFiles):
         version.mkdir()
         for path, content in (
             (self.certificate, pair.certificate),
-            (self.private_key, pair.private_key),
+            (self.private_key, hand_out_key(pair.private_key)),
             (self.ca, ca),
         ):
             (version / path.name).write_bytes(content)

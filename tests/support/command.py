@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from support.confidential import require_none
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -32,4 +34,5 @@ async def command(*arguments: object, environ: Mapping[str, str] | None = None) 
     async with asyncio.timeout(60):
         output, errors = await process.communicate()
     assert process.returncode is not None
+    require_none(output.decode() + errors.decode(), f"xds-bridge {' '.join(map(str, arguments))}")
     return Outcome(process.returncode, output.decode(), errors.decode())

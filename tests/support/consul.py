@@ -11,9 +11,10 @@ from pathlib import Path
 import aiohttp
 
 from adapters.consul import Config, ConsulAdapter
+from support.confidential import hand_out
 from support.ports import free_port
 
-ROOT_TOKEN = "root-token"
+ROOT_TOKEN = hand_out("token-of-the-root")
 
 _ACL = f'acl {{ enabled = true default_policy = "deny" tokens {{ master = "{ROOT_TOKEN}" agent = "{ROOT_TOKEN}" }} }}'
 
@@ -195,7 +196,7 @@ class ConsulAgent:
         """Make a token with a policy; returns its secret and its accessor."""
         made = await self.put("/v1/acl/token", {"Policies": [{"Name": policy}]})
         assert isinstance(made, dict)
-        return str(made["SecretID"]), str(made["AccessorID"])
+        return hand_out(str(made["SecretID"])), str(made["AccessorID"])
 
 
 def registration(

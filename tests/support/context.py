@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from bridge.adapter import Adapter, Sink
+from bridge.errors import Cause
 from bridge.merge import union
 from bridge.model import Endpoint, Entry, Health, InstanceId, Scope, ServiceName, SourceName
 from bridge.observer import SourceObserver
@@ -76,7 +77,7 @@ class RecordingObserver(SourceObserver):
     def succeeded(self, source: SourceName, reading: str) -> None:
         self.events.append(("succeeded", source, reading))
 
-    def failed(self, source: SourceName, reading: str, error: str) -> None:
+    def failed(self, source: SourceName, reading: str, error: str, cause: Cause = Cause.ERROR) -> None:
         self.events.append(("failed", source, reading, error))
 
     def crashed(self, source: SourceName, reading: str) -> None:

@@ -1,6 +1,6 @@
 """EC2 for tests: instances in moto, and a fleet that answers as real EC2 does where moto does not."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from moto.ec2.models import ec2_backends
 
 from adapters._aws import Cloud
 from adapters.ec2 import Config, Ec2Adapter
+from bridge.provenance import Question, Statement
 from support.aws import REGION, CannedAws, Request, document, moto_server, use_credentials
 from support.fault_proxy import FaultProxy, Response, fault_proxy, truncated
 from support.recording import RecordingContext, running
@@ -212,14 +213,30 @@ async def reading(
     aws: CannedAws | str, cloud: Cloud, context: RecordingContext | None = None, **options: object
 ) -> AsyncIterator[RecordingContext]:
     """Run an EC2 source against a server as the bridge does, quickly; `region` is one where nothing else is said."""
-    url = aws if isinstance(aws, str) else aws.url
-    region = {} if "regions" in options or "region" in options else {"region": REGION}
-    keys = {"endpoint_url": url, "interval": "100ms", "api_budget": 100, **region, **options}
-    adapter = Ec2Adapter(Config.model_validate(keys), apart=0)
+    adapter = _adapter(aws, options)
     context = context or RecordingContext()
     context.shared("aws", lambda: cloud)
     async with running(adapter, context):
         yield context
+
+
+@asynccontextmanager
+async def explaining(
+    aws: str, cloud: Cloud, **options: object
+) -> AsyncIterator[Callable[[Question], Awaitable[Statement]]]:
+    """What asks an EC2 source that has read everything once."""
+    adapter, context = _adapter(aws, options), RecordingContext()
+    context.shared("aws", lambda: cloud)
+    async with running(adapter, context):
+        await passes(context, 1)
+        yield adapter.explain
+
+
+def _adapter(aws: CannedAws | str, options: Mapping[str, object]) -> Ec2Adapter:
+    url = aws if isinstance(aws, str) else aws.url
+    region = {} if "regions" in options or "region" in options else {"region": REGION}
+    keys = {"endpoint_url": url, "interval": "100ms", "api_budget": 100, **region, **options}
+    return Ec2Adapter(Config.model_validate(keys), apart=0)
 
 
 async def passes(context: RecordingContext, count: int = 2) -> None:

@@ -20,7 +20,7 @@ class Load:
         patience: seconds that an answer may take.
     """
 
-    def __init__(self, url: str, *, workers: int = 2, pause: float = 0.001, patience: float = 10) -> None:
+    def __init__(self, url: str, *, workers: int = 2, pause: float = 0.01, patience: float = 10) -> None:
         self.url = url
         self.answers: Counter[str] = Counter()
         """Bodies of the answers with status 200: the names of the backends that gave them."""

@@ -5,12 +5,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from support.confidential import hand_out
+
 ROLE = "latest/meta-data/iam/security-credentials/"
 KEYS = {
     "Code": "Success",
     "AccessKeyId": "ASIAINSTANCE",
-    "SecretAccessKey": "secret",
-    "Token": "token",
+    "SecretAccessKey": hand_out("secret-of-the-instance"),
+    "Token": hand_out("session-of-the-instance"),
     "Expiration": "2126-01-01T00:00:00Z",
 }
 
@@ -44,7 +46,7 @@ class Metadata:
 
     def _answer(self, method: str, path: str) -> tuple[int, str]:
         if method == "PUT":
-            return (200, "the-token") if self.tokens else (403, "")
+            return (200, hand_out("token-of-the-metadata")) if self.tokens else (403, "")
         pages = {
             "latest/meta-data/placement/availability-zone/": self.zone,
             ROLE: "bridge",

@@ -12,6 +12,7 @@ from moto import settings
 from moto.core.authorization import ActionAuthenticatorMixin
 
 from support.aws import REGION
+from support.confidential import hand_out
 from support.ecs import ACCOUNT
 from support.iam import Document, statements
 
@@ -44,7 +45,8 @@ class MotoIam:
         """Give the user a new key, in place of the last one."""
         self.revoke()
         key = self._client.create_access_key(UserName="bridge")["AccessKey"]
-        self.credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+        secret = hand_out(key["SecretAccessKey"])
+        self.credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": secret}
 
     def revoke(self) -> None:
         """End the user's key, if it has one."""

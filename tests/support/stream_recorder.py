@@ -28,6 +28,9 @@ class StreamRecorder(StreamObserver):
         assert size
         self.events.append(("sent", type_url, resources))
 
+    def begun(self, waited: float) -> None:
+        self.events.append(("begun", waited))
+
     def acked(self, stream: ObservedStream, type_url: str, version: str, latency: float) -> None:
         assert stream.id
         assert latency >= 0

@@ -17,4 +17,4 @@ async def eventually(predicate: Callable[[], bool | Awaitable[bool]], *, timeout
             return
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s: {what or inspect.getsource(predicate).strip()}")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.025)

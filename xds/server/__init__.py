@@ -13,7 +13,7 @@ from xds.audience import Audience
 from xds.in_flight import InFlight
 from xds.ledger import Ledger
 from xds.node import Client
-from xds.observer import Load, StreamObserver, StreamStatus
+from xds.observer import Load, StreamContents, StreamObserver, StreamStatus
 from xds.propagation import Propagation
 from xds.resource import TYPES, ResourceType
 from xds.server.client_status import ClientStatus
@@ -24,7 +24,8 @@ from xds.server.gate import Gate
 from xds.server.health import Health
 from xds.server.option import ServerOptions, channel_arguments
 from xds.server.unix_socket import private, require_free, target
-from xds.session import Surroundings
+from xds.standing import Receiver
+from xds.surroundings import Surroundings
 from xds.view import Views
 
 __all__ = ["Credentials", "FreshIdentity", "IdentityObserver", "ServerOptions", "XdsServer"]
@@ -113,6 +114,14 @@ class XdsServer:
     def streams(self) -> Sequence[StreamStatus]:
         """Every open stream, oldest first."""
         return self._audience.streams()
+
+    def contents(self, node: str) -> Sequence[StreamContents]:
+        """The open streams of the clients with this node id, by the names of resources, oldest first."""
+        return self._audience.contents(node)
+
+    def receivers(self, name: str) -> Sequence[Receiver]:
+        """Every open stream, with how far its client is with the resources of a name."""
+        return self._audience.receivers(name)
 
     def clients(self) -> Iterator[Client]:
         """Who has an open stream, once for each; to ask what they would see in other views."""

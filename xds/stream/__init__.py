@@ -10,11 +10,12 @@ from typing import Generic
 
 from xds.cache import Generation, SnapshotCache
 from xds.message import ExcessiveRequest, InvalidRequest, Response
-from xds.observer import TypeStatus
+from xds.observer import RejectedResource, TypeContents, TypeState, TypeStatus
 from xds.resource import ResourceType
-from xds.standing import Progress, Standing
+from xds.snapshot import Snapshot
+from xds.standing import Progress, Receipt, Standing
 from xds.stream.acceptance import Acceptances
-from xds.stream.channel import WINDOW_TIMEOUT, Acknowledgement, Channel, Rejection
+from xds.stream.channel import WINDOW_TIMEOUT, Acknowledgement, Channel, Rejection, version_of
 from xds.stream.delta import Incremental
 from xds.stream.plan import Plan, RequestT, Variant
 from xds.stream.sotw import StateOfTheWorld
@@ -153,9 +154,20 @@ class Stream(Generic[RequestT]):
         """What the client asked for and has, by type."""
         return tuple(_status(channel, cache, now) for channel in self._channels if channel)
 
+    def contents(self, cache: SnapshotCache | None) -> tuple[TypeContents, ...]:
+        """What the client asked for and rejects, by type and name."""
+        snapshot = (cache and cache.snapshot) or Snapshot()
+        return tuple(_contents(channel, snapshot) for channel in self._channels if channel)
+
     def standings(self, cache: SnapshotCache | None, now: float) -> tuple[Standing, ...]:
         """How far the client is with each type that it asked for."""
         return tuple(_standing(channel, cache, now) for channel in self._channels if channel)
+
+    def receipts(self, cache: SnapshotCache | None, name: str) -> tuple[Receipt, ...]:
+        """How far the client is with what is called so, for each type in which it asked for it."""
+        wanted = frozenset([name])
+        asked = (channel for channel in self._channels if channel and channel.wants.select(wanted))
+        return tuple(_receipt(channel, cache, name) for channel in asked)
 
     def _position(self, type_url: str) -> int | None:
         if not type_url:
@@ -184,6 +196,7 @@ class Stream(Generic[RequestT]):
         sent = answered[-1]
         error = None if request.error is None else request.error[:_LONGEST_MESSAGE]
         if error is None:
+            channel.acked_at = now
             channel.accept(sent)
             self._variant.accept(channel, sent)
         else:
@@ -266,7 +279,34 @@ def _status(channel: Channel, cache: SnapshotCache | None, now: float) -> TypeSt
         version_sent=channel.version_sent,
         version_acked=channel.version_acked,
         rejection=rejection.message if rejection else None,
-        since=now - channel.sent_at if channel.sent_at is not None else None,
+        since=_elapsed(channel.sent_at, now),
+        state=TypeState.ERROR if rejection else _state(channel, cache),
+        acked=_elapsed(channel.acked_at, now),
+        unanswered=_elapsed(min((sent.at for sent in channel.pending.values()), default=None), now),
+    )
+
+
+def _state(channel: Channel, cache: SnapshotCache | None) -> TypeState:
+    """How far a client is that rejects nothing."""
+    if cache is None or cache.generation is None:
+        return TypeState.WAITING
+    match _progress(channel, cache):
+        case Progress.BEHIND:
+            return TypeState.STALE if channel.pending else TypeState.WAITING
+        case Progress.NOT_SENT:
+            return TypeState.WAITING if _lacks(channel, cache, cache.generation) else TypeState.NOT_SENT
+    return TypeState.SYNCED
+
+
+def _contents(channel: Channel, snapshot: Snapshot) -> TypeContents:
+    return TypeContents(
+        type_url=channel.type.url,
+        asked=channel.wants.names,
+        existing=snapshot.names(channel.type.url),
+        wildcard=channel.wants.wildcard,
+        rejected=tuple(
+            RejectedResource(name, held.version, held.rejection.message) for name, held in channel.rejected(snapshot)
+        ),
     )
 
 
@@ -278,8 +318,12 @@ def _standing(channel: Channel, cache: SnapshotCache | None, now: float) -> Stan
         version=channel.version_acked,
         version_rejected=rejection.version if rejection else "",
         rejection=rejection.message if rejection else "",
-        since=now - channel.sent_at if channel.sent_at is not None else None,
+        since=_elapsed(channel.sent_at, now),
     )
+
+
+def _elapsed(moment: float | None, now: float) -> float | None:
+    return None if moment is None else now - moment
 
 
 def _rejection(channel: Channel, cache: SnapshotCache | None) -> Rejection | None:
@@ -291,3 +335,30 @@ def _progress(channel: Channel, cache: SnapshotCache | None) -> Progress:
         return Progress.NOT_SENT
     behind = channel.pending or (cache and cache.generation and _lacks(channel, cache, cache.generation))
     return Progress.BEHIND if behind else Progress.SYNCED
+
+
+def _receipt(channel: Channel, cache: SnapshotCache | None, name: str) -> Receipt:
+    rejection = _rejection_of(channel, cache, name)
+    progress = Progress.REJECTED if rejection else _progress_of(channel, cache, name)
+    return Receipt(type_url=channel.type.url, progress=progress, rejection=rejection.message if rejection else "")
+
+
+def _rejection_of(channel: Channel, cache: SnapshotCache | None, name: str) -> Rejection | None:
+    """Why the client has not got a resource as it is now; also while it may be what was bad in a rejected response."""
+    held, snapshot = channel.held.get(name), cache.snapshot if cache else None
+    known = snapshot.resources(channel.type.url).get(name) if snapshot else None
+    if held and held.version == version_of(known):
+        return held.rejection
+    suspected = name in channel.suspects.names if channel.suspects else not channel.held
+    return channel.unexplained if suspected else None
+
+
+def _progress_of(channel: Channel, cache: SnapshotCache | None, name: str) -> Progress:
+    if channel.sent_at is None:
+        return Progress.NOT_SENT
+    sent = any(name in each.response.names for each in channel.pending.values())
+    owed = channel.whole or name in channel.owed or name in channel.suspects.names
+    generation, synced = cache.generation if cache else None, channel.synced
+    if cache and generation and synced is not None and synced is not generation:
+        owed = owed or name in cache.changes(synced, channel.type.url)
+    return Progress.BEHIND if sent or owed else Progress.SYNCED

@@ -96,6 +96,7 @@ class Channel:
         "_owed",
         "_owed_lately",
         "accepted",
+        "acked_at",
         "claimed",
         "held",
         "pending",
@@ -132,8 +133,8 @@ class Channel:
         """Unanswered responses by nonce, oldest first."""
         self.sent_at: float | None = None
         """When the last response was handed out; the response itself is not kept, it would keep its snapshot."""
-        self.version_sent = ""
-        self.version_acked = ""
+        self.acked_at: float | None = None  # when the client accepted something the last time
+        self.version_sent = self.version_acked = ""
         self.unexplained: Rejection | None = None
         """A rejection for which nothing is held, as it is not known (yet) what was bad; None once it is made up for."""
         self._owed: frozenset[str] = NOTHING
@@ -179,6 +180,11 @@ class Channel:
             if held.version == version_of(known.get(name)):
                 return held.rejection
         return self.unexplained
+
+    def rejected(self, snapshot: Snapshot) -> list[tuple[str, Held]]:
+        """What of this snapshot the client does not take, by name."""
+        known = snapshot.resources(self.type.url)
+        return [(name, held) for name, held in self.held.items() if held.version == version_of(known.get(name))]
 
     @property
     def open(self) -> bool:

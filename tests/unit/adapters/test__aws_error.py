@@ -1,10 +1,12 @@
 """Which permission is missing, by the words in which AWS refuses a call."""
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
 
 from adapters._aws import AwsError, Kind, together
 from adapters._aws.error import translated
+from bridge.errors import Cause
 
 USER = "User: arn:aws:sts::123456789012:assumed-role/xds-bridge/i-1"
 CLUSTER = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod"
@@ -40,6 +42,33 @@ def refused(code: str, message: str, status: int = 400, operation: str = "Descri
 )
 def test_the_permission_is_named(code: str, status: int, message: str, missing: tuple[str, ...]) -> None:
     assert refused(code, message, status).missing == missing
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        ("UnauthorizedOperation", Cause.DENIED),
+        ("ExpiredToken", Cause.DENIED),
+        ("RequestLimitExceeded", Cause.THROTTLED),
+        ("InternalError", Cause.ERROR),
+        ("ClusterNotFoundException", Cause.ERROR),
+    ],
+)
+def test_what_aws_answers_is_counted_by_its_cause(code: str, cause: Cause) -> None:
+    assert refused(code, "no").cause is cause
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ReadTimeoutError(endpoint_url="https://ec2"), Cause.TIMEOUT),
+        (ConnectTimeoutError(endpoint_url="https://ec2"), Cause.TIMEOUT),
+        (EndpointConnectionError(endpoint_url="https://ec2"), Cause.ERROR),
+        (ResponseParserError("half an answer"), Cause.PARTIAL),
+    ],
+)
+def test_what_is_not_answered_is_counted_by_its_cause(error: Exception, cause: Cause) -> None:
+    assert translated(error, "ec2", "DescribeInstances", "self/eu-west-1").cause is cause
 
 
 def test_a_long_name_in_the_message_does_not_hide_the_resource() -> None:

@@ -16,6 +16,7 @@ from adapters.consul.client import Client, Reply, next_index, readable
 from adapters.consul.config import Config
 from adapters.consul.credential import credential
 from adapters.consul.transport import ConsulError, Target
+from bridge.errors import Cause
 from support.http_server import answering
 from support.ports import free_port
 
@@ -170,6 +171,19 @@ async def test_error_keeps_its_status_and_says_when_to_return(
 
     assert (raised.value.status, raised.value.retry_after, raised.value.dropped) == (status, retry_after, dropped)
     assert counted.all == [("health.service", str(status))]
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [(403, Cause.DENIED), (429, Cause.THROTTLED), (500, Cause.ERROR), (200, Cause.PARTIAL)],
+)
+async def test_failed_reads_are_counted_by_their_cause(server: Server, agent: Agent, status: int, cause: Cause) -> None:
+    server.answer = lambda: web.Response(status=status, text="<html>", headers={"X-Consul-Index": "7"})
+
+    with pytest.raises(ConsulError) as raised:
+        await client(server, agent).instances("web")
+
+    assert raised.value.cause is cause
 
 
 @pytest.mark.parametrize("body", ["null", "<html>", "", "{}", '[{"Node": 1}]', '[{"Service": {}}]', "[null]"])

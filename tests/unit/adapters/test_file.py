@@ -2,10 +2,11 @@ import json
 
 import pytest
 
-from adapters.file import FileAdapter, FileConfig, parse
+from adapters.file import FileAdapter, FileConfig, explained, parse
 from bridge.adapter import AdapterType
 from bridge.errors import SourceError
-from bridge.model import Endpoint, Entry, Health, Locality, ServiceName, SetAside, UpstreamProtocol
+from bridge.model import Endpoint, EndpointKey, Entry, Health, Locality, ServiceName, SetAside, UpstreamProtocol
+from bridge.provenance import Question, Verdict
 
 WEB = ServiceName("web")
 _: AdapterType[FileConfig] = FileAdapter
@@ -250,3 +251,40 @@ def test_bytes_that_are_no_text_fail_as_a_whole() -> None:
 
 def test_byte_order_mark_is_ignored() -> None:
     assert parse(b"\xef\xbb\xbfservices: {}", "endpoints.yaml") == {}
+
+
+FILE = b"""
+services:
+  web:
+    - {address: 10.0.0.1, port: 80, metadata: {team: blue}}
+    - {address: 10.0.0.2, port: 0}
+  db:
+    - {address: "fd00::1", port: 80}
+"""
+
+
+def test_an_entry_is_explained_with_its_line_its_keys_and_its_mistake() -> None:
+    told = explained(FILE, "endpoints.yaml", Question(service="web"))
+
+    wrong, right = told.sightings
+    assert (wrong.verdict, wrong.reported) == (Verdict.SET_ASIDE, "10.0.0.2:0")
+    assert wrong.reason.startswith("endpoints.yaml:5: ")
+    assert (right.verdict, right.scope) == (Verdict.REPORTED, "endpoints.yaml")
+    assert dict(right.raw) == {"(line)": "4", "address": "10.0.0.1", "port": "80", "metadata": "team: blue"}
+
+
+def test_an_address_is_explained_wherever_it_stands_and_others_are_near() -> None:
+    found = explained(FILE, "endpoints.yaml", Question(key=EndpointKey("fd00::1", 80)))
+    other = explained(FILE, "endpoints.yaml", Question(key=EndpointKey("10.0.0.1", 81)))
+    unknown = explained(FILE, "endpoints.yaml", Question(service="wep"))
+
+    assert [each.services for each in found.sightings] == [("db",)]
+    assert (other.sightings, other.nearest) == ((), ("10.0.0.1:80",))
+    assert (unknown.nearest, unknown.looked) == (("web",), "2 services of endpoints.yaml")
+
+
+async def test_a_file_that_was_not_read_yet_cannot_be_explained() -> None:
+    adapter = FileAdapter(FileConfig.model_validate({"path": "/endpoints.yaml"}))
+
+    with pytest.raises(SourceError, match="was not read yet"):
+        await adapter.explain(Question(service="web"))

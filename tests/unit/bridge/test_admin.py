@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from bridge.admin.access import refusal
-from bridge.config import AdminConfig
+from bridge.config import AdminConfig, MetricsConfig, PerService
 from bridge.history import Age
 from bridge.merge import ServedEndpoint, Service
 from bridge.model import EndpointKey, Health, InstanceId, Scope, ServiceName, SetAside
@@ -19,6 +19,7 @@ from bridge.reload import ReloadOutcome, ReloadReport
 from support.admin_bench import Bench, admin_bench
 from support.admin_fakes import (
     DC1,
+    LISTED,
     LOCAL,
     served,
     stream,
@@ -65,6 +66,18 @@ async def test_metrics_are_rendered_off_the_loop_and_not_for_every_scrape(bench:
     assert set(answers) == {(200, "services 0\n")}
     assert bench.metrics.renderings <= 2, "one a second, and the machine may be slow"
     assert threading.get_ident() not in bench.metrics.threads
+
+
+async def test_metrics_are_of_what_the_configuration_in_use_wants_and_sources_are(bench: Bench) -> None:
+    bench.rules.metrics = MetricsConfig(per_service=PerService.ON)
+    bench.knowledge.gone = {ServiceName("old"): 9.0}
+
+    await bench.text("/metrics")
+
+    (sample,) = bench.metrics.samples
+    assert sample.per_service is PerService.ON
+    assert sample.types == {source.name: source.type for source in LISTED}
+    assert sample.retained == {"old"}
 
 
 async def test_metrics_have_the_content_type_that_prometheus_knows(bench: Bench) -> None:
@@ -173,7 +186,7 @@ async def test_service_of_any_name_is_found(bench: Bench, name: str) -> None:
     assert document["name"] == name
 
 
-@pytest.mark.parametrize("path", ["/api/v1/services/nothing", "/api/v1/services/%00%ff", "/api/v2/status", "/", "/x"])
+@pytest.mark.parametrize("path", ["/api/v1/services/nothing", "/api/v1/services/%00%ff", "/api/v2/status", "/x"])
 async def test_unknown_paths_and_services_are_not_found(bench: Bench, path: str) -> None:
     status, document = await bench.request(path)
 

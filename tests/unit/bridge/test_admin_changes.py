@@ -27,6 +27,7 @@ from support.admin_fakes import (
     LISTED,
     LOCAL,
     FakeHistory,
+    FakeInquiry,
     FakeKnowledge,
     FakeMetrics,
     FakeOperation,
@@ -70,7 +71,7 @@ async def opened(path: Path, group: str | None = None) -> AsyncIterator[Doors]:
     operation, knowledge = FakeOperation(), FakeKnowledge()
     config = AdminConfig.model_validate({"listen": "127.0.0.1:0", "socket": str(path), "socket_group": group})
     rest = (FakeHistory(), FakeReadiness(), FakeReading(), FakeStreams(), FakeServing(), FakeMetrics(), operation)
-    view = View(lambda: LISTED, knowledge, *rest, FakeReloads(), FakeReplicas(), FakeRules, Trail())
+    view = View(lambda: LISTED, knowledge, *rest, FakeReloads(), FakeReplicas(), FakeRules, Trail(), FakeInquiry())
     server = AdminServer(config, view, operation, operation.reload, operation.kept)
     port = await server.start()
     try:

@@ -89,11 +89,11 @@ async def test_a_view_without_services_is_one_empty_page(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ({"view": "default", "type": "route"}, "type: 'route' is none; there are cluster and endpoint"),
-        ({"view": "other", "type": "cluster"}, "view: 'other' is not in use; those that are: default"),
+        ({"view": "default", "type": "route"}, "type: there is none called 'route'; there are cluster, endpoint"),
+        ({"view": "other", "type": "cluster"}, "view: there is none called 'other'; there are default"),
         (
             {"view": "default", "type": "cluster", "limit": "5"},
-            "'limit' is no parameter; there are view, type and after",
+            "there is no parameter 'limit'; there are view, type, after",
         ),
     ],
 )

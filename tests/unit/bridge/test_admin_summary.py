@@ -5,6 +5,7 @@ import pytest
 from bridge.config import ServiceRule, ViewRule
 from bridge.merge import MergePolicy, Report, Weighted, merged, union
 from bridge.model import InstanceId, Scope, ServiceName, SetAside, SourceName, UpstreamProtocol
+from bridge.operator import Pause
 from bridge.registry import RefusedService, ReportedSetAside
 from support.admin_bench import Bench, admin_bench
 from support.admin_fakes import DC1
@@ -49,6 +50,8 @@ async def test_services_are_listed_by_name_each_with_everything(bench: Bench) ->
         "shared": [],
         "protocol": None,
         "disputed": [],
+        "asked_by": {},
+        "paused": [],
         "held": 0,
         "restored": 0,
         "drained": 0,
@@ -82,6 +85,16 @@ async def test_what_is_held_set_aside_and_retained_is_counted(bench: Bench) -> N
     services = await shown(bench)
 
     assert [(each["set_aside"], each["retained_until"]) for each in services.values()] == [(0, 5_000.0), (1, None)]
+
+
+async def test_a_paused_source_is_named_where_it_has_an_endpoint(bench: Bench) -> None:
+    put(bench, "web", report("dc1", "10.0.0.1"), report("local", "10.0.0.2"))
+    put(bench, "api", report("local", "10.0.0.1"))
+    bench.operation.paused_sources = {DC1: Pause(DC1, 0.0, "anna")}
+
+    services = await shown(bench)
+
+    assert {name: each["paused"] for name, each in services.items()} == {"api": [], "web": ["dc1"]}
 
 
 async def test_conflicts_are_shown_with_the_rule_that_decided(bench: Bench) -> None:
@@ -123,6 +136,7 @@ async def test_protocols_that_are_asked_for_beside_each_other_are_shown(bench: B
     web = (await shown(bench))["web"]
 
     assert (web["protocol"], web["disputed"]) == (None, ["grpc", "http2"])
+    assert web["asked_by"] == {"grpc": ["dc1"], "http2": ["local"]}
 
 
 async def test_shares_are_shown_with_what_was_given_away(bench: Bench) -> None:

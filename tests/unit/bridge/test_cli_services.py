@@ -87,7 +87,7 @@ async def test_a_glob_chooses_and_one_that_matches_nothing_fails(bench: Bench, c
 
     assert '"name": "web"' in chosen.output
     assert '"name": "api"' not in chosen.output
-    assert (nothing.status, nothing.error) == (3, "there is no service 'wbe'; did you mean 'web'?\n")
+    assert (nothing.status, nothing.error) == (1, "there is no service 'wbe'; did you mean 'web'?\n")
 
 
 async def test_without_services_the_refused_ones_are_told(bench: Bench, command: Command) -> None:

@@ -53,7 +53,7 @@ async def test_a_bridge_that_is_well_is_a_screen_and_no_finding(bench: Bench, st
     assert summary.splitlines()[0].endswith(": Envoys are answered")
     assert summary.splitlines()[1:] == [
         "2 Envoys connected, with 3 streams",
-        "1 services with 2 endpoints (1 healthy, 1 draining)",
+        "1 service with 2 endpoints (1 healthy, 1 draining)",
         f"configuration in use: read {THEN}",
     ]
     sources, peers = ([line.split() for line in part.splitlines()] for part in rest.split("\n\n"))

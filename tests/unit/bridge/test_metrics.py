@@ -6,19 +6,18 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from bridge.errors import SourceError
-from bridge.merge import Origin, Policy, Ruling, ServedEndpoint, Service, Share
+from bridge.guard import Reason as GuardReason
+from bridge.merge import Origin, Policy, Ruling, ServedEndpoint, Service, Share, Vote
 from bridge.metrics import Metrics, Sample
 from bridge.model import Endpoint, Health, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
-from bridge.poll import Calls, Poll
 from bridge.reconciler import Publication
 from bridge.registry import Hold, SourceStatistics
-from bridge.supervisor import ReadingStatus, SourceStatus
+from support.metric_series import series
 from support.observed_stream import FakeStream
 from support.waiting import eventually
 from xds import CLUSTER, ENDPOINT, Load, Node, Reason, Refused, StreamStatus, TypeStatus
 
-DC1 = SourceName("dc1")
+DC1, ECS = SourceName("dc1"), SourceName("ecs")
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
 
 
@@ -43,8 +42,8 @@ def service(name: str, *healths: Health, disputed: bool = False) -> Service:
         ServedEndpoint(Endpoint("10.0.0.1", port + 1, health), (Origin(DC1, Scope(""), InstanceId(""), 0.0),))
         for port, health in enumerate(healths)
     )
-    protocols = frozenset({UpstreamProtocol.HTTP1, UpstreamProtocol.GRPC}) if disputed else frozenset()
-    return Service(ServiceName(name), endpoints, None, protocols)
+    asked = (UpstreamProtocol.HTTP1, UpstreamProtocol.GRPC) if disputed else ()
+    return Service(ServiceName(name), endpoints, None, frozenset(Vote(protocol, DC1) for protocol in asked))
 
 
 def sample(
@@ -62,114 +61,6 @@ def metrics() -> Metrics:
     return Metrics(CollectorRegistry())
 
 
-def series(metrics: Metrics, taken: Sample | None = None) -> dict[str, float]:
-    """Every series as `name{label=value,…}`, without the common prefix."""
-    found = {}
-    for family in text_string_to_metric_families(metrics.render(taken or sample()).decode()):
-        for each in family.samples:
-            labels = ",".join(f"{key}={value}" for key, value in sorted(each.labels.items()))
-            found[each.name.removeprefix("xds_bridge_") + (f"{{{labels}}}" if labels else "")] = each.value
-    return found
-
-
-def test_source_that_never_spoke_is_down_and_not_absent(metrics: Metrics) -> None:
-    metrics.sources.started(DC1)
-
-    found = series(metrics, Sample((), {}, (), (), ready=False, sources={DC1: SourceStatus(DC1)}))
-
-    assert found["source_up{source=dc1}"] == 0
-    assert found["source_last_success_timestamp_seconds{source=dc1}"] == 0
-    assert found["source_reads_total{result=error,source=dc1}"] == 0
-    assert found["source_crashes_total{source=dc1}"] == 0
-
-
-def test_source_is_up_while_nothing_of_it_fails(metrics: Metrics) -> None:
-    seen = []
-
-    def up() -> None:
-        seen.append(series(metrics)["source_up{source=dc1}"])
-
-    metrics.sources.started(DC1)
-    metrics.sources.succeeded(DC1, "")
-    up()
-    metrics.sources.failed(DC1, "web", str(SourceError("refused")))
-    metrics.sources.succeeded(DC1, "api")
-    up()
-    metrics.sources.succeeded(DC1, "web")
-    metrics.sources.recovered(DC1)
-    up()
-
-    assert seen == [1, 0, 1]
-
-
-def test_a_source_that_is_gone_leaves_no_series_behind(metrics: Metrics) -> None:
-    for source in (DC1, SourceName("ecs")):
-        metrics.sources.started(source)
-        metrics.sources.failed(source, "", "refused")
-        metrics.sources.requested(source, "list", "200", 0.1)
-
-    metrics.sources.ended(DC1)
-
-    found = series(metrics)
-    assert [name for name in found if "dc1" in name] == []
-    assert found["source_api_requests_total{code=200,operation=list,source=ecs}"] == 1
-
-
-def test_a_source_that_is_read_anew_begins_anew(metrics: Metrics) -> None:
-    metrics.sources.started(DC1)
-    metrics.sources.failed(DC1, "", "refused")
-
-    metrics.sources.started(DC1)
-    metrics.sources.succeeded(DC1, "")
-
-    assert series(metrics)["source_up{source=dc1}"] == 1
-
-
-def test_reads_and_bugs_are_counted(metrics: Metrics) -> None:
-    metrics.sources.started(DC1)
-    metrics.sources.succeeded(DC1, "")
-    metrics.sources.failed(DC1, "", "refused")
-    metrics.sources.crashed(DC1, "")
-
-    found = series(metrics)
-
-    assert found["source_reads_total{result=ok,source=dc1}"] == 1
-    assert found["source_reads_total{result=error,source=dc1}"] == 2
-    assert found["source_crashes_total{source=dc1}"] == 1
-
-
-def test_freshness_and_cost_of_polling_are_those_of_the_reads_that_there_are(metrics: Metrics) -> None:
-    calls = (Calls("ListTasks", 1), Calls("DescribeTasks", 20))
-    readings = (
-        ReadingStatus("cluster a", 1.8e9, 1.0, Poll("self/eu-west-1", calls, 15, 40, 5)),
-        ReadingStatus("cluster b", 1.7e9, 9.0, Poll("self/eu-west-1", calls[:1], 15, 15, 5)),
-        ReadingStatus("cluster c", 1.8e9, 1.0, Poll("self/us-east-1", calls[:1], 15, 15, 5)),
-        ReadingStatus("clusters", 1.8e9, 1.0, None),
-    )
-    status = SourceStatus(DC1, last_success=1.7e9, age=9.0, readings=readings)
-
-    found = series(metrics, Sample((), {}, (), (), ready=False, sources={DC1: status}))
-    later = series(metrics, Sample((), {}, (), (), ready=False, sources={DC1: SourceStatus(DC1)}))
-
-    assert found["source_last_success_timestamp_seconds{source=dc1}"] == 1.7e9
-    assert found["source_poll_calls{place=self/eu-west-1,source=dc1}"] == 22
-    assert found["source_poll_interval_seconds{place=self/eu-west-1,source=dc1}"] == 40
-    assert found["source_poll_configured_interval_seconds{place=self/eu-west-1,source=dc1}"] == 15
-    assert found["source_poll_budget_calls_per_second{place=self/us-east-1,source=dc1}"] == 5
-    assert [name for name in later if name.startswith("source_poll")] == []
-
-
-def test_api_calls_are_counted_and_timed(metrics: Metrics) -> None:
-    metrics.sources.requested(DC1, "health", "200", 0.02)
-    metrics.sources.requested(DC1, "health", "500", 0.3)
-
-    found = series(metrics)
-
-    assert found["source_api_requests_total{code=200,operation=health,source=dc1}"] == 1
-    assert found["source_api_requests_total{code=500,operation=health,source=dc1}"] == 1
-    assert found["source_api_request_duration_seconds_sum{operation=health,source=dc1}"] == pytest.approx(0.32)
-
-
 def test_publication_counts_changes_and_their_wait(metrics: Metrics) -> None:
     metrics.published(
         Publication(endpoints_added=5, endpoints_changed=2, endpoints_removed=1, waited=0.03, generation=1)
@@ -183,25 +74,39 @@ def test_publication_counts_changes_and_their_wait(metrics: Metrics) -> None:
     assert found["snapshot_published_timestamp_seconds"] > 1.7e9
 
 
-def test_propagation_runs_from_the_source_to_the_last_answer(metrics: Metrics) -> None:
-    metrics.published(Publication(1, 0, 0, waited=0.2, generation=7))
-    metrics.published(Publication(1, 0, 0, waited=0.0, generation=8))
-    metrics.streams.settled(7, 0.05)
-    metrics.streams.settled(8, 0.01)
+def test_propagation_runs_from_the_read_of_each_source_to_the_last_answer(metrics: Metrics) -> None:
+    metrics.sources.started(DC1)
+    metrics.sources.started(ECS)
+    metrics.published(Publication(2, 0, 0, waited=0.2, generation=7, causes={DC1: 0.2, ECS: 0.1}))
+    metrics.published(Publication(1, 0, 0, waited=0.0, generation=8, causes={DC1: 0.0}))
+    metrics.published(Publication(1, 0, 0, waited=9.0, generation=9))  # nobody's change: an operator's, a policy's
+    for generation, latency in ((7, 0.05), (8, 0.01), (9, 0.01)):
+        metrics.streams.settled(generation, latency)
 
     found = series(metrics)
 
-    assert found["propagation_seconds_sum"] == pytest.approx(0.26)
-    assert found["propagation_seconds_count"] == 2
+    assert found["propagation_seconds_sum{source=dc1}"] == pytest.approx(0.26)
+    assert found["propagation_seconds_count{source=dc1}"] == 2
+    assert found["propagation_seconds_sum{source=ecs}"] == pytest.approx(0.15)
 
 
 def test_generations_that_are_never_settled_are_forgotten(metrics: Metrics) -> None:
+    metrics.sources.started(DC1)
     for generation in range(5000):
-        metrics.published(Publication(1, 0, 0, waited=0.2, generation=generation))
+        metrics.published(Publication(1, 0, 0, waited=0.2, generation=generation, causes={DC1: 0.2}))
 
     metrics.streams.settled(0, 0.05)
 
-    assert series(metrics)["propagation_seconds_count"] == 0
+    assert series(metrics)["propagation_seconds_count{source=dc1}"] == 0
+
+
+def test_the_wait_of_a_client_for_its_turn_is_observed(metrics: Metrics) -> None:
+    metrics.streams.begun(0.03)
+
+    found = series(metrics)
+
+    assert found["push_queue_seconds_sum"] == pytest.approx(0.03)
+    assert found["push_queue_seconds_count"] == 1
 
 
 def test_pushes_and_answers_are_counted_by_type(metrics: Metrics) -> None:
@@ -296,6 +201,35 @@ def test_sources_are_counted_before_they_are_merged(metrics: Metrics) -> None:
     assert found["source_endpoints{health=healthy,source=dc1}"] == 3
     assert found["source_endpoints{health=unknown,source=dc1}"] == 0
     assert found["source_set_aside_endpoints{source=dc1}"] == 1
+
+
+def test_sources_have_their_type_beside_them(metrics: Metrics) -> None:
+    assert series(metrics, replace(sample(), types={DC1: "consul"}))["source_info{source=dc1,type=consul}"] == 1
+
+
+def test_holds_are_counted_when_they_begin_and_what_is_restored_is_one_flag(metrics: Metrics) -> None:
+    trips = {GuardReason.LOSS: 2}
+
+    quiet = series(metrics, sample(statistics=SourceStatistics(1, {}, 0)))
+    found = series(metrics, sample(statistics=SourceStatistics(1, {}, 0, restored=3, trips=trips)))
+
+    assert found["guard_trips_total{reason=loss,source=dc1}"] == 2
+    assert found["guard_trips_total{reason=emptied,source=dc1}"] == 0
+    assert (quiet["serving_restored_state"], found["serving_restored_state"]) == (0, 1)
+
+
+def test_the_oldest_answer_that_is_missing_is_told_by_type(metrics: Metrics) -> None:
+    streams = (
+        stream("a", "sotw", replace(of_type(CLUSTER.url, sent="2"), since=70.0)),
+        stream("b", "sotw", replace(of_type(CLUSTER.url, sent="2"), since=30.0)),
+        stream("c", "sotw", replace(of_type(CLUSTER.url, sent="2", rejection="bad"), since=900.0)),
+        stream("d", "sotw", replace(of_type(ENDPOINT.url), since=900.0)),
+    )
+
+    found = series(metrics, sample(*streams))
+
+    assert found["xds_oldest_unacked_seconds{type=cluster}"] == 70
+    assert found["xds_oldest_unacked_seconds{type=endpoint}"] == 0
 
 
 def test_clients_are_counted_once_however_many_streams_they_have(metrics: Metrics) -> None:

@@ -232,6 +232,32 @@ async def test_nothing_is_half_published_once_it_is_idle(bench: Bench) -> None:
     assert bench.served() == {"web": "10.0.0.1:80"}
 
 
+async def test_a_change_that_comes_while_another_is_published_is_known_since_it_was_reported(bench: Bench) -> None:
+    bench.gate.open.set()
+    bench.sink.update(SCOPE, WEB, entries(1))
+    bench.views.hold.clear()
+    await eventually(lambda: bench.views.staging)
+
+    bench.sink.update(SCOPE, WEB, entries(2))
+    enough = asyncio.get_running_loop().time() + 0.1
+    await eventually(lambda: asyncio.get_running_loop().time() > enough)
+    bench.views.hold.set()
+    await eventually(lambda: bench.served() == {"web": "10.0.0.2:80"})
+
+    assert bench.observed[-1].causes[SOURCE] > 0.1
+
+
+async def test_what_was_read_before_envoys_are_answered_did_not_wait_for_the_bridge(bench: Bench) -> None:
+    bench.sink.update(SCOPE, WEB, entries(1))
+    await asyncio.sleep(0)
+
+    bench.gate.open.set()
+    await eventually(lambda: bool(bench.served()))
+
+    (first,) = bench.observed
+    assert first.causes == {SOURCE: first.waited}
+
+
 @pytest.mark.parametrize("debounce", [Debounce(quiet=60.0, limit=3600.0)])
 async def test_another_debounce_counts_from_the_next_change_on(bench: Bench) -> None:
     bench.gate.open.set()

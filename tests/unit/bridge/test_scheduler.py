@@ -63,13 +63,11 @@ async def test_ticks_missed_by_a_slow_reader_coalesce_into_one(scheduler: Schedu
     await slow.wait()
 
     began = loop.time()
-    await anext(ticks)
-    late = loop.time() - began
-    await anext(ticks)
-    next_one = loop.time() - began
+    for _ in range(5):
+        await anext(ticks)
 
-    assert late < 0.03
-    assert next_one > 0.01
+    # One that was missed comes at once and the next may be due; three more take their time, however slow all is.
+    assert loop.time() - began > 2.5 * 0.05
     await ticks.aclose()  # type: ignore[attr-defined]  # it is a generator
 
 

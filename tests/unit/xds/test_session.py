@@ -13,9 +13,10 @@ from xds import CLUSTER, TYPES, Client, Node, Reason, Refused, SnapshotCache
 from xds.codec import DeltaRequestDecoder
 from xds.message import DeltaRequest
 from xds.propagation import Propagation
-from xds.session import Disconnected, Session, Surroundings
+from xds.session import Disconnected, Session
 from xds.stream import Incremental, Stream
 from xds.subscription import NameSets
+from xds.surroundings import Surroundings
 
 
 class Bench:
@@ -115,13 +116,31 @@ async def test_an_overdue_answer_is_counted_and_not_waited_for(bench: Bench) -> 
         bench.ask_for_clusters()
         await eventually(lambda: len(bench.connection.written) == 1)
         bench.cache.set(snapshot({"a": "new"}))
-        bench.session.rouse(2)
+        bench.session.rouse(2, since=1.0)
         bench.now = 6.0
         bench.session.check(bench.now, patience=30.0)
         await eventually(lambda: len(bench.connection.written) == 2)
         bench.session.end()
 
     assert bench.recorder.of("unanswered") == [(CLUSTER.url,)]
+
+
+async def test_a_client_is_told_of_a_new_generation_once_and_how_long_it_waited_for_its_turn(bench: Bench) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(bench.run())
+        bench.ask_for_clusters()
+        await eventually(lambda: len(bench.connection.written) == 1)
+        first = bench.recorder.of("begun")
+        bench.answer("1.0.0")
+        await eventually(lambda: len(bench.recorder.of("acked")) == 1)
+        bench.cache.set(snapshot({"a": "new"}))
+        bench.session.rouse(2, since=1.0)
+        bench.now = 1.5
+        await eventually(lambda: len(bench.connection.written) == 2)
+        bench.session.end()
+
+    assert first == []
+    assert bench.recorder.of("begun") == [(0.5,)]
 
 
 async def test_a_rejected_change_is_none_that_arrived(bench: Bench) -> None:
@@ -133,7 +152,7 @@ async def test_a_rejected_change_is_none_that_arrived(bench: Bench) -> None:
         await eventually(lambda: len(bench.recorder.of("acked")) == 1)
         bench.propagation.begin(2, now=0.0)
         bench.cache.set(snapshot({"a": "bad"}))
-        bench.session.rouse(2)
+        bench.session.rouse(2, since=1.0)
         bench.propagation.told_all(2, now=0.0)
         await eventually(lambda: len(bench.connection.written) == 2)
         bench.answer("2.0.0", Status(message="no"))
@@ -151,7 +170,7 @@ async def test_a_client_that_never_answers_does_not_hide_when_the_others_have(be
         bench.propagation.begin(2, now=0.0)
         bench.propagation.expect(2, stream=99)
         bench.cache.set(snapshot({"a": "new"}))
-        bench.session.rouse(2)
+        bench.session.rouse(2, since=1.0)
         bench.propagation.told_all(2, now=0.0)
         bench.propagation.answered(99, now=1.0)
         before = list(bench.recorder.of("settled"))

@@ -18,9 +18,10 @@ from xds.in_flight import SMALL, InFlight
 from xds.ledger import Ledger
 from xds.message import DeltaRequest
 from xds.propagation import Propagation
-from xds.session import Session, Surroundings
+from xds.session import Session
 from xds.stream import Incremental, Stream
 from xds.subscription import NameSets
+from xds.surroundings import Surroundings
 
 ASK = bytes(DeltaDiscoveryRequest(type_url=CLUSTER.url))
 LARGE = snapshot({f"service-{number}": "" for number in range(3000)})
@@ -161,7 +162,7 @@ async def test_what_clients_say_they_hold_counts_until_the_first_answer() -> Non
     async with hall.attended(connection(strange(1, 100, claimed=True))) as (session,):
         await eventually(lambda: hall.ledger.names == 100)
         hall.cache.set(snapshot({f"strange-1-{number}": "" for number in range(100)}))
-        session.rouse(1)
+        session.rouse(1, since=1.0)
         await eventually(lambda: hall.ledger.names == 0)
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from support.xds_content import snapshot
-from xds import CLUSTER, ENDPOINT, TYPES, SnapshotCache
+from xds import CLUSTER, ENDPOINT, TYPES, SnapshotCache, TypeState
 from xds.message import InvalidRequest, Request, Response
 from xds.stream import WINDOW_TIMEOUT, Acknowledgement, StateOfTheWorld, Stream, Unsupported
 
@@ -214,3 +214,54 @@ def test_the_status_tells_what_was_asked_for_and_sent(stream: Stream[Request], c
 
     assert (status.names, status.since, status.rejection) == (1, 4.0, "no")
     assert (status.version_sent, status.version_acked) == (response.version, "")
+
+
+def state(stream: Stream[Request], cache: SnapshotCache | None) -> TypeState:
+    (status,) = stream.status(cache, 5.0)
+    return status.state
+
+
+def test_the_state_tells_who_waits_for_whom(stream: Stream[Request], cache: SnapshotCache) -> None:
+    stream.receive(endpoints("a"), 0.0)
+    assert state(stream, None) is TypeState.WAITING
+    assert state(stream, SnapshotCache()) is TypeState.WAITING
+    assert state(stream, cache) is TypeState.WAITING
+
+    response = required(stream.next(cache, 1.0))
+    assert state(stream, cache) is TypeState.STALE
+    stream.receive(endpoints("a", nonce=response.nonce), 2.0)
+    assert state(stream, cache) is TypeState.SYNCED
+    cache.set(snapshot({"a": "", "b": ""}, {"a": "new", "b": ""}))
+    assert state(stream, cache) is TypeState.WAITING
+    bad = required(stream.next(cache, 3.0))
+    stream.receive(endpoints("a", nonce=bad.nonce, error="no"), 4.0)
+    assert state(stream, cache) is TypeState.ERROR
+
+
+def test_the_status_tells_how_old_answers_and_questions_are(stream: Stream[Request], cache: SnapshotCache) -> None:
+    stream.receive(endpoints("a"), 0.0)
+    first = required(stream.next(cache, 1.0))
+    (asked,) = stream.status(cache, 5.0)
+    stream.receive(endpoints("a", nonce=first.nonce), 2.0)
+    (answered,) = stream.status(cache, 5.0)
+
+    assert (asked.acked, asked.unanswered) == (None, 4.0)
+    assert (answered.acked, answered.unanswered) == (3.0, None)
+
+
+def test_the_contents_name_what_is_asked_for_and_what_is_rejected(
+    stream: Stream[Request], cache: SnapshotCache
+) -> None:
+    stream.receive(endpoints("a", "x"), 0.0)
+    first = required(stream.next(cache, 1.0))
+    stream.receive(endpoints("a", "x", nonce=first.nonce), 1.0)
+    cache.set(snapshot({"a": "", "b": ""}, {"a": "new", "b": ""}))
+    bad = required(stream.next(cache, 2.0))
+    stream.receive(endpoints("a", "x", nonce=bad.nonce, error="no"), 2.0)
+
+    (found,) = stream.contents(cache)
+
+    assert (found.asked, found.existing, found.wildcard) == (frozenset("ax"), frozenset("ab"), False)
+    assert [(each.name, each.message) for each in found.rejected] == [("a", "no")]
+    assert found.rejected[0].version == bad.snapshot.resources(ENDPOINT.url)["a"].version
+    assert stream.contents(None)[0].existing == frozenset()

@@ -1,0 +1,261 @@
+"""How a story is put together: what is asked of the sources, read from the bridge at one moment, and made of both."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bridge.admin import document, showing
+from bridge.admin.conclusion import Orders, conclude, notes, withheld
+from bridge.admin.event import documents
+from bridge.admin.query import NotThereError, WrongQueryError, given
+from bridge.admin.ruling import merge
+from bridge.admin.showing import Shows
+from bridge.admin.story import (
+    EndpointStory,
+    ExplainDocument,
+    ServiceStory,
+    SightingDocument,
+    SourceStory,
+    Story,
+    WithheldStory,
+)
+from bridge.admin.view import ListedSource, View
+from bridge.audit import Event, Remembered
+from bridge.history import Age
+from bridge.merge import Report, Service
+from bridge.model import EndpointKey, ServiceName, SourceName
+from bridge.operator import parse_key
+from bridge.provenance import Question, Sighting, Statement, close
+from bridge.registry import Hold, RefusedService, ReportedSetAside
+from xds import Receiver
+
+SERVICES = 5
+"""Services that the story of an address tells of, at most."""
+
+ENDPOINTS = 100
+"""Endpoints of a service that are told of one by one."""
+
+EVENTS = 10
+"""The latest events that are told of."""
+
+_ALLOWED = "target: the name of a service, or an address as IP:PORT, such as 10.0.0.7:8080 or [fd00::7]:80"
+
+Answers = Mapping[SourceName, Statement | str]
+
+
+def parse(parameters: Sequence[tuple[str, str]]) -> Question:
+    """What is asked about.
+
+    Raises:
+        WrongQueryError: that is not said, or something else is; the message says what is allowed.
+    """
+    target = given(parameters, ("target",)).get("target", "")
+    if not target:
+        raise WrongQueryError(f"one target is needed; {_ALLOWED}")
+    key = parse_key(target)
+    return Question(key=key) if key else Question(service=target)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """What the bridge knows of one service."""
+
+    name: ServiceName
+    service: Service | None
+    ages: Mapping[EndpointKey, Age]
+    reports: Sequence[Report]
+    set_aside: Sequence[ReportedSetAside]
+    receivers: Sequence[Receiver]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known at one moment; nothing in it changes, so it may be worked on in a thread."""
+
+    question: Question
+    answers: Answers
+    ready: document.ReadyDocument
+    listed: Sequence[ListedSource]
+    failures: Mapping[SourceName, tuple[str, ...]]
+    refused: Mapping[SourceName, Sequence[RefusedService]]
+    holds: Sequence[Hold]
+    orders: Orders
+    names: Sequence[str]
+    """All services that there are, or of which something is set aside."""
+    near: Sequence[str]
+    services: Sequence[ServiceFacts]
+    shows: Shows
+    remembered: Remembered
+    now: float
+    """Seconds on the monotonic clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """What of all that is served a question is about."""
+
+    names: Sequence[ServiceName]
+    """The service that is asked for, or those that have the address."""
+    near: Sequence[str]
+    """Addresses with ports that are served and look like the one that is asked for."""
+
+
+def concern(question: Question, answers: Answers, services: Mapping[ServiceName, Service]) -> Concern:
+    """What a question is about; goes through everything, and so is work for a thread."""
+    key = question.key
+    if key is None:
+        return Concern([ServiceName(question.service)], ())
+    places = [(each.endpoint.key, name) for name, service in services.items() for each in service.endpoints]
+    served = {name for place, name in places if place == key}
+    said = {ServiceName(name) for sighting in _sightings(answers) for name in sighting.services}
+    network = key.address[: max(key.address.rfind("."), key.address.rfind(":"))]
+    near = close(str(key), {str(place) for place, _ in places if place.address.startswith(network)})
+    return Concern(sorted(served | said, key=lambda name: (name not in served, name))[:SERVICES], near)
+
+
+def observe(view: View, question: Question, answers: Answers, found: Concern, now: float) -> Facts:
+    """What the bridge knows now. On the event loop only."""
+    sources, knowledge = view.sources(), view.knowledge
+    services = knowledge.services()
+    holds = [hold for listed in sources for hold in knowledge.holds(listed.name)]
+    return Facts(
+        question=question,
+        answers=answers,
+        ready=document.ready(view),
+        listed=tuple(sources),
+        failures={
+            each.name: tuple(failure.error for failure in view.reading.status(each.name).failures) for each in sources
+        },
+        refused={each.name: knowledge.refused(each.name) for each in sources},
+        holds=holds,
+        orders=Orders(tuple(view.operation.drains()), {p.source: p for p in view.operation.pauses()}, holds),
+        names=(*services, *knowledge.set_aside_counts()),
+        near=found.near,
+        services=tuple(
+            ServiceFacts(
+                name=name,
+                service=services.get(name),
+                ages=view.history.of(name),
+                reports=tuple(knowledge.reports(name)),
+                set_aside=knowledge.set_aside(name),
+                receivers=tuple(view.streams.receivers(name)),
+            )
+            for name in found.names
+        ),
+        shows=Shows(view.serving.snapshots(), view.rules().views),
+        remembered=view.trail.remembered(),
+        now=now,
+    )
+
+
+def explained(facts: Facts) -> ExplainDocument:
+    """The whole story, and what it amounts to. Work for a thread.
+
+    Raises:
+        NotThereError: there is no such service, and there never was one that is remembered; the message names others.
+    """
+    story = _story(facts)
+    finding, conclusion = conclude(story)
+    nothing = not (story.services or story.events or any(each.sightings or each.refused for each in story.sources))
+    if nothing and facts.question.key is None:
+        raise NotThereError(conclusion)
+    return ExplainDocument(story, finding, conclusion)
+
+
+def _story(facts: Facts) -> Story:
+    question = facts.question
+    services = [_service(each, facts) for each in facts.services]
+    target = str(question.key) if question.key else question.service
+    return Story(
+        target=target,
+        waiting=tuple(
+            f"Envoys are answered once {each.source} has spoken ({each.waiting_for})" for each in facts.ready.waiting
+        ),
+        sources=tuple(_source(each, facts) for each in facts.listed),
+        services=tuple(each for each in services if _known(each)),
+        events=documents(facts.remembered.latest(lambda event: _about(event, question), EVENTS)),
+        nearest=_nearest(facts),
+    )
+
+
+def _known(service: ServiceStory) -> bool:
+    return service.served or bool(service.endpoints or service.withheld or service.set_aside)
+
+
+def _source(listed: ListedSource, facts: Facts) -> SourceStory:
+    answer = facts.answers.get(listed.name, "it was not asked")
+    told = answer if isinstance(answer, Statement) else Statement("")
+    pause = facts.orders.pauses.get(listed.name)
+    refused = facts.refused.get(listed.name, ())
+    return SourceStory(
+        source=listed.name,
+        type=listed.type,
+        failing=facts.failures.get(listed.name, ()),
+        paused_by=pause.by if pause else "",
+        looked=told.looked,
+        unanswered=answer if isinstance(answer, str) else "",
+        sightings=tuple(map(_sighting, told.sightings)),
+        more=told.more,
+        refused=tuple(each.reason for each in refused if each.name == facts.question.service),
+    )
+
+
+def _sighting(seen: Sighting) -> SightingDocument:
+    return SightingDocument(
+        services=seen.services,
+        scope=seen.scope,
+        instance=seen.instance,
+        reported=seen.reported,
+        verdict=seen.verdict.value,
+        reason=seen.reason,
+        raw=dict(seen.raw),
+    )
+
+
+def _service(known: ServiceFacts, facts: Facts) -> ServiceStory:
+    service, key = known.service, facts.question.key
+    served = [each for each in service.endpoints if key in (None, each.endpoint.key)] if service else []
+    reports = [each for each in known.reports if key in (None, each.endpoint.key)]
+    aside = [each for each in known.set_aside if key is None or each.entry.reported == str(key)]
+    holds = tuple(hold for hold in facts.holds if known.name in hold.services)
+    orders = Orders(facts.orders.drains, facts.orders.pauses, holds)
+    there = service is not None and (key is None or bool(served))
+    return ServiceStory(
+        name=known.name,
+        served=there,
+        merge=merge(service, facts.now) if service else None,
+        endpoints=tuple(
+            EndpointStory(
+                document.endpoint(each, known.ages.get(each.endpoint.key)),
+                tuple(notes(each, service, orders)) if service else (),
+            )
+            for each in served[:ENDPOINTS]
+        ),
+        more=max(0, len(served) - ENDPOINTS),
+        withheld=tuple(_withheld(reports, {each.endpoint.key for each in served}, service)),
+        set_aside=tuple(document.set_aside(each) for each in aside),
+        holds=holds,
+        views=tuple(showing.views(known.name, service, facts.shows, known.receivers)) if there else (),
+    )
+
+
+def _withheld(reports: Iterable[Report], served: set[EndpointKey], service: Service | None) -> Iterator[WithheldStory]:
+    for report in reports:
+        if report.endpoint.key not in served:
+            origin = report.origin
+            reason = withheld(report, service)
+            yield WithheldStory(str(report.endpoint.key), origin.source, origin.scope, origin.instance, reason)
+
+
+def _about(event: Event, question: Question) -> bool:
+    return event.endpoint == str(question.key) if question.key else event.service == question.service
+
+
+def _nearest(facts: Facts) -> tuple[str, ...]:
+    told = [near for answer in facts.answers.values() if isinstance(answer, Statement) for near in answer.nearest]
+    if facts.question.key is None:
+        return close(facts.question.service, dict.fromkeys([*facts.names, *told]))
+    return tuple(dict.fromkeys([*told, *facts.near]))[:3]
+
+
+def _sightings(answers: Answers) -> Iterator[Sighting]:
+    return (each for answer in answers.values() if isinstance(answer, Statement) for each in answer.sightings)

@@ -1,0 +1,168 @@
+"""What a person asks a list for — words, filters, a page — and what that leaves of it: pure functions."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from urllib.parse import urlencode
+
+from bridge.admin.page.client import Client, Progress
+from bridge.admin.page.digest import HEALTHS, Digest
+from bridge.merge import Service
+from bridge.model import ServiceName
+from bridge.problem import nearest
+
+PAGE = 50
+"""Rows on one page."""
+
+NONE_HEALTHY = "none"
+"""The choice of services without a healthy endpoint."""
+
+STATES = ("held", "set_aside", "drained", "restored", "shared", "empty")
+"""What can be odd about a service."""
+
+ROW = TypeVar("ROW")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked for; an empty text asks for all."""
+
+    given: Mapping[str, str]
+    page: int = 1
+
+    def __getitem__(self, name: str) -> str:
+        return self.given.get(name, "")
+
+    def link(self, page: int) -> str:
+        """The query of another page of the same list."""
+        pairs = {name: value for name, value in self.given.items() if value}
+        return "?" + urlencode({**pairs, "page": page})
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[ROW]):
+    """One page of what was found."""
+
+    rows: Sequence[ROW]
+    found: int
+    """How many there are on all pages."""
+    of: int
+    """How many there are without a filter."""
+    page: int
+    pages: int
+
+
+def parse(parameters: Iterable[tuple[str, str]], allowed: Mapping[str, Collection[str] | None]) -> Question:
+    """What a query says.
+
+    Args:
+        parameters: names and values, as they came.
+        allowed: by name of a parameter the values that it can have; None for any text.
+
+    Raises:
+        ValueError: something is not understood; the message names it, and what there is instead.
+    """
+    given: dict[str, str] = {}
+    for name, value in parameters:
+        if name != "page" and name not in allowed:
+            raise ValueError(f"there is no parameter {name[:60]!r}; there are {', '.join([*allowed, 'page'])}")
+        if name in given:
+            raise ValueError(f"{name}: is given twice")
+        given[name] = value
+    for name, values in allowed.items():
+        value = given.get(name, "")
+        if values is not None and value and value not in values:
+            raise ValueError(f"{name}: there is no {value[:60]!r}{nearest(value, values)}")
+    page = given.pop("page", "") or "1"
+    if not (page.isascii() and page.isdecimal() and int(page[:9]) > 0 and len(page) < 9):
+        raise ValueError(f"page: {page[:60]!r} is not a number from 1 on")
+    return Question(given, int(page))
+
+
+def paged(rows: Sequence[ROW], of: int, question: Question) -> Listing[ROW]:
+    """The page that is asked for; the last one for a number beyond it."""
+    pages = max(1, -(-len(rows) // PAGE))
+    page = min(question.page, pages)
+    return Listing(rows[(page - 1) * PAGE : page * PAGE], len(rows), of, page, pages)
+
+
+def service_choices(digests: Iterable[Digest], sources: Iterable[str]) -> dict[str, Collection[str] | None]:
+    """What a list of services can be asked for."""
+    zones = sorted(frozenset().union(*(digest.zones for digest in digests)))
+    return {
+        "q": None,
+        "source": list(sources),
+        "zone": zones,
+        "health": [*HEALTHS, NONE_HEALTHY],
+        "state": STATES,
+    }
+
+
+def services(
+    digests: Iterable[Digest],
+    known: Mapping[ServiceName, Service],
+    set_aside: Mapping[ServiceName, int],
+    question: Question,
+) -> list[Digest]:
+    """The services that are asked for."""
+    word = question["q"].strip().casefold()
+    return [
+        digest
+        for digest in digests
+        if _fits(digest, set_aside.get(digest.name, 0), question) and (not word or _named(digest, known, word))
+    ]
+
+
+def _fits(digest: Digest, set_aside: int, question: Question) -> bool:
+    health, state = question["health"], question["state"]
+    if question["source"] and question["source"] not in digest.sources:
+        return False
+    if question["zone"] and question["zone"] not in digest.zones:
+        return False
+    if health == NONE_HEALTHY:
+        return not digest.tally.healthy
+    if health and not digest.tally.of(health):
+        return False
+    return not state or _is(digest, state, set_aside)
+
+
+def _is(digest: Digest, state: str, set_aside: int) -> bool:
+    return {
+        "held": digest.held > 0,
+        "set_aside": set_aside > 0,
+        "drained": digest.drained > 0,
+        "restored": digest.restored > 0,
+        "shared": digest.shared > 0,
+        "empty": not digest.tally.total,
+    }[state]
+
+
+def _named(digest: Digest, known: Mapping[ServiceName, Service], word: str) -> bool:
+    """By its name, or by an address of it."""
+    if word in digest.name.casefold():
+        return True
+    looks_like_address = word[0].isdigit() or ":" in word or word[0] == "["
+    return looks_like_address and any(
+        str(served.endpoint.key).startswith(word) for served in known[digest.name].endpoints
+    )
+
+
+def client_choices(everybody: Iterable[Client]) -> dict[str, Collection[str] | None]:
+    """What the list of Envoys can be asked for."""
+    return {
+        "q": None,
+        "cluster": sorted({each.cluster for each in everybody if each.cluster}),
+        "state": [progress.name.lower() for progress in Progress],
+    }
+
+
+def clients(everybody: Iterable[Client], question: Question) -> list[Client]:
+    """The Envoys that are asked for."""
+    word, cluster, state = question["q"].strip().casefold(), question["cluster"], question["state"]
+    return [
+        each
+        for each in everybody
+        if (not word or any(word in text.casefold() for text in (each.name, each.cluster, *each.peers)))
+        and (not cluster or cluster == each.cluster)
+        and (not state or state == each.progress.name.lower())
+    ]

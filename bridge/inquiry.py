@@ -1,0 +1,48 @@
+"""Asking the adapters what their sources have of one thing: all at once, one question at a time, and never for long."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from bridge.adapter import Adapter, Explaining
+from bridge.model import SourceName
+from bridge.provenance import Question, Statement
+
+PATIENCE = 5.0
+"""Seconds that a source may take to answer; the others' answers do not wait longer for it."""
+
+
+class Inquiry:
+    """Passes questions on to the adapters. A source that cannot tell answers with the reason, as text."""
+
+    def __init__(self, adapters: Callable[[], Mapping[SourceName, Adapter]], patience: float = PATIENCE) -> None:
+        """Ask nothing yet.
+
+        Args:
+            adapters: what reads each source now.
+            patience: seconds that a source may take.
+        """
+        self._adapters = adapters
+        self._patience = patience
+        # One question at a time: it may cost requests to a source, and whoever can read here can ask.
+        self._turn = asyncio.Lock()
+
+    async def ask(self, question: Question) -> Mapping[SourceName, Statement | str]:
+        """What each source has of what is asked about, or why it does not say."""
+        async with self._turn:
+            adapters = self._adapters()
+            answers = await asyncio.gather(
+                *(self._asked(adapter, question) for adapter in adapters.values()), return_exceptions=True
+            )
+            return {name: self._told(answer) for name, answer in zip(adapters, answers, strict=True)}
+
+    async def _asked(self, adapter: Adapter, question: Question) -> Statement | str:
+        if not isinstance(adapter, Explaining):
+            return "its type of source cannot be asked"
+        async with asyncio.timeout(self._patience):
+            return await adapter.explain(question)
+
+    def _told(self, answer: Statement | str | BaseException) -> Statement | str:
+        """What is said, or in words why nothing is; a bug in an adapter is for its own answer to tell."""
+        if isinstance(answer, TimeoutError):
+            return f"it did not answer within {self._patience:g} s"
+        return (str(answer) or repr(answer)) if isinstance(answer, BaseException) else answer

@@ -1,0 +1,86 @@
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from bridge.adapter import Adapter, AdapterContext
+from bridge.errors import SourceError
+from bridge.inquiry import Inquiry
+from bridge.model import SourceName
+from bridge.provenance import Question, Statement
+
+QUESTION = Question(service="web")
+
+
+class Silent:
+    """An adapter that cannot be asked."""
+
+    async def run(self, context: AdapterContext) -> None:
+        raise NotImplementedError
+
+
+class Telling(Silent):
+    def __init__(self, tell: Callable[[], Awaitable[Statement]]) -> None:
+        self._tell = tell
+
+    async def explain(self, question: Question) -> Statement:
+        assert question == QUESTION
+        return await self._tell()
+
+
+async def told() -> Statement:
+    return Statement("everything")
+
+
+async def failing() -> Statement:
+    raise SourceError("no connection")
+
+
+async def buggy() -> Statement:
+    raise ZeroDivisionError
+
+
+async def hanging() -> Statement:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def ask(adapters: Mapping[str, Adapter], patience: float = 60.0) -> Mapping[SourceName, Statement | str]:
+    return await Inquiry(lambda: {SourceName(name): each for name, each in adapters.items()}, patience).ask(QUESTION)
+
+
+async def test_each_source_answers_for_itself() -> None:
+    answers = await ask({"good": Telling(told), "down": Telling(failing), "bad": Telling(buggy), "old": Silent()})
+
+    assert answers == {
+        "good": Statement("everything"),
+        "down": "no connection",
+        "bad": "ZeroDivisionError()",
+        "old": "its type of source cannot be asked",
+    }
+
+
+async def test_one_that_hangs_costs_nobody_else_his_answer() -> None:
+    answers = await ask({"good": Telling(told), "slow": Telling(hanging)}, patience=0.01)
+
+    assert answers == {"good": Statement("everything"), "slow": "it did not answer within 0.01 s"}
+
+
+async def test_nothing_is_asked_on_when_nobody_waits_for_it() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def watched() -> Statement:
+        begun.set()
+        try:
+            return await hanging()
+        finally:
+            ended.set()
+
+    asking = asyncio.create_task(ask({"slow": Telling(watched)}))
+    await begun.wait()
+    asking.cancel()
+    await asyncio.wait({asking})
+
+    assert ended.is_set()
+
+
+async def test_there_may_be_no_source() -> None:
+    assert await ask({}) == {}
