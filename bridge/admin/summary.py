@@ -98,6 +98,9 @@ class Known:
     paused: frozenset[SourceName]
 
 
+_HEALTHS = tuple((health, health.value) for health in Health)
+
+
 def observe(view: View) -> Known:
     """The services of this moment, without working much out. On the event loop only."""
     rules, knowledge = view.rules(), view.knowledge
@@ -122,7 +125,7 @@ def document(known: Known, now: float) -> ServicesDocument:
 def by_health(endpoints: Iterable[Endpoint]) -> Mapping[str, int]:
     """How many endpoints are of each health."""
     counts = Counter(endpoint.health for endpoint in endpoints)
-    return {health.value: counts[health] for health in Health}
+    return {name: counts[health] for health, name in _HEALTHS}
 
 
 def disputed(service: Service) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.bridge import BridgeProcess
+from support.bridge import BridgeProcess, Json
 from support.consul import ConsulAgent, consul_agent
 from support.endpoints_file import EndpointsFile
 from support.waiting import eventually
@@ -49,7 +49,8 @@ class World:
             f"10.0.{len(service)}.{number + 10}",
             node=f"{service}-{number}",
             port=8080,
-            **{"Meta": {"xds-zone": zone, "xds-region": "eu-west-1"}, **fields},
+            Meta=fields.pop("Meta", {"xds-zone": zone, "xds-region": "eu-west-1"}),
+            **fields,
         )
 
     async def lose(self) -> None:
@@ -62,12 +63,17 @@ class World:
 
 
 @asynccontextmanager
-async def shown_world(directory: Path) -> AsyncIterator[World]:
-    """The world with three services in Consul, one in a file, and no Envoy."""
+async def shown_world(directory: Path, mistaken: str = "api-4") -> AsyncIterator[World]:
+    """The world with two services in Consul, one in a file, and no Envoy.
+
+    Args:
+        directory: for its files.
+        mistaken: the id of the instance that has a mistake in its metadata.
+    """
     batch = EndpointsFile(directory / "batch.json")
     batch.replace({"batch": [{"address": f"10.3.0.{number}", "port": 80} for number in range(1, 15)]})
     async with consul_agent() as consul:
-        dc1 = {"name": "dc1", "type": "consul", "address": consul.address}
+        dc1: Json = {"name": "dc1", "type": "consul", "address": consul.address}
         bridge = BridgeProcess(directory, [dc1, batch.source("batch")], cluster_defaults={"connect_timeout": "1s"})
         world = World(bridge, consul, batch)
         for number in range(5):
@@ -76,7 +82,7 @@ async def shown_world(directory: Path) -> AsyncIterator[World]:
             await world.register("api", number)
         check = {"CheckID": "c", "Name": "http", "Status": "critical"}
         await world.register("api", 3, Checks=[{**check, "ServiceID": "api-10.0.3.13", "Node": "api-3"}])
-        await world.register("api", 4, ID=HOSTILE, Meta={TYPO: "3"})
+        await world.register("api", 4, ID=mistaken, Meta={TYPO: "3"})
         async with bridge:
             yield world
 
