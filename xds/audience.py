@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from xds.message import DeltaRequest, Request
 from xds.node import Client
 from xds.observer import StreamContents, StreamStatus
-from xds.session import Session, Surroundings
+from xds.session import Session
 from xds.standing import Presence, Receiver
+from xds.surroundings import Surroundings
 
 _SLICE = 500
 """Streams woken or looked after at a time; between two slices everybody else has a turn on the event loop."""

@@ -1,28 +1,22 @@
 """One open RPC: a reader that feeds the stream, and the only writer, which asks it what to send next."""
 
 import asyncio
-import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator
+from dataclasses import replace
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
 from xds.bucket import Bucket, price
 from xds.cache import SnapshotCache
-from xds.desk import Desk
-from xds.in_flight import SMALL, InFlight
-from xds.ledger import Ledger
-from xds.limit import Limits
+from xds.in_flight import SMALL
 from xds.message import DeltaRequest, Request, Response
 from xds.node import Client, Node
-from xds.observer import StreamContents, StreamObserver, StreamStatus
-from xds.propagation import Propagation
+from xds.observer import StreamContents, StreamStatus
 from xds.refusal import Reason, Refused
 from xds.snapshot import Snapshot
 from xds.standing import Presence, Receiver
 from xds.stream import Acknowledgement, Stream, Unsupported
-from xds.view import Views
-from xds.window import Window
+from xds.surroundings import Surroundings
 
 _BURST = 20.0
 """Seconds' worth of requests that may come at once: an Envoy with 1,000 clusters may ask for each of them by itself."""
@@ -81,21 +75,6 @@ class Decoder(Protocol[RequestT_co]):
         Raises:
             InvalidRequest: there is none.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all sessions of a server share."""
-
-    views: Views
-    observer: StreamObserver
-    propagation: Propagation
-    clock: Callable[[], float]
-    limits: Limits = field(default_factory=Limits)
-    in_flight: InFlight = field(default_factory=lambda: InFlight(Limits().in_flight, time.monotonic))
-    window: Window = field(default_factory=lambda: Window(time.monotonic))
-    desk: Desk = field(default_factory=Desk)
-    ledger: Ledger = field(default_factory=lambda: Ledger(Limits()))
 
 
 class Session(Generic[RequestT]):

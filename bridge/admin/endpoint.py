@@ -12,7 +12,7 @@ from bridge.model import Endpoint, EndpointKey, Health, ServiceName
 from bridge.operator import Drain, parse_key
 from bridge.problem import nearest
 
-LIMIT = 1000
+LIMIT = 500
 """How many are shown at most; what follows is asked for with `after`."""
 
 _PARAMETERS = ("service", "source", "zone", "health", "after", "limit")

@@ -1,7 +1,7 @@
 """What a shell completes in a command: names that a running bridge knows; nothing, and no word, when none answers."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import typer
@@ -10,6 +10,9 @@ from pydantic import BaseModel
 from bridge.cli import reading
 from bridge.cli.convention import DEFAULT_CONFIG
 from bridge.errors import BridgeError
+
+Names = Callable[[typer.Context, str], list[str]]
+"""What there is, by the options typed so far, that begins with what is typed of it."""
 
 PATIENCE = 1.0
 """Seconds that somebody who has pressed the key waits for a bridge."""

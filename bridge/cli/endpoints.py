@@ -87,8 +87,8 @@ def endpoints(  # noqa: PLR0913 (an option each)
     Where what is served differs from what the source reports, both are shown. Exits with 1 when there is no such
     service.
     """
-    asked = {"service": service, "source": source, "zone": zone, "health": health}
-    query = {name: str(value) for name, value in asked.items() if value is not None}
+    asked = {"service": service, "source": source, "zone": zone, "health": health.value if health else None}
+    query = {name: value for name, value in asked.items() if value is not None}
     pages = reading.read_all(reading.ways(admin, socket, config), "api/v1/endpoints", _Page, query)
     found = _Endpoints(endpoints=tuple(each for page in pages for each in page.endpoints))
     if output is Output.TABLE:

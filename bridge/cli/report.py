@@ -31,9 +31,9 @@ _STYLES: Mapping[Kind | None, str] = {Kind.ADDED: "green", Kind.REMOVED: "red", 
 
 
 def console(stream: TextIO) -> Console:
-    """Where to print: colour and the width of the screen on a terminal, plain and wide elsewhere."""
+    """Where to print: on a terminal its width, and colour unless NO_COLOR is set; wide and plain elsewhere."""
     terminal = stream.isatty()
-    return Console(file=stream, highlight=False, width=None if terminal else _WIDE, no_color=not terminal)
+    return Console(file=stream, highlight=False, width=None if terminal else _WIDE, no_color=None if terminal else True)
 
 
 def configuration(target: Console, path: str, config: Config) -> None:

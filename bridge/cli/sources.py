@@ -12,6 +12,9 @@ from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, 
 
 EXAMPLE = "xds-bridge sources -o json"
 
+_NAMED = 3
+"""Reads that are named."""
+
 _COLUMNS = ("source", "type", "required", "state", "last success", "services", "endpoints", "set aside", "held")
 _POLLED = ("polled of source", "read", "every", "calls a pass", "budget", "last success")
 
@@ -137,9 +140,18 @@ def _states(source: _Source) -> Iterator[str]:
     if source.restored:
         yield f"{counted(source.restored, 'endpoint')} restored from before the restart"
     if not (source.failures or source.paused):
-        yield "fresh" if source.last_success else "not read yet"
+        yield "fresh" if source.last_success else _unread(source)
     if source.crashes:
         yield f"restarted {counted(source.crashes, 'time')} after a bug in its adapter"
+
+
+def _unread(source: _Source) -> str:
+    """Of which of its reads nothing has come yet; those that wait for changes may take as long as there is none."""
+    waiting = [each.name for each in source.readings if each.seconds_since_success is None]
+    if not waiting or len(waiting) == len(source.readings):
+        return "not read yet"
+    more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
+    return f"fresh, but for {', '.join(waiting[:_NAMED])}{more}, not answered yet"
 
 
 def _polled(source: _Source) -> Iterator[tuple[str, ...]]:

@@ -11,6 +11,7 @@ import pytest
 
 from bridge.model import EndpointKey
 from support.bridge import BridgeProcess, Json
+from support.cli import fields
 from support.command import Outcome, command
 from support.consul import ConsulAgent, consul_agent
 from support.endpoints_file import EndpointsFile
@@ -61,11 +62,6 @@ async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
         async with watched.bridge:
             await eventually(lambda: watched.serves({"pay", "api", "db"}))
             yield watched
-
-
-def fields(line: str) -> list[str]:
-    """The cells of a row."""
-    return [cell.strip() for cell in line.split("  ") if cell.strip()]
 
 
 async def test_services_and_events_tell_who_rules_what_was_decided_and_what_happened(watched: Watched) -> None:

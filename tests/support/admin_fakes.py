@@ -114,10 +114,11 @@ class FakeReadiness:
 class FakeReading:
     failures: dict[SourceName, tuple[Failure, ...]] = field(default_factory=dict)
     readings: tuple[ReadingStatus, ...] = ()
+    success: float | None = 1_700_000_000.0
 
     def status(self, source: SourceName) -> SourceStatus:
         failures = self.failures.get(source, ())
-        return SourceStatus(source, failures, 1_700_000_000.0, age=2.5, crashes=1, readings=self.readings)
+        return SourceStatus(source, failures, self.success, age=2.5, crashes=1, readings=self.readings)
 
 
 @dataclass

@@ -42,3 +42,8 @@ def commands(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     logging.captureWarnings(False)
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+def fields(line: str) -> list[str]:
+    """The cells of a row of a table."""
+    return [cell.strip() for cell in line.split("  ") if cell.strip()]

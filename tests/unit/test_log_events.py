@@ -14,6 +14,7 @@ NO_EVENTS = {
     *("audit.jsonl", "state.json", "bridge.yaml"),  # files
     *("bridge.adapters", "aws.queues"),  # an entry-point group, a key of what sources share
     *("xds.debounce", "xds.tls"),  # keys of the configuration
+    *("config.html", "service.html", "services.html"),  # templates of the status page
 }
 """Texts in the code that look like events."""
 

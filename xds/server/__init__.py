@@ -24,8 +24,8 @@ from xds.server.gate import Gate
 from xds.server.health import Health
 from xds.server.option import ServerOptions, channel_arguments
 from xds.server.unix_socket import private, require_free, target
-from xds.session import Surroundings
 from xds.standing import Receiver
+from xds.surroundings import Surroundings
 from xds.view import Views
 
 __all__ = ["Credentials", "FreshIdentity", "IdentityObserver", "ServerOptions", "XdsServer"]

@@ -13,9 +13,10 @@ from xds.refusal import Refused
 from xds.resource import ResourceType
 from xds.server.connection import Context, GrpcConnection, refuse
 from xds.server.line import Lines
-from xds.session import Connection, Session, Surroundings
+from xds.session import Connection, Session
 from xds.stream import Acceptances, Incremental, StateOfTheWorld, Stream
 from xds.subscription import NameSets
+from xds.surroundings import Surroundings
 
 Methods = dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]
 """The methods of one service by name."""

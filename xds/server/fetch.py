@@ -12,8 +12,9 @@ from xds.refusal import Refused
 from xds.resource import ResourceType
 from xds.server.connection import Context, GrpcConnection, refuse
 from xds.server.discovery import Methods
-from xds.session import Connection, Surroundings
+from xds.session import Connection
 from xds.subscription import NameSets
+from xds.surroundings import Surroundings
 
 
 class Fetch:

@@ -14,7 +14,7 @@ from xds.admission import Admission
 from xds.audience import Audience
 from xds.propagation import Propagation
 from xds.server.client_status import ClientStatus
-from xds.session import Surroundings
+from xds.surroundings import Surroundings
 
 METHOD = "/envoy.service.status.v3.ClientStatusDiscoveryService/FetchClientStatus"
 

@@ -54,8 +54,10 @@ async def test_an_endpoint_is_shown_with_its_service_and_its_age(bench: Bench) -
     bench.history.ages = {WEB: {EndpointKey("10.0.0.1", 80): Age(5.0, 7.0)}}
 
     document = await bench.get("/api/v1/endpoints")
-    (alone,) = (await bench.get("/api/v1/services/web"))["endpoints"]  # type: ignore[misc]  # it is a list
+    service = await bench.get("/api/v1/services/web")
 
+    assert isinstance(service["endpoints"], list)
+    (alone,) = service["endpoints"]
     assert document == {"endpoints": [{"service": "web", "endpoint": alone, "why": ""}], "after": None}
     assert (alone["since"], alone["changed"], alone["zone"]) == (5.0, 7.0, "a")
 
@@ -73,7 +75,7 @@ async def test_those_are_shown_that_fit_everything_that_is_asked_for(bench: Benc
     assert await shown(bench, zone="a", health="unhealthy") == []
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 500])
 async def test_pages_together_are_everything_once_and_in_order(bench: Bench, limit: int) -> None:
     for name in ("a service", "b", "c"):
         put(bench, name, *(report("dc1", address) for address in ("10.0.0.10", "10.0.0.9", "fd00::1")))
@@ -101,8 +103,8 @@ async def test_pages_together_are_everything_once_and_in_order(bench: Bench, lim
         ("zone=c", "zone: there is none called 'c'; there are a"),
         ("health=bad", "health: there is none called 'bad'; there are degraded, draining, healthy, unhealthy, unknown"),
         ("health=", "health: there is none called ''; there are degraded, draining, healthy, unhealthy, unknown"),
-        ("limit=0", "limit: '0' is not a number from 1 to 1000"),
-        ("limit=1001", "limit: '1001' is not a number from 1 to 1000"),
+        ("limit=0", "limit: '0' is not a number from 1 to 500"),
+        ("limit=501", "limit: '501' is not a number from 1 to 500"),
         ("after=web", "after: 'web' is not the `after` of an answer"),
     ],
 )

@@ -38,21 +38,6 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "verb",
-    [
-        *("run", "demo", "check", "schema", "bootstrap", "pause", "resume", "drain", "undrain", "reload"),
-        *("services", "events", "status", "render", "diff", "fetch"),
-        *("guard", "guard list", "guard release"),
-    ],
-)
-def test_every_help_shows_an_example(command: Command, verb: str) -> None:
-    outcome = command(*verb.split(), "--help")
-
-    assert outcome.status == 0
-    assert f"Example: xds-bridge {verb}" in outcome.output
-
-
 def test_the_command_is_installed() -> None:
     (script,) = entry_points(group="console_scripts", name="xds-bridge")
 

@@ -15,9 +15,10 @@ from xds.audience import AnySession, Audience
 from xds.cache import Generation
 from xds.codec import DeltaRequestDecoder
 from xds.propagation import Propagation
-from xds.session import Session, Surroundings
+from xds.session import Session
 from xds.stream import Incremental, Stream
 from xds.subscription import NameSets
+from xds.surroundings import Surroundings
 
 
 class BrokenCache(SnapshotCache):

@@ -13,9 +13,10 @@ from xds import CLUSTER, TYPES, Client, Node, Reason, Refused, SnapshotCache
 from xds.codec import DeltaRequestDecoder
 from xds.message import DeltaRequest
 from xds.propagation import Propagation
-from xds.session import Disconnected, Session, Surroundings
+from xds.session import Disconnected, Session
 from xds.stream import Incremental, Stream
 from xds.subscription import NameSets
+from xds.surroundings import Surroundings
 
 
 class Bench:

@@ -18,9 +18,10 @@ from xds.in_flight import SMALL, InFlight
 from xds.ledger import Ledger
 from xds.message import DeltaRequest
 from xds.propagation import Propagation
-from xds.session import Session, Surroundings
+from xds.session import Session
 from xds.stream import Incremental, Stream
 from xds.subscription import NameSets
+from xds.surroundings import Surroundings
 
 ASK = bytes(DeltaDiscoveryRequest(type_url=CLUSTER.url))
 LARGE = snapshot({f"service-{number}": "" for number in range(3000)})

@@ -1,0 +1,142 @@
+"""What holds for every command: an example, no colour where it is not wanted, and one line when no bridge answers."""
+
+import asyncio
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from bridge.cli import app, completion
+from bridge.merge import Service
+from bridge.model import ServiceName
+from support.admin_bench import Bench, admin_bench
+from support.admin_fakes import served, stream
+from support.cli import Command, commands
+from support.ports import free_port
+
+READING = ["status", "sources", "services", "endpoints", "envoys", "events", "guard list"]
+
+
+def every_command() -> Iterator[tuple[str, ...]]:
+    def below(group: TyperGroup, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        for name, command in group.commands.items():
+            yield (*path, name)
+            if isinstance(command, TyperGroup):
+                yield from below(command, (*path, name))
+
+    yield from below(cast("TyperGroup", get_command(app)), ())
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+    with commands(capsys, monkeypatch) as run:
+        yield run
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    async with admin_bench() as bench:
+        bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"),)))
+        yield bench
+
+
+@pytest.mark.parametrize("path", list(every_command()), ids=" ".join)
+def test_every_help_shows_an_example_of_the_command(command: Command, path: tuple[str, ...]) -> None:
+    outcome = command(*path, "--help")
+
+    assert outcome.status == 0
+    assert f"Example: xds-bridge {' '.join(path)}" in outcome.output
+
+
+def test_the_commands_that_read_are_among_them() -> None:
+    assert {" ".join(path) for path in every_command()} >= set(READING)
+
+
+@pytest.mark.parametrize("verb", READING)
+def test_without_a_bridge_a_command_says_in_a_line_where_it_looked(command: Command, tmp_path: Path, verb: str) -> None:
+    config, socket, port = tmp_path / "bridge.yaml", tmp_path / "admin.sock", free_port()
+    config.write_text(f"admin: {{listen: '127.0.0.1:{port}', socket: {socket}}}\n", encoding="utf-8")
+
+    outcome = command(*verb.split(), "--config", str(config))
+
+    assert (outcome.status, outcome.output) == (3, "")
+    assert outcome.error == (
+        f"cannot reach a bridge on {socket} (No such file or directory); "
+        f"cannot reach a bridge on http://127.0.0.1:{port} (Connection refused)\n"
+    )
+
+
+async def on_a_terminal(*arguments: str, **environ: str) -> str:
+    """What a command writes on a terminal."""
+    ours, its = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", *arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=its,
+        stderr=its,
+        env={**environment, "TERM": "xterm-256color", **environ},
+    )
+    os.close(its)
+    await process.wait()
+    try:
+        return (await asyncio.to_thread(os.read, ours, 65536)).decode()
+    finally:
+        os.close(ours)
+
+
+async def test_there_is_colour_on_a_terminal_alone_and_not_with_no_color(bench: Bench) -> None:
+    arguments = ("endpoints", "--admin", bench.url)
+
+    coloured, plain = await asyncio.gather(on_a_terminal(*arguments), on_a_terminal(*arguments, NO_COLOR="1"))
+
+    assert "\x1b[32mhealthy" in coloured
+    assert "\x1b[3" not in plain
+    assert "healthy" in plain
+
+
+async def test_names_of_a_running_bridge_are_completed(bench: Bench) -> None:
+    bench.streams.connected = [stream(1, "edge-1"), stream(2, "web-1"), stream(3, "web-1")]
+
+    assert await completed(completion.services, bench.url, "w") == ["web"]
+    assert await completed(completion.sources, bench.url, "") == ["dc1", "local"]
+    assert await completed(completion.nodes, bench.url, "we") == ["web-1"]
+    assert await completed(completion.services, bench.url, "x") == []
+
+
+@pytest.mark.parametrize("admin", ["http://127.0.0.1:1", "no url"])
+async def test_without_a_bridge_nothing_is_completed_and_nothing_said(
+    capsys: pytest.CaptureFixture[str], admin: str
+) -> None:
+    assert await completed(completion.services, admin, "") == []
+    assert capsys.readouterr() == ("", "")
+
+
+async def completed(names: completion.Names, admin: str, incomplete: str) -> list[str]:
+    context = typer.Context(cast("TyperCommand", get_command(app)))
+    context.params = {"admin": admin, "socket": None, "config": None}
+    return await asyncio.to_thread(names, context, incomplete)
+
+
+async def test_a_shell_is_told_the_names(bench: Bench) -> None:
+    bench.streams.connected = [stream(1, "edge-1")]
+    environ = {"_XDS_BRIDGE_COMPLETE": "complete_bash", "COMP_CWORD": "4"}
+    line = f"xds-bridge envoys --admin {bench.url} e"
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "from bridge.cli import main; main()"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environ, "COMP_WORDS": line},
+    )
+    output, errors = await process.communicate()
+
+    assert (output.decode().split(), errors) == (["edge-1"], b"")
