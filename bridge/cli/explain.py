@@ -9,7 +9,7 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-from bridge.cli import reading
+from bridge.cli import completion, reading
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
 from bridge.errors import BridgeError
@@ -166,7 +166,9 @@ class _Explained(BaseModel):
 
 
 def explain(
-    target: Annotated[str, typer.Argument(metavar="SERVICE|IP:PORT", help="What to tell of.")],
+    target: Annotated[
+        str, typer.Argument(metavar="SERVICE|IP:PORT", help="What to tell of.", autocompletion=completion.services)
+    ],
     *,
     output: OutputOption = Output.TABLE,
     admin: AdminOption = None,
