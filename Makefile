@@ -9,12 +9,12 @@ VENV := .cache/venv/bin
 WAITING := $(VENV)/pytest -n 2 --dist loadfile -o asyncio_debug=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos soak check bench build docs clean lock setup-run setup-test setup-bench
+.PHONY: help run test chaos soak check bench build docs screenshots clean lock setup-run setup-test setup-bench
 MAKEFLAGS += --no-print-directory
 
 help:
 	@sed -n 's/^#? \{0,1\}//p' Makefile
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{printf "  %s %-6s", $$1, $$2; $$1 = $$2 = ""; print}'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \2/p' Makefile | awk '{printf "  %s %-11s", $$1, $$2; $$1 = $$2 = ""; print}'
 
 run: setup-run ## start everything on this machine with a real Envoy; Ctrl-C ends it (ARGS=--once: a story that checks itself)
 	@$(VENV)/xds-bridge demo --directory .cache/demo $(ARGS)
@@ -46,6 +46,9 @@ build: setup-test ## the wheel and the source distribution in dist/, tried in a 
 docs: setup-test ## the documentation as a site in .cache/site; writes the page of commands anew
 	$(VENV)/python -m scripts.commands
 	NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build
+
+screenshots: setup-test ## take the pictures of the status page anew into docs/images/, of a real bridge in a real browser
+	@PYTHONPATH=tests $(VENV)/python -m scripts.screenshots
 
 clean: ## remove all that set-up, tools and builds made
 	rm -rf .cache build dist ./*.egg-info .coverage .hypothesis

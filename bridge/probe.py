@@ -1,14 +1,20 @@
 """`xds-bridge-health`: asks a bridge whether it lives, or whether it is ready, for the health checks of containers.
 
-Apart from all the rest, and of the standard library little more than a socket, because it is started every few seconds:
-its cost is that of starting Python. It writes no file.
+Apart from all the rest, because it is started every few seconds: its cost is that of starting Python, and what it
+imports is what every Python has in memory. So it uses the sockets of the interpreter, since the module `socket` around
+them makes enums of its constants, which takes as long as starting Python. It writes no file.
 """
 
+from __future__ import annotations
+
+import _socket as socket
 import os
-import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+
+TYPE_CHECKING = False  # that of `typing` would cost an import
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 PATIENCE = 3.0
 """Seconds that one way to the bridge may take; the health checks of ECS and Docker give 5 and 30."""
@@ -109,15 +115,14 @@ def _answer(place: str, path: str) -> tuple[int, bytes]:
     host, prefix = "localhost", ""
     if place.startswith("http://"):
         host, name, port, prefix = _taken_apart(place)
-        connection = socket.create_connection((name, port), timeout=PATIENCE)
+        connection = _connected(name, port, deadline)
     else:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with connection:
-        connection.settimeout(PATIENCE)
-        if connection.family == socket.AF_UNIX:
-            connection.connect(place)
+        connection = _connection(socket.AF_UNIX, place, deadline)
+    try:
         connection.sendall(f"GET {prefix}{path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
         head, _, body = _read(connection, deadline).partition(b"\r\n\r\n")
+    finally:
+        connection.close()
     version, _, rest = head.partition(b" ")
     status = rest[:3]
     if not version.startswith(b"HTTP/") or status not in (b"200", b"503"):
@@ -125,15 +130,43 @@ def _answer(place: str, path: str) -> tuple[int, bytes]:
     return int(status), body
 
 
+def _connected(name: str, port: int, deadline: float) -> socket.socket:
+    """A connection to the first address of a host that takes one."""
+    failure = OSError("the host has no address")
+    # As bytes: of text it would import what turns international names into their ASCII form.
+    for family, _, _, _, address in socket.getaddrinfo(name.encode(), port, 0, socket.SOCK_STREAM):
+        try:
+            return _connection(family, address, deadline)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def _connection(family: int, address: str | tuple[object, ...], deadline: float) -> socket.socket:
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(_left(deadline))
+        connection.connect(address)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
 def _read(connection: socket.socket, deadline: float) -> bytes:
     answer = b""
     while len(answer) < LARGEST:
-        connection.settimeout(max(0.001, deadline - time.monotonic()))
+        connection.settimeout(_left(deadline))
         portion = connection.recv(65536)
         if not portion:
             break
         answer += portion
     return answer
+
+
+def _left(deadline: float) -> float:
+    """Seconds until then; a moment where it has passed, because 0 would mean not to wait for what is there."""
+    return max(0.001, deadline - time.monotonic())
 
 
 def _taken_apart(url: str) -> tuple[str, str, int, str]:

@@ -82,7 +82,9 @@ def merge(service: Service, now: float) -> MergeDocument:
 def conflicts(service: Service) -> Iterator[Conflict]:
     """The addresses that several sources report."""
     for each in service.endpoints:
-        won, *others = dict.fromkeys(origin.source for origin in each.origins) or [""]
+        if len(each.origins) < 2:  # nearly always
+            continue
+        won, *others = dict.fromkeys(origin.source for origin in each.origins)
         if others:
             yield Conflict(each.endpoint.address, each.endpoint.port, won, tuple(others))
 

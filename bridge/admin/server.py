@@ -63,6 +63,7 @@ class AdminServer:
         # Two threads, so that a scrape and a long list do not wait for each other.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
         self._live = Live(view)
+        self._summaries = summary.Summaries()
         self._pages = Pages(view, self._executor, self._started)
         changes = Changes(verbs, reload, kept, self._executor, str(config.socket))
         self._network = _runner([self._guard, _not_stored], [*self._reads(), *changes.closed()])
@@ -177,7 +178,7 @@ class AdminServer:
 
     async def _services(self, _request: web.Request) -> web.Response:
         known = summary.observe(self._view)
-        return await self._worked_out(lambda: _json(summary.document(known, time.monotonic())))
+        return await self._worked_out(lambda: _json(self._summaries.document(known, time.monotonic())))
 
     async def _service(self, request: web.Request) -> web.Response:
         name = ServiceName(request.match_info["name"])
@@ -290,10 +291,11 @@ def _answer(content: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response
 
 
 def _json(content: object) -> str:
-    return json.dumps(content, default=_fields, indent=2) + "\n"
+    # Without an indent, for which Python has no encoder in C: two thousand services would take 100 ms more.
+    return json.dumps(content, default=_fields) + "\n"
 
 
 def _fields(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
     raise TypeError(f"no JSON for {type(value).__name__}")

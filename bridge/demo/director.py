@@ -61,7 +61,8 @@ def _introduce(stage: Stage) -> None:
         [
             ("Envoy", stage.envoy.url, f"its listener; all requests go to the service {SERVICE}"),
             ("", f"http://{HOST}:{ports.envoy_admin}/clusters", "its admin interface"),
-            ("bridge", f"{stage.bridge.url}/api/v1/services", "what it serves; /metrics, /readyz"),
+            ("bridge", f"{stage.bridge.url}/", "its status page, for a browser"),
+            ("", f"{stage.bridge.url}/api/v1/services", "what it serves, as JSON; /metrics, /readyz"),
             ("", f"{HOST}:{ports.bridge_xds}", "xDS, which Envoy is connected to"),
             *(
                 [("Consul", f"{consul.url}/v1/health/service/{SERVICE}", f"the source {CONSUL_SOURCE}")]

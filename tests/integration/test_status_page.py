@@ -23,7 +23,7 @@ INLINE = """() => new Promise((resolve) => {
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with shown_world(tmp_path) as world:
+    async with shown_world(tmp_path, mistaken=HOSTILE) as world:
         yield world
 
 

@@ -1,7 +1,6 @@
 """A stranger's adapter: the package of `examples/`, installed into an environment of its own, beside the bridge."""
 
 import asyncio
-import json
 import shutil
 import subprocess
 import sys
@@ -82,8 +81,9 @@ async def test_it_is_a_source_like_any_other(environment: Environment, tmp_path:
         bridge = BridgeProcess(tmp_path, [source])
         bridge.python = environment.python
 
-        schema = await environment.bridge("schema")
-        check = await environment.bridge("check", "--live", "--config", bridge.config)
+        schema, check = await asyncio.gather(
+            environment.bridge("schema"), environment.bridge("check", "--live", "--config", bridge.config)
+        )
         assert "URL of the catalogue, http or https." in schema.stdout
         assert check.returncode == 0, check.stdout + check.stderr
         assert "port: Field required" in check.stdout
@@ -99,14 +99,20 @@ async def test_it_is_a_source_like_any_other(environment: Environment, tmp_path:
             assert await addresses(bridge) == {"10.0.0.1", "10.0.0.3"}
 
 
-async def test_a_key_that_it_does_not_have_is_refused_by_name(environment: Environment, tmp_path: Path) -> None:
-    config = tmp_path / "bridge.yaml"
-    config.write_text(json.dumps({"sources": [{"name": "a", "type": "catalogue", "ulr": "http://inventory/"}]}))
+async def test_its_configuration_is_one_and_a_key_that_it_does_not_have_is_refused(
+    environment: Environment, tmp_path: Path
+) -> None:
+    config = environment.package / "bridge.yaml"
+    wrong = tmp_path / "bridge.yaml"
+    wrong.write_text(config.read_text().replace(" url:", " ulr:"))
 
-    check = await environment.bridge("check", "--config", config)
+    check, refused = await asyncio.gather(
+        environment.bridge("check", "--config", config), environment.bridge("check", "--config", wrong)
+    )
 
-    assert check.returncode == 78
-    assert "sources[0].ulr: unknown key; did you mean 'url'?" in check.stderr
+    assert check.returncode == 0, check.stderr
+    assert refused.returncode == 78
+    assert "sources[0].ulr: unknown key; did you mean 'url'?" in refused.stderr
 
 
 async def addresses(bridge: BridgeProcess) -> set[str]:

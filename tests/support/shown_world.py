@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.bridge import BridgeProcess
-from support.consul import ConsulAgent, consul_agent
+from support.bridge import BridgeProcess, Json
+from support.consul import ConsulAgent, consul_agent, registration
 from support.endpoints_file import EndpointsFile
 from support.waiting import eventually
 from support.xds_client import Transport, XdsClient
@@ -41,15 +41,13 @@ class World:
         """A page of the bridge."""
         return self.bridge.url(path)
 
-    async def register(self, service: str, number: int, **fields: object) -> None:
+    async def register(self, service: str, number: int, instance: str = "", **fields: object) -> None:
         """An instance in Consul."""
-        zone = ZONES[number % len(ZONES)]
-        await self.consul.register(
-            service,
-            f"10.0.{len(service)}.{number + 10}",
-            node=f"{service}-{number}",
-            port=8080,
-            **{"Meta": {"xds-zone": zone, "xds-region": "eu-west-1"}, **fields},
+        address, node = f"10.0.{len(service)}.{number + 10}", f"{service}-{number}"
+        meta = {"xds-zone": ZONES[number % len(ZONES)], "xds-region": "eu-west-1"}
+        more: dict[str, object] = {"Meta": meta, **fields}
+        await self.consul.put(
+            "/v1/catalog/register", registration(service, address, node=node, id=instance, port=8080, **more)
         )
 
     async def lose(self) -> None:
@@ -62,12 +60,17 @@ class World:
 
 
 @asynccontextmanager
-async def shown_world(directory: Path) -> AsyncIterator[World]:
-    """The world with three services in Consul, one in a file, and no Envoy."""
+async def shown_world(directory: Path, mistaken: str = "api-4") -> AsyncIterator[World]:
+    """The world with two services in Consul, one in a file, and no Envoy.
+
+    Args:
+        directory: for its files.
+        mistaken: the id of the instance that has a mistake in its metadata.
+    """
     batch = EndpointsFile(directory / "batch.json")
     batch.replace({"batch": [{"address": f"10.3.0.{number}", "port": 80} for number in range(1, 15)]})
     async with consul_agent() as consul:
-        dc1 = {"name": "dc1", "type": "consul", "address": consul.address}
+        dc1: Json = {"name": "dc1", "type": "consul", "address": consul.address}
         bridge = BridgeProcess(directory, [dc1, batch.source("batch")], cluster_defaults={"connect_timeout": "1s"})
         world = World(bridge, consul, batch)
         for number in range(5):
@@ -76,7 +79,7 @@ async def shown_world(directory: Path) -> AsyncIterator[World]:
             await world.register("api", number)
         check = {"CheckID": "c", "Name": "http", "Status": "critical"}
         await world.register("api", 3, Checks=[{**check, "ServiceID": "api-10.0.3.13", "Node": "api-3"}])
-        await world.register("api", 4, ID=HOSTILE, Meta={TYPO: "3"})
+        await world.register("api", 4, mistaken, Meta={TYPO: "3"})
         async with bridge:
             yield world
 

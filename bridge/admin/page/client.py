@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
-from xds import CLUSTER, ENDPOINT, StreamStatus, TypeStatus
+from xds import CLUSTER, ENDPOINT, StreamStatus, TypeState, TypeStatus
 
-TYPES = {CLUSTER.url: "clusters", ENDPOINT.url: "endpoints"}
+TYPES = MappingProxyType({CLUSTER.url: "clusters", ENDPOINT.url: "endpoints"})
 """What people call the types."""
 
 
@@ -15,9 +16,21 @@ class Progress(StrEnum):
     """How far an Envoy is with a type; of several the last one here is what counts."""
 
     SYNCED = "in sync"
-    UNSENT = "nothing sent"
+    UNSENT = "nothing to send"
+    WAITING = "to be sent"
     BEHIND = "not answered"
     REFUSED = "refused"
+
+
+_PROGRESS = MappingProxyType(
+    {
+        TypeState.SYNCED: Progress.SYNCED,
+        TypeState.NOT_SENT: Progress.UNSENT,
+        TypeState.WAITING: Progress.WAITING,
+        TypeState.STALE: Progress.BEHIND,
+        TypeState.ERROR: Progress.REFUSED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,8 @@ class Part:
     """That it accepted last."""
     sent: float | None
     """Seconds since it was last sent something."""
+    acked: float | None
+    """Seconds since it last accepted something."""
     refusal: str
     """What it says."""
 
@@ -92,17 +107,10 @@ def _transport(stream: StreamStatus) -> str:
 def _part(status: TypeStatus) -> Part:
     return Part(
         type=TYPES.get(status.type_url, status.type_url),
-        progress=_progress(status),
+        progress=_PROGRESS[status.state],
         asked="everything" if status.names is None else f"{status.names} by name",
         version=status.version_acked,
         sent=status.since,
+        acked=status.acked,
         refusal=status.rejection or "",
     )
-
-
-def _progress(status: TypeStatus) -> Progress:
-    if status.rejection is not None:
-        return Progress.REFUSED
-    if not status.version_sent:
-        return Progress.UNSENT
-    return Progress.SYNCED if status.version_acked == status.version_sent else Progress.BEHIND

@@ -18,11 +18,11 @@ from bridge.admin.source import SourceDocument
 SOURCES, SERVICES, GROUPS = 6, 8, 6
 """How many of each are drawn one by one."""
 
-WIDTH = 980.0
-_NODE, _HEIGHT, _ROW, _TOP = 236.0, 40.0, 52.0, 34.0
-_LEFT, _MIDDLE, _HUB, _RIGHT = 2.0, 330.0, 660.0, 742.0
+WIDTH = 1180.0
+_NODE, _HEIGHT, _ROW, _TOP = 262.0, 38.0, 46.0, 30.0
+_LEFT, _MIDDLE, _HUB, _RIGHT = 2.0, 396.0, 774.0, 914.0
 _HUB_WIDTH = 12.0
-_NAME = 27
+_NAME = 30
 """Characters of a name that fit; the whole of it is in the title."""
 
 ITEM = TypeVar("ITEM")

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,13 @@ def test_wrong_instance_is_set_aside_alone(instance: object, reason: str) -> Non
     assert aside.instance == "bad"
     assert reason in aside.reason
     assert len(entries) == 2
+
+
+def test_the_sample_is_a_catalogue_without_a_mistake() -> None:
+    services = services_of((Path(__file__).parents[1] / "services.json").read_bytes())
+
+    assert services.keys() == {"web", "api"}
+    assert all(isinstance(entry, Endpoint) for entries in services.values() for entry in entries)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"services": []}', b'{"services": {"web": {}}}'])

@@ -298,7 +298,7 @@ def hostile(bench: Bench) -> Iterator[str]:
     )
     entry = SetAside(InstanceId(evil), evil, evil)
     bench.knowledge.aside = (ReportedSetAside(DC1, Scope(evil), entry),)
-    bench.knowledge.impossible = (RefusedService(Scope(evil), evil, evil),)
+    bench.knowledge.impossible = (RefusedService(Scope(evil), ServiceName(evil), evil),)
     bench.knowledge.held = (Hold(DC1, Reason.DOUBT, evil, 1.0, 1, (name,)),)
     bench.reading.failures = {DC1: (Failure(evil, evil, 1.0, 1, (evil,)),)}
     bench.streams.connected = [stream(1, evil)]
