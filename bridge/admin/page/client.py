@@ -22,6 +22,8 @@ class Progress(StrEnum):
     REFUSED = "refused"
 
 
+_WORST_FIRST = tuple(reversed(Progress))
+
 _PROGRESS = MappingProxyType(
     {
         TypeState.SYNCED: Progress.SYNCED,
@@ -67,8 +69,8 @@ class Client:
     @property
     def progress(self) -> Progress:
         """The worst of its types."""
-        order = list(Progress)
-        return max((part.progress for part in self.parts), key=order.index, default=Progress.UNSENT)
+        found = [part.progress for part in self.parts]
+        return next((each for each in _WORST_FIRST if each in found), Progress.UNSENT)
 
 
 def clients(streams: Iterable[StreamStatus]) -> list[Client]:

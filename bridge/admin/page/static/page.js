@@ -61,23 +61,24 @@ function place(region, fresh) {
   if (again) region.querySelector(`[${again[0]}="${CSS.escape(again[1])}"]`)?.focus({ preventScroll: true });
 }
 
-let fetching = false, wanted = false, last = 0, timer = 0;
+let fetching = false, wanted = false, missed = false, last = 0, timer = 0;
 
 async function look() {
-  if (fetching || document.hidden) { wanted = true; return; }
+  if (fetching || document.hidden) { wanted = true; return; } // what is hidden is looked at when it is shown
   fetching = true;
   wanted = false;
   const began = Date.now();
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const region of document.querySelectorAll("[data-live]")) {
+    for (const region of document.querySelectorAll(missed ? "[data-live], #events[data-stream]" : "[data-live]")) {
       const fresh = page.getElementById(region.id);
       if (fresh && shown.get(region.id) !== fresh.innerHTML) {
         shown.set(region.id, fresh.innerHTML);
         place(region, fresh);
       }
     }
+    missed = false;
     tick();
   } catch { /* the stream of events says that the bridge is away */ }
   last = Date.now();
@@ -120,17 +121,29 @@ function addEvent(event) {
   while (body.rows.length > most) body.rows[body.rows.length - 1].remove();
 }
 
+let stream = null;
+
 function follow() {
   const events = document.getElementById("events");
   const query = new URLSearchParams(events ? events.dataset.stream || "" : "");
   for (const [name, value] of [...query]) if (!value) query.delete(name);
-  const stream = new EventSource(`/api/v1/events?${query}`);
-  const listed = events && !(events.closest("#all-events") && !("stream" in events.dataset)); // older pages stay as they are
+  stream = new EventSource(`/api/v1/events?${query}`);
+  const listed = events && "stream" in events.dataset; // a page of older events stays as it is
   stream.addEventListener("open", () => { say("live", "live"); soon(0); });
   stream.addEventListener("error", () => say("lost", "the bridge does not answer"));
   stream.addEventListener("message", (message) => { if (listed) addEvent(JSON.parse(message.data)); });
   stream.addEventListener("state", () => soon());
-  addEventListener("pagehide", () => stream.close());
+}
+
+function unfollow() {
+  stream?.close();
+  say("still", "not followed while it is hidden");
+}
+
+function resume() {
+  unfollow();
+  missed = true;
+  follow();
 }
 
 // --- the filters, as they are typed
@@ -152,7 +165,10 @@ function refine(form) {
 offerCopies(document);
 document.querySelectorAll("form[data-filter]").forEach(refine);
 for (const region of document.querySelectorAll("[data-live]")) shown.set(region.id, "");
-document.addEventListener("visibilitychange", () => { if (!document.hidden && wanted) soon(0); });
+// A browser has six connections to a server, which hidden tabs must not take from the one that is looked at.
+document.addEventListener("visibilitychange", () => (document.hidden ? unfollow() : resume()));
+addEventListener("pagehide", unfollow);
+addEventListener("pageshow", (event) => { if (event.persisted) resume(); });
 setInterval(tick, 1000);
 setInterval(() => soon(), 15000);
 follow();
