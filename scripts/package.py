@@ -28,6 +28,10 @@ def main() -> None:
         say(f"built dist/{product.name}")
 
 
+PAGE = "lib/*/site-packages/bridge/admin/page"
+"""Of an environment, where the status page is, whose templates and styles are no Python."""
+
+
 def _try_out(wheel: Path, folder: Path) -> None:
     say("installing the wheel into a clean environment")
     # Without pip of its own, so that it works without python3-venv too; ours installs into it.
@@ -41,6 +45,9 @@ def _try_out(wheel: Path, folder: Path) -> None:
         )
         if answer.returncode or f"Usage: {command} " not in answer.stdout:
             raise StepError(f"the installed {command} does not work: {(answer.stderr or answer.stdout).strip()}")
+    for file in ("template/base.html", "static/page.css"):
+        if not any(folder.glob(f"{PAGE}/{file}")):
+            raise StepError(f"the wheel is without {file} of the status page; see package-data in pyproject.toml")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""A token bucket: so many at once, and so many per second after that."""
+"""A token bucket: so many at once, and so many per second after that; and how many tokens a request takes."""
+
+_FREE_FIELDS, _FIELDS, _BYTES = 1000, 100, 256 << 10
+"""A request counts as one more for each so many fields beyond the first, and for so many bytes: reading them takes as
+long. What Envoys with up to a thousand names send counts as one."""
 
 
 class Bucket:
@@ -30,3 +34,8 @@ class Bucket:
     def _fill(self, now: float) -> None:
         self._tokens = min(self._burst, self._tokens + (now - self._since) * self._rate)
         self._since = now
+
+
+def price(fields: int, size: int) -> int:
+    """How many requests one counts as that has so many fields and bytes."""
+    return 1 + max(0, fields - _FREE_FIELDS) // _FIELDS + size // _BYTES

@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
-from xds.bucket import Bucket
+from xds.bucket import Bucket, price
 from xds.cache import SnapshotCache
 from xds.in_flight import SMALL
 from xds.message import DeltaRequest, Request, Response
@@ -23,10 +23,6 @@ _BURST = 20.0
 
 _KEPT_METADATA = 4096
 """Characters of metadata that are remembered of a client, to ask again what it may see."""
-
-_FREE_FIELDS, _FIELDS, _BYTES = 1000, 100, 256 << 10
-"""A request counts as one more for each so many fields beyond the first, and for so many bytes: reading them takes as
-long. What Envoys with up to a thousand names send counts as one."""
 
 RequestT = TypeVar("RequestT", Request, DeltaRequest)
 RequestT_co = TypeVar("RequestT_co", Request, DeltaRequest, covariant=True)
@@ -248,7 +244,7 @@ class Session(Generic[RequestT]):
                 else:
                     self._receive(await self._shared.desk.read(self._client, reading))
                 del data  # or an idle stream keeps its last request, with every name in it, and 61 KB of node
-                if delay := self._pace.take(self._shared.clock(), _price(self._decoder.fields, size)):
+                if delay := self._pace.take(self._shared.clock(), price(self._decoder.fields, size)):
                     await self._slow_down(delay)
         except Refused as refusal:
             self.refusal = refusal
@@ -377,8 +373,3 @@ class Session(Generic[RequestT]):
     def _report_settled(self, settled: list[tuple[int, float]]) -> None:
         for generation, latency in settled:
             self._shared.observer.settled(generation, latency)
-
-
-def _price(fields: int, size: int) -> int:
-    """How many requests one counts as that has so many fields and bytes."""
-    return 1 + max(0, fields - _FREE_FIELDS) // _FIELDS + size // _BYTES

@@ -23,7 +23,7 @@ INTERVAL = 0.25
 """Seconds between two looks at what has happened."""
 
 STATE = 1.0
-"""Seconds between two looks at everything else that is shown: it takes a millisecond for some hundred Envoys."""
+"""Seconds between two looks at everything else that is shown, which takes the loop 25 ms for a thousand Envoys."""
 
 KEEPALIVE = 15.0
 """Seconds after which something is written in any case, so that a client that is gone is noticed."""

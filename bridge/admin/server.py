@@ -63,6 +63,7 @@ class AdminServer:
         # Two threads, so that a scrape and a long list do not wait for each other.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
         self._live = Live(view)
+        self._summaries = summary.Summaries()
         self._pages = Pages(view, self._executor, self._started)
         changes = Changes(verbs, reload, kept, self._executor, str(config.socket))
         self._network = _runner([self._guard, _not_stored], [*self._reads(), *changes.closed()])
@@ -177,7 +178,7 @@ class AdminServer:
 
     async def _services(self, _request: web.Request) -> web.Response:
         known = summary.observe(self._view)
-        return await self._worked_out(lambda: _json(summary.document(known, time.monotonic())))
+        return await self._worked_out(lambda: _json(self._summaries.document(known, time.monotonic())))
 
     async def _service(self, request: web.Request) -> web.Response:
         name = ServiceName(request.match_info["name"])

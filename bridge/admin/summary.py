@@ -115,11 +115,29 @@ def observe(view: View) -> Known:
     )
 
 
+class Summaries:
+    """Remembers the lines: services do not change, so the same object has the same line. For any thread."""
+
+    def __init__(self) -> None:
+        self._lines: Mapping[ServiceName, tuple[Service, object, ServiceSummary]] = {}
+
+    def document(self, known: Known, now: float) -> ServicesDocument:
+        """A line for each service; `now` is the time on the monotonic clock."""
+        services = sorted(known.services, key=lambda service: service.name)
+        idle = unmatched(known.rules, known.views, [service.name for service in services])
+        before, lines = self._lines, {}
+        for service in services:
+            rest = (known.rules, known.paused, known.set_aside.get(service.name), known.retained.get(service.name))
+            line = before.get(service.name)
+            same = line and line[0] is service and line[1] == rest and not service.ruling.returning
+            lines[service.name] = line if line and same else (service, rest, _summary(service, known, now))
+        self._lines = lines  # replaced as a whole
+        return ServicesDocument(tuple(line[2] for line in lines.values()), known.refused, tuple(idle))
+
+
 def document(known: Known, now: float) -> ServicesDocument:
     """A line for each service; `now` is the time on the monotonic clock."""
-    services = sorted(known.services, key=lambda service: service.name)
-    idle = unmatched(known.rules, known.views, [service.name for service in services])
-    return ServicesDocument(tuple(_summary(service, known, now) for service in services), known.refused, tuple(idle))
+    return Summaries().document(known, now)
 
 
 def by_health(endpoints: Iterable[Endpoint]) -> Mapping[str, int]:

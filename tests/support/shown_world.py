@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.bridge import BridgeProcess, Json
-from support.consul import ConsulAgent, consul_agent
+from support.consul import ConsulAgent, consul_agent, registration
 from support.endpoints_file import EndpointsFile
 from support.waiting import eventually
 from support.xds_client import Transport, XdsClient
@@ -41,16 +41,13 @@ class World:
         """A page of the bridge."""
         return self.bridge.url(path)
 
-    async def register(self, service: str, number: int, **fields: object) -> None:
+    async def register(self, service: str, number: int, instance: str = "", **fields: object) -> None:
         """An instance in Consul."""
-        zone = ZONES[number % len(ZONES)]
-        await self.consul.register(
-            service,
-            f"10.0.{len(service)}.{number + 10}",
-            node=f"{service}-{number}",
-            port=8080,
-            Meta=fields.pop("Meta", {"xds-zone": zone, "xds-region": "eu-west-1"}),
-            **fields,
+        address, node = f"10.0.{len(service)}.{number + 10}", f"{service}-{number}"
+        meta = {"xds-zone": ZONES[number % len(ZONES)], "xds-region": "eu-west-1"}
+        more: dict[str, object] = {"Meta": meta, **fields}
+        await self.consul.put(
+            "/v1/catalog/register", registration(service, address, node=node, id=instance, port=8080, **more)
         )
 
     async def lose(self) -> None:
@@ -82,7 +79,7 @@ async def shown_world(directory: Path, mistaken: str = "api-4") -> AsyncIterator
             await world.register("api", number)
         check = {"CheckID": "c", "Name": "http", "Status": "critical"}
         await world.register("api", 3, Checks=[{**check, "ServiceID": "api-10.0.3.13", "Node": "api-3"}])
-        await world.register("api", 4, ID=mistaken, Meta={TYPO: "3"})
+        await world.register("api", 4, mistaken, Meta={TYPO: "3"})
         async with bridge:
             yield world
 

@@ -85,13 +85,13 @@ class Content:
     def overview(self, observed: Observation, query: Query) -> str:
         """How the whole bridge is."""
         listing.parse(query, {})
-        digests, everybody = self._digests.of(observed.known.services), clients(observed.state.streams)
+        digests, everybody = self._digests.of(observed.known.services), clients(observed.streams)
         return self._rendered(
             "overview.html",
             observed,
             findings=findings(observed, everybody),
             tiles=tiles(observed, digests, everybody),
-            picture=picture(observed.sources, digests, everybody, ready=observed.state.readiness.ready),
+            picture=picture(observed.sources, digests, everybody, ready=observed.readiness.ready),
             sources=[(source, last_read(source), _reported(source)) for source in observed.sources],
             events=_documents(observed, event.Query(limit=LATEST))[::-1],
         )
@@ -139,7 +139,7 @@ class Content:
 
     def envoys(self, observed: Observation, query: Query) -> str:
         """Who is connected, and how far."""
-        everybody = clients(observed.state.streams)
+        everybody = clients(observed.streams)
         choices = listing.client_choices(everybody)
         question = listing.parse(query, choices)
         page = listing.paged(listing.clients(everybody, question), len(everybody), question)
@@ -163,7 +163,7 @@ class Content:
         """The configuration in use, as it was written, without what is secret."""
         listing.parse(query, {})
         text = "\n".join(written.lines(observed.written))
-        return self._rendered("config.html", observed, text=text, config=observed.state.config)
+        return self._rendered("config.html", observed, text=text, config=observed.config)
 
     def problem(self, observed: Observation, title: str, message: str) -> str:
         """That what was asked for cannot be shown."""
@@ -176,7 +176,7 @@ class Content:
             now=observed.now,
             started=observed.started,
             version=self._version,
-            ready=observed.state.readiness.ready,
+            ready=observed.readiness.ready,
             **values,
         )
 
@@ -190,7 +190,7 @@ def tiles(observed: Observation, digests: Sequence[Digest], everybody: Sequence[
     total = together(digest.tally for digest in digests)
     fresh = sum(source_tone(source) == "good" for source in observed.sources)
     synced = in_sync(everybody)
-    ready = observed.state.readiness.ready
+    ready = observed.readiness.ready
     return [
         Tile(
             "Ready",
@@ -216,7 +216,7 @@ def tiles(observed: Observation, digests: Sequence[Digest], everybody: Sequence[
         Tile(
             "Envoys in sync",
             _of(synced, len(everybody)),
-            f"{thousands(len(observed.state.streams))} streams",
+            f"{thousands(len(observed.streams))} streams",
             _share(synced, len(everybody)),
             "/envoys",
         ),

@@ -67,7 +67,7 @@ def findings(observed: Observation, everybody: Iterable[Client]) -> list[Finding
 
 
 def _unready(observed: Observation) -> Iterator[Finding]:
-    for each in observed.state.readiness.waiting:
+    for each in observed.readiness.waiting:
         errors = f" ({'; '.join(each.errors)})" if each.errors else ""
         what = f"No Envoy is answered yet: {each.source} is waited for, {each.waiting_for}{errors}"
         yield Finding(Urgency.ACT, each.source, what, "xds-bridge check --live")
@@ -103,7 +103,7 @@ def _refusals(everybody: Iterable[Client]) -> Iterator[Finding]:
 
 
 def _reload(observed: Observation) -> Iterator[Finding]:
-    last = observed.state.config.last_reload
+    last = observed.config.last_reload
     if last is None or last.ok:
         return
     losses = f" It would take: {'; '.join(last.losses)}." if last.losses else ""
@@ -141,7 +141,7 @@ def _misfits(observed: Observation) -> Iterator[Finding]:
 
 
 def _replicas(observed: Observation) -> Iterator[Finding]:
-    for peer in observed.state.peers:
+    for peer in observed.peers:
         if peer.state is PeerState.UNREACHABLE:
             yield Finding(Urgency.LOOK, peer.url, f"Cannot be reached since {utc(peer.since)}: {peer.error}")
         elif peer.state is PeerState.DIFFERS:
@@ -150,10 +150,10 @@ def _replicas(observed: Observation) -> Iterator[Finding]:
 
 
 def _orders(observed: Observation) -> Iterator[Finding]:
-    for pause in observed.state.pauses:
+    for pause in observed.pauses:
         what = f"Paused since {utc(pause.since)} by {pause.by}: what is served of it stays as it is."
         yield Finding(Urgency.NOTE, pause.source, what, f"xds-bridge resume {shlex.quote(pause.source)}")
-    for drain in observed.state.drains:
+    for drain in observed.drains:
         target = str(drain.target)
         what = f"Drained until {utc(drain.until)} by {drain.by}: it gets no new requests."
         yield Finding(Urgency.NOTE, target, what, f"xds-bridge undrain {shlex.quote(target)}")

@@ -9,7 +9,11 @@ from bridge.admin import document, source, summary
 from bridge.admin.source import SourceDocument
 from bridge.admin.view import View
 from bridge.audit import Remembered
+from bridge.operator import Drain, Pause
+from bridge.peers import PeerStatus
 from bridge.registry import ReportedSetAside
+from bridge.reload import ReloadReport
+from xds import StreamStatus
 
 EXPLAINED = 5
 """Services of which the overview says why something of them is set aside; the others are counted."""
@@ -23,7 +27,13 @@ class Observation:
     """Unix time."""
     monotonic: float
     started: float
-    state: document.State
+    readiness: document.ReadyDocument
+    config: ReloadReport
+    pauses: tuple[Pause, ...]
+    drains: tuple[Drain, ...]
+    peers: tuple[PeerStatus, ...]
+    streams: tuple[StreamStatus, ...]
+    """None of them for a page that says nothing of Envoys: asking a thousand takes the loop 25 ms."""
     sources: tuple[SourceDocument, ...]
     known: summary.Known
     too_old: tuple[str, ...]
@@ -36,15 +46,26 @@ class Observation:
     """The configuration in use, as it was written."""
 
 
-def observe(view: View, started: float) -> Observation:
-    """The state of this moment, without working much out. On the event loop only."""
+def observe(view: View, started: float, *, streams: bool = False) -> Observation:
+    """The state of this moment, without working much out. On the event loop only.
+
+    Args:
+        view: all that there is to see.
+        started: Unix time at which the bridge was.
+        streams: whether the Envoys are asked for.
+    """
     known, knowledge = summary.observe(view), view.knowledge
     named = ((name, knowledge.set_aside(name)) for name in islice(sorted(known.set_aside), EXPLAINED))
     return Observation(
         now=time.time(),
         monotonic=time.monotonic(),
         started=started,
-        state=document.observe(view),
+        readiness=document.ready(view),
+        config=view.reloads.report,
+        pauses=tuple(view.operation.pauses()),
+        drains=tuple(view.operation.drains()),
+        peers=tuple(view.replicas.statuses()),
+        streams=tuple(view.streams.streams()) if streams else (),
         sources=tuple(source.document(view, listed) for listed in view.sources()),
         known=known,
         too_old=tuple(sorted(view.operation.too_old())),

@@ -54,18 +54,19 @@ class Pages:
     def routes(self) -> list[web.RouteDef]:
         """Every page."""
         return [
-            web.get("/", self._page(self._content.overview)),
+            web.get("/", self._page(self._content.overview, streams=True)),
             web.get("/services", self._page(self._content.services)),
             web.get("/services/{name:.+}", self._service),
-            web.get("/envoys", self._page(self._content.envoys)),
+            web.get("/envoys", self._page(self._content.envoys, streams=True)),
             web.get("/events", self._page(self._content.events)),
             web.get("/config", self._page(self._content.configuration)),
             web.get("/static/{file}", self._file),
         ]
 
-    def _page(self, content: Callable[[Observation, Query], str]) -> Handler:
+    def _page(self, content: Callable[[Observation, Query], str], *, streams: bool = False) -> Handler:
         async def answer(request: web.Request) -> web.Response:
-            observed, query = observe(self._view, self._started), list(request.query.items())
+            query = list(request.query.items())
+            observed = observe(self._view, self._started, streams=streams)
             return await self._worked_out(observed, lambda: content(observed, query))
 
         return answer

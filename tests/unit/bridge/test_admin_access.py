@@ -9,6 +9,10 @@ from bridge.config import AdminConfig
     [
         ("0.0.0.0:1", "probes", "/api/v1/status", "10.0.0.5", "10.0.0.9", "set admin.expose: all"),
         ("0.0.0.0:1", "probes", "/nothing", "localhost", "10.0.0.9", "set admin.expose: all"),
+        ("0.0.0.0:1", "probes", "/", "localhost", "10.0.0.9", "set admin.expose: all"),
+        ("0.0.0.0:1", "probes", "/static/page.js", "localhost", "10.0.0.9", "set admin.expose: all"),
+        ("0.0.0.0:1", "all", "/services", "bridge.internal", "10.0.0.9", ""),
+        ("127.0.0.1:1", "probes", "/", "evil.example", "127.0.0.1", "is not this machine"),
         ("0.0.0.0:1", "probes", "/api/v1/status", "localhost", "", "set admin.expose: all"),
         ("0.0.0.0:1", "probes", "/metrics", "bridge.internal", "10.0.0.9", ""),
         ("0.0.0.0:1", "all", "/api/v1/status", "bridge.internal", "10.0.0.9", ""),
