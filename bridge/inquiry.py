@@ -11,6 +11,14 @@ PATIENCE = 5.0
 """Seconds that a source may take to answer; the others' answers do not wait longer for it."""
 
 
+WAITING = 4
+"""Questions that wait for their turn; who comes then is asked to come later."""
+
+
+class BusyError(Exception):
+    """Too many ask already."""
+
+
 class Inquiry:
     """Passes questions on to the adapters. A source that cannot tell answers with the reason, as text."""
 
@@ -25,15 +33,29 @@ class Inquiry:
         self._patience = patience
         # One question at a time: it may cost requests to a source, and whoever can read here can ask.
         self._turn = asyncio.Lock()
+        self._asking = 0
 
     async def ask(self, question: Question) -> Mapping[SourceName, Statement | str]:
-        """What each source has of what is asked about, or why it does not say."""
-        async with self._turn:
-            adapters = self._adapters()
-            answers = await asyncio.gather(
-                *(self._asked(adapter, question) for adapter in adapters.values()), return_exceptions=True
-            )
-            return {name: self._told(answer) for name, answer in zip(adapters, answers, strict=True)}
+        """What each source has of what is asked about, or why it does not say.
+
+        Raises:
+            BusyError: others wait for their turn already.
+        """
+        if self._asking > WAITING:
+            raise BusyError(f"{self._asking} questions are being answered already; ask again in a moment")
+        self._asking += 1
+        try:
+            async with self._turn:
+                return await self._answers(question)
+        finally:
+            self._asking -= 1
+
+    async def _answers(self, question: Question) -> Mapping[SourceName, Statement | str]:
+        adapters = self._adapters()
+        answers = await asyncio.gather(
+            *(self._asked(adapter, question) for adapter in adapters.values()), return_exceptions=True
+        )
+        return {name: self._told(answer) for name, answer in zip(adapters, answers, strict=True)}
 
     async def _asked(self, adapter: Adapter, question: Question) -> Statement | str:
         if not isinstance(adapter, Explaining):

@@ -1,6 +1,7 @@
 """Who may see what of the admin server: decided by where a request comes from, a pure function of it."""
 
 import ipaddress
+from collections.abc import Mapping
 
 from bridge.config import AdminConfig, Expose
 from bridge.peers import VERSIONS
@@ -31,6 +32,14 @@ def refusal(config: AdminConfig, path: str, host: str, peer: str) -> str:
         # the browser then lets the page read the answer.
         return f"host {host[:100]!r} is not this machine; use an IP or localhost"
     return ""
+
+
+def foreign(headers: Mapping[str, str]) -> bool:
+    """Whether a page of another site asks, unseen by whoever looks at it; a link that is followed is no such thing.
+
+    It could not read the answer, but have sources asked and places taken. See https://www.w3.org/TR/fetch-metadata/.
+    """
+    return headers.get("Sec-Fetch-Site") in ("cross-site", "same-site") and headers.get("Sec-Fetch-Mode") != "navigate"
 
 
 def _compared(path: str) -> bool:

@@ -119,8 +119,7 @@ def _one_served(service: ServiceStory) -> str:
 
 def _what(service: ServiceStory) -> str:
     first = service.endpoints[0]
-    if len(service.endpoints) + service.more > 1:
-        count = len(service.endpoints) + service.more
+    if (count := len(service.endpoints)) > 1:
         healthy = sum(each.endpoint.health in ("healthy", "unknown") for each in service.endpoints)
         return f"{service.name} is served with {count} endpoints, {healthy} of them healthy"
     since = f" since {when(first.endpoint.since)}" if first.endpoint.since else ""

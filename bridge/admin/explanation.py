@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.admin import document, showing
 from bridge.admin.conclusion import Orders, conclude, notes, withheld
@@ -168,7 +168,11 @@ def explained(facts: Facts) -> ExplainDocument:
     nothing = not (story.services or story.events or any(each.sightings or each.refused for each in story.sources))
     if nothing and facts.question.key is None:
         raise NotThereError(conclusion)
-    return ExplainDocument(story, finding, conclusion)
+    told = tuple(
+        replace(each, endpoints=each.endpoints[:ENDPOINTS], more=max(0, len(each.endpoints) - ENDPOINTS))
+        for each in story.services
+    )
+    return ExplainDocument(replace(story, services=told), finding, conclusion)
 
 
 def _story(facts: Facts) -> Story:
@@ -238,9 +242,9 @@ def _service(known: ServiceFacts, facts: Facts) -> ServiceStory:
                 document.endpoint(each, known.ages.get(each.endpoint.key)),
                 tuple(notes(each, service, orders)) if service else (),
             )
-            for each in served[:ENDPOINTS]
+            for each in served
         ),
-        more=max(0, len(served) - ENDPOINTS),
+        more=0,
         withheld=tuple(_withheld(reports, {each.endpoint.key for each in served}, service)),
         set_aside=tuple(document.set_aside(each) for each in aside),
         holds=holds,

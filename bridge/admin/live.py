@@ -116,12 +116,11 @@ class Live:
 
 def _beginning(headers: Mapping[str, str], query: event.Query, remembered: Remembered) -> int:
     """The number of the last event that a client has."""
-    if query.after is not None:
-        return query.after
+    # First where it was interrupted: a client that comes back asks with the `after` of its beginning.
     trail, _, number = headers.get("Last-Event-ID", "").partition("-")
     if trail == remembered.trail and number.isascii() and number.isdecimal() and len(number) < 20:
         return min(int(number), remembered.last)
-    return remembered.last
+    return remembered.last if query.after is None else min(query.after, remembered.last)
 
 
 def _told(remembered: Remembered, place: int, query: event.Query) -> tuple[int, str]:

@@ -32,6 +32,7 @@ from bridge.admin.query import NotThereError, WrongQueryError
 from bridge.admin.view import View
 from bridge.config import AdminConfig
 from bridge.errors import ConfigError
+from bridge.inquiry import BusyError
 from bridge.metrics import CONTENT_TYPE
 from bridge.model import ServiceName
 from bridge.peers import VERSIONS, alias, type_versions
@@ -66,8 +67,8 @@ class AdminServer:
         self._summaries = summary.Summaries()
         self._pages = Pages(view, self._executor, self._started)
         changes = Changes(verbs, reload, kept, self._executor, str(config.socket))
-        self._network = _runner([self._guard, _not_stored], [*self._reads(), *changes.closed()])
-        self._local = _runner([_not_stored], [*self._reads(), *changes.routes()])
+        self._network = _runner([self._guard], [*self._reads(), *changes.closed()])
+        self._local = _runner([], [*self._reads(), *changes.routes()])
         self._bound: Path | None = None
 
     async def start(self) -> int:
@@ -143,6 +144,8 @@ class AdminServer:
         peer = str(peername[0]) if isinstance(peername, tuple) else ""
         if reason := access.refusal(self._config, request.path, request.host, peer):
             raise web.HTTPForbidden(text=reason)
+        if request.path not in access.PROBES and access.foreign(request.headers):
+            raise web.HTTPForbidden(text="a page of another site may not ask here")
         return await handler(request)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
@@ -258,7 +261,7 @@ class AdminServer:
 
 
 def _runner(middlewares: Sequence[Middleware], routes: Sequence[web.RouteDef]) -> web.AppRunner:
-    application = web.Application(middlewares=[_errors_as_json, *middlewares])
+    application = web.Application(middlewares=[_not_stored, _errors_as_json, *middlewares])
     application.add_routes(routes)
     return web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
 
@@ -284,6 +287,8 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         return web.json_response({"error": str(error)}, status=HTTPStatus.NOT_FOUND)
     except WrongQueryError as error:
         return web.json_response({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
+    except BusyError as error:
+        return web.json_response({"error": str(error)}, status=HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def _answer(content: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:

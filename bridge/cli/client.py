@@ -102,7 +102,7 @@ async def _ask(method: str, way: Way, url: URL, body: Mapping[str, object] | Non
     try:
         async with (
             aiohttp.ClientSession(connector=way.connector(), timeout=timeout) as session,
-            session.request(method, url, json=body) as response,
+            session.request(method, url, json=body, allow_redirects=False) as response,
         ):
             status, text = response.status, await response.text()
     except aiohttp.ClientConnectorError as error:

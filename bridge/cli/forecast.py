@@ -35,20 +35,25 @@ class Move:
 
 
 def moves(config: Config, views: Sequence[running.View], streams: Sequence[running.Stream]) -> Sequence[Move]:
-    """Where the Envoys of each view would go: those that are connected, or else whom its rule is for."""
+    """Where the Envoys of each view would go: those that are connected, or else whom its rule is for.
+
+    Where a rule goes by metadata, which a bridge does not tell of its Envoys, those go where their rule is for.
+    """
     found: list[Move] = []
+    untold = any(rule.match.metadata for rule in config.views)
     for view in views:
         targets: dict[_Target, set[str]] = {}
         for stream in streams:
             if stream.view == view.name and stream.node:
                 client = _client(stream)
-                target = (chosen(config.views, client), client.node.locality.region)
+                rule = heir(config.views, view.match) if untold else chosen(config.views, client)
+                target = (rule, client.node.locality.region)
                 targets.setdefault(_settled(config, target), set()).add(stream.node.id)
         if not targets:
             targets[_settled(config, (heir(config.views, view.match), view.region))] = set()
-        for (rule, region), envoys in sorted(targets.items(), key=str):
-            refused = rule is None and config.views_required
-            found.append(Move(view, rule, region, refused, tuple(sorted(envoys)[:NAMED])))
+        for (place, region), envoys in sorted(targets.items(), key=str):
+            refused = place is None and config.views_required
+            found.append(Move(view, place, region, refused, tuple(sorted(envoys)[:NAMED])))
     return found
 
 

@@ -152,7 +152,9 @@ class Content:
         sources |= {each.source for each in observed.remembered.events if each.source}
         services = {each.service for each in observed.remembered.events if each.service}
         services |= {service.name for service in observed.known.services}
-        asked = event.parse([(name, value.strip()) for name, value in question.given.items()], sources, services)
+        # A form sends what is left empty as well.
+        given = [(name, value.strip()) for name, value in question.given.items() if value.strip()]
+        asked = event.parse(given, sources, services)
         remembered = observed.remembered
         numbers = [remembered.first + place for place, each in enumerate(remembered.events) if asked.matches(each)]
         page = listing.paged(numbers[::-1], len(remembered.events), question)

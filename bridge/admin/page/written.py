@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 REDACTED = "‹redacted›"
 
 _SECRET = re.compile(
-    r"token|secret|password|passwd|credential|private_?key|api_?key|authorization|cookie|external_id|inline_(string|bytes)",
+    r"token|secret|passw(or)?d|passphrase|credential|(private|api|access)[_-]?key|authorization|cookie|external_id"
+    r"|inline_(string|bytes)",
     re.IGNORECASE,
 )
 _FILE = re.compile(r"(_file|_path|_directory)$|^(private_key|certificate|client_ca)$")
 """Keys whose value is a path: that is no secret, what is in the file is."""
 
-_USER = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^/@\s]*:[^/@\s]*@")
+_USER = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^?#\s]*@")
 _QUERY = re.compile(r"(?P<name>[?&][^=&\s]*(?:token|secret|password|key|signature)[^=&\s]*=)[^&#\s]+", re.IGNORECASE)
 _BEARER = re.compile(r"\b(?P<scheme>Bearer|Basic)\s+\S+", re.IGNORECASE)
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
@@ -37,7 +38,9 @@ def lines(value: object, key: str = "", indent: int = 0) -> Iterator[str]:
 def _without_pairs(value: Mapping[str, object]) -> Mapping[str, object]:
     """A mapping that names something secret and has it beside the name, such as a header, without it."""
     named = any(isinstance(value.get(key), str) and _SECRET.search(str(value[key])) for key in ("key", "name"))
-    return {**value, "value": REDACTED} if named and "value" in value else value
+    if not named:
+        return value
+    return {key: REDACTED if "value" in str(key) else each for key, each in value.items()}
 
 
 def _entry(head: str, key: str, value: object, indent: int) -> Iterator[str]:
@@ -73,7 +76,9 @@ def _scalar(key: str, value: object) -> str:
 
 
 def redacted(text: str) -> str:
-    """A text without passwords in URLs."""
+    """A text without passwords in URLs, and without keys."""
+    if "-----BEGIN" in text:
+        return REDACTED
     text = _USER.sub(lambda found: f"{found['scheme']}{REDACTED}@", text)
     text = _QUERY.sub(lambda found: f"{found['name']}{REDACTED}", text)
     text = _BEARER.sub(lambda found: f"{found['scheme']} {REDACTED}", text)

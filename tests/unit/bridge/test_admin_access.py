@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.admin.access import refusal
+from bridge.admin.access import foreign, refusal
 from bridge.config import AdminConfig
 
 
@@ -59,3 +59,18 @@ def test_where_there_are_none_the_refusal_of_versions_says_what_to_do() -> None:
     config = AdminConfig.model_validate({"listen": "0.0.0.0:1"})
 
     assert "set admin.peers" in refusal(config, "/api/v1/versions", "10.0.0.5", "10.0.0.6")
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({}, False),
+        ({"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}, False),
+        ({"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}, False),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, False),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, True),
+        ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}, True),
+    ],
+)
+def test_a_page_of_another_site_does_not_ask_behind_the_scenes(headers: dict[str, str], *, told: bool) -> None:
+    assert foreign(headers) is told

@@ -52,6 +52,16 @@ async def conclusion(bench: Bench, target: str = "10.0.0.1:80", *, finding: bool
     return str(document["conclusion"])
 
 
+async def test_a_large_service_is_counted_whole_and_told_in_part(bench: Bench) -> None:
+    put(bench, *(served(f"10.0.{number // 200}.{number % 200 + 1}") for number in range(250)))
+
+    document = await bench.get("/api/v1/explain?target=web")
+
+    assert "250 endpoints, 250 of them healthy" in str(document["conclusion"])
+    (told,) = document["story"]["services"]  # type: ignore[index]  # it is a mapping
+    assert (len(told["endpoints"]), told["more"]) == (100, 150)
+
+
 async def test_an_endpoint_that_all_is_well_with(bench: Bench) -> None:
     put(bench, served("10.0.0.1"))
     bench.history.ages[WEB] = {KEY: Age(0.0, 0.0), EndpointKey("10.0.0.1", 80): Age(1.0, 1.0)}

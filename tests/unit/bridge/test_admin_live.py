@@ -91,6 +91,24 @@ async def test_who_comes_back_is_told_what_was_missed(bench: Bench) -> None:
     assert numbers == list(range(2, 2 + 2 * live.BATCH))
 
 
+async def test_who_comes_back_goes_on_whatever_its_address_says(bench: Bench) -> None:
+    for number in (1, 2, 3):
+        bench.trail.record(happened(number))
+    async with following(bench, "?after=0") as first:
+        last = [(await first.next())["id"] for _ in range(2)][-1]
+
+    async with following(bench, "?after=0", **{"Last-Event-ID": last}) as second:
+        assert json.loads((await second.next())["data"])["number"] == 3
+
+
+async def test_a_place_that_is_still_to_come_is_the_end(bench: Bench) -> None:
+    bench.trail.record(happened(1))
+    async with following(bench, f"?after={10**15}") as stream_of_events:
+        bench.trail.record(happened(2))
+
+        assert json.loads((await stream_of_events.next())["data"])["number"] == 2
+
+
 async def test_who_comes_back_to_another_process_begins_with_what_happens_then(bench: Bench) -> None:
     bench.trail.record(happened(1))
     async with following(bench, **{"Last-Event-ID": "another-0"}) as stream_of_events:

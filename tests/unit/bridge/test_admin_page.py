@@ -269,10 +269,12 @@ async def test_events_are_shown_newest_first_and_can_be_narrowed(bench: Bench) -
 
     newest = words(await found(bench, "/events"))
     narrowed = words(await found(bench, "/events?service=web&page=2"))
+    submitted = words(await found(bench, "/events?service=web&source=&endpoint=&page=2"))
 
     assert newest.index("read 119.") < newest.index("read 118.")
     assert "120 events, page 1 of 3" in newest
     assert "60 of 120 events, page 2 of 2" in narrowed
+    assert "60 of 120 events, page 2 of 2" in submitted
     assert "read 1." in narrowed
     assert "read 2." not in narrowed
 

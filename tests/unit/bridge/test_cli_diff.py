@@ -187,6 +187,20 @@ async def test_a_view_nobody_has_a_stream_of_goes_by_its_rule(bench: Bench, conf
     assert (view["view"], view["becomes"], view["changes"]) == ("views[0] in eu", "views[1] in eu", [])
 
 
+async def test_envoys_whose_metadata_the_bridge_does_not_tell_go_where_their_rule_is(
+    bench: Bench, configured: Configured
+) -> None:
+    canary = ViewRule(match=ViewMatch(metadata={"stage": "canary"}))
+    bench.rules.views = (canary,)
+    bench.serving.other = [ShownView("views[0]", 0, "", snapshot({"web": [ONE]}))]
+    bench.streams.connected = [replace(stream(1, "web-1"), view="views[0]", node=Node("web-1", "web"))]
+    configured.write({"web": [ONE]}, views=[{"match": {"metadata": {"stage": "canary"}}}], views_required=True)
+
+    (view,) = await configured.found()
+
+    assert (view["becomes"], view["envoys"], view["changes"]) == ("views[0]", ["web-1"], [])
+
+
 async def test_envoys_that_would_be_refused_are_a_difference(bench: Bench, configured: Configured) -> None:
     bench.serving.snapshot = snapshot({"web": [ONE]})
     bench.streams.connected = [replace(stream(1, "web-1"), view="default", node=Node("web-1", "web", EU))]

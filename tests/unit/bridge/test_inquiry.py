@@ -1,9 +1,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+import pytest
+
 from bridge.adapter import Adapter, AdapterContext
 from bridge.errors import SourceError
-from bridge.inquiry import Inquiry
+from bridge.inquiry import WAITING, BusyError, Inquiry
 from bridge.model import SourceName
 from bridge.provenance import Question, Statement
 
@@ -84,3 +86,15 @@ async def test_nothing_is_asked_on_when_nobody_waits_for_it() -> None:
 
 async def test_there_may_be_no_source() -> None:
     assert await ask({}) == {}
+
+
+async def test_who_asks_while_many_wait_is_sent_away() -> None:
+    inquiry = Inquiry(lambda: {SourceName("dc1"): Telling(hanging)})
+    asking = [asyncio.create_task(inquiry.ask(QUESTION)) for _ in range(WAITING + 1)]
+    await asyncio.sleep(0)
+
+    with pytest.raises(BusyError, match="questions are being answered already"):
+        await inquiry.ask(QUESTION)
+    for task in asking:
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
