@@ -124,6 +124,6 @@ async def test_passes_are_rare_while_there_is_a_heartbeat_and_back_when_it_is_mi
             await eventually(lambda: events.left == 0)
             done, missed = passes(), told("aws.heartbeat_missed")
             await eventually(lambda missed=missed: told("aws.heartbeat_missed") > missed)  # type: ignore[misc]
-            assert passes() <= done + 2, "of some hundred"
+            assert passes() <= done + 20, "of some hundred"
         assert told("aws.heartbeat_returned") >= 1
         assert source.failures == {}

@@ -18,6 +18,13 @@ from support.waiting import eventually
 
 ONE, TWO = EndpointKey("10.0.0.1", 80), EndpointKey("10.0.0.2", 80)
 
+INTERRUPTIBLE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("bridge", run_name="__main__", alter_sys=True)
+"""
+"""The command as in a terminal: a shell has what it starts in the background ignore SIGINT, and tests may be that."""
+
 
 class Served:
     """A bridge with TLS for the certificates of canaries, a view for their cluster, and a socket for operators."""
@@ -125,7 +132,7 @@ async def _refusals_are_told(served: Served) -> None:
 
 async def _changes_are_watched(served: Served) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bridge", *served.question(served.client, "--watch", "--delta")),
+        *(sys.executable, "-c", INTERRUPTIBLE, *served.question(served.client, "--watch", "--delta")),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
