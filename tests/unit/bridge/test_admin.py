@@ -1,7 +1,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ from bridge.model import EndpointKey, Health, InstanceId, Scope, ServiceName, Se
 from bridge.outage import Failure
 from bridge.registry import ReportedSetAside
 from bridge.reload import ReloadOutcome, ReloadReport
-from support.admin_bench import Bench, admin_bench
+from support.admin_bench import Bench
 from support.admin_fakes import (
     DC1,
     LISTED,
@@ -26,12 +26,6 @@ from support.admin_fakes import (
 )
 from support.ports import free_port
 from xds import CLUSTER, ENDPOINT, Resource, Snapshot
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 async def test_alive_while_the_loop_runs(bench: Bench) -> None:

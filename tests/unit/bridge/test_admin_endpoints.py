@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -12,17 +11,11 @@ from bridge.history import Age
 from bridge.merge import MergePolicy, Origin, Report, ServedEndpoint, Service, Standing, Weighted, merged, union
 from bridge.model import EndpointKey, Health, Locality, ServiceName, SourceName
 from bridge.operator import Drain
-from support.admin_bench import Bench, admin_bench
+from support.admin_bench import Bench
 from support.admin_fakes import DC1, LOCAL
 from support.reports import report
 
 WEB = ServiceName("web")
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 def put(bench: Bench, name: str, *found: Report, policy: MergePolicy = union) -> Service:

@@ -1,19 +1,9 @@
 """`/api/v1/envoys/NODE`: one Envoy by the names of what it asks for and rejects."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from bridge.admin.envoy import LISTED
-from support.admin_bench import Bench, admin_bench
+from support.admin_bench import Bench
 from support.admin_fakes import stream
 from xds import CLUSTER, ENDPOINT, RejectedResource, TypeContents
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 async def contents(bench: Bench, *types: TypeContents) -> list[dict[str, object]]:

@@ -4,11 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
-import pytest
 
 from bridge.admin import live
 from bridge.audit import Action, Event
-from support.admin_bench import Bench, admin_bench
+from support.admin_bench import Bench
 from support.admin_fakes import stream
 from support.waiting import eventually
 
@@ -38,12 +37,6 @@ class Following:
                 else:
                     message = {}
         raise AssertionError("the stream has ended")
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 @asynccontextmanager

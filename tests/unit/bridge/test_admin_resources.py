@@ -1,7 +1,6 @@
 """What views show, page by page: `/api/v1/views` and `/api/v1/resources`."""
 
 from base64 import b64decode
-from collections.abc import AsyncIterator
 
 import pytest
 from yarl import URL
@@ -9,15 +8,9 @@ from yarl import URL
 from bridge.admin import resource
 from bridge.config import ViewMatch, ViewRule
 from bridge.views import ShownView
-from support.admin_bench import Bench, admin_bench
+from support.admin_bench import Bench
 from support.xds_content import snapshot
 from xds import CLUSTER, ENDPOINT, Snapshot
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 def path(**query: str) -> str:

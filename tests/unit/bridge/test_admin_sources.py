@@ -1,22 +1,12 @@
 """What the admin server says of the sources."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from bridge.outage import Failure
 from bridge.poll import Calls, Poll
 from bridge.supervisor import ReadingStatus
-from support.admin_bench import Bench, admin_bench
+from support.admin_bench import Bench
 from support.admin_fakes import (
     DC1,
 )
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 async def test_sources_are_listed_in_their_precedence(bench: Bench) -> None:

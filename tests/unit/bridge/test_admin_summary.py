@@ -1,23 +1,13 @@
-from collections.abc import AsyncIterator
-
-import pytest
-
 from bridge.config import ServiceRule, ViewRule
 from bridge.merge import MergePolicy, Report, Weighted, merged, union
 from bridge.model import InstanceId, Scope, ServiceName, SetAside, SourceName, UpstreamProtocol
 from bridge.operator import Pause
 from bridge.registry import RefusedService, ReportedSetAside
-from support.admin_bench import Bench, admin_bench
+from support.admin_bench import Bench
 from support.admin_fakes import DC1
 from support.reports import report, reports
 
 Json = dict[str, object]
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 def put(bench: Bench, name: str, *found: Report, policy: MergePolicy = union) -> None:

@@ -1,23 +1,15 @@
 """What replicas compare: `/api/v1/versions`."""
 
 import weakref
-from collections.abc import AsyncIterator, Mapping
-
-import pytest
+from collections.abc import Mapping
 
 from bridge.peers import Difference, PeerState, PeerStatus, alias, fingerprints
-from support.admin_bench import Bench, admin_bench
+from support.admin_bench import Bench
 from support.waiting import eventually
 from support.xds_content import snapshot
 from xds import CLUSTER, ENDPOINT, Resource, Snapshot
 
 VIEW = f"/api/v1/versions/{alias('default')}"
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 class Looked(Snapshot):

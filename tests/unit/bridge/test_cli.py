@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import CollectionNode, Node, ScalarNode
 
 from bridge.cli import main
-from support.cli import Command, commands
+from support.cli import Command
 from support.ports import free_port
 
 ENDPOINTS = """services:
@@ -21,12 +21,6 @@ ENDPOINTS = """services:
     - {address: 10.0.0.2, port: 80, health: unhealthy}
     - {address: nowhere, port: 80}
 """
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    with commands(capsys, monkeypatch) as command:
-        yield command
 
 
 @pytest.fixture

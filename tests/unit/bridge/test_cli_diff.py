@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,28 +15,16 @@ from bridge.model import Endpoint, Health, ServiceName
 from bridge.operator import Pause
 from bridge.resources import ResourceBuilder
 from bridge.views import ShownView
-from support.admin_bench import Bench, admin_bench
+from support.admin_bench import Bench
 from support.admin_fakes import LOCAL, FakeServing, stream
 from support.builders import appeared, endpoint, service
-from support.cli import Command, Outcome, commands
+from support.cli import Command, Outcome
 from support.ports import free_port
 from support.reports import report
 from xds import Locality, Node, Snapshot
 
 ONE, TWO = endpoint("10.0.0.1", 80), endpoint("10.0.0.2", 80)
 EU = Locality(region="eu")
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    with commands(capsys, monkeypatch) as command:
-        yield command
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 class Configured:

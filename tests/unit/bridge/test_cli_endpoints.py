@@ -11,19 +11,13 @@ import pytest
 from bridge.history import Age
 from bridge.merge import Service
 from bridge.model import EndpointKey, Health, ServiceName
-from support.admin_bench import Bench, admin_bench
+from support.admin_bench import Bench
 from support.admin_fakes import served
 from support.cli import Outcome, commands, fields
 
 WEB = ServiceName("web")
 
 Endpoints = Callable[..., Awaitable[Outcome]]
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 @pytest.fixture

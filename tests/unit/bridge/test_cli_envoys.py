@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
-from support.admin_bench import Bench, admin_bench
+from support.admin_bench import Bench
 from support.admin_fakes import stream
 from support.cli import Outcome, commands, fields
 from support.http_server import answering
@@ -19,12 +19,6 @@ from xds import CLUSTER, ENDPOINT, RejectedResource, StreamStatus, TypeContents,
 VERSION = "1234567890"
 
 Envoys = Callable[..., Awaitable[Outcome]]
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 @pytest.fixture

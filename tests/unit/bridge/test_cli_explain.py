@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from ruamel.yaml import YAML
@@ -15,19 +15,13 @@ from bridge.provenance import Sighting, Statement, Verdict
 from bridge.registry import ReportedSetAside
 from support.admin_bench import Bench, admin_bench
 from support.admin_fakes import DC1, LOCAL, ORIGIN, served
-from support.cli import Command, Outcome, commands
+from support.cli import Command, Outcome
 from xds import CLUSTER, ENDPOINT, Node, Progress, Receipt, Receiver, Resource, Snapshot
 
 WEB = ServiceName("web")
 SHOWN = (
     Snapshot().replace(CLUSTER.url, [Resource("web", b"", "c1")]).replace(ENDPOINT.url, [Resource("web", b"", "e1")])
 )
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    with commands(capsys, monkeypatch) as command:
-        yield command
 
 
 @pytest.fixture

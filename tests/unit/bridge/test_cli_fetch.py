@@ -1,6 +1,5 @@
 """What `fetch` refuses, and how it shows what other servers send; how it talks to them is for the tests of `xds`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +15,9 @@ from envoy_data_plane.google.protobuf import Any
 
 from bridge.cli import decoded, fetch
 from bridge.cli.comparison import Content
-from support.cli import Command, commands
+from support.cli import Command
 from support.ports import free_port
 from xds import CLUSTER, Holding
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    with commands(capsys, monkeypatch) as command:
-        yield command
 
 
 def assignment(name: str) -> ClusterLoadAssignment:

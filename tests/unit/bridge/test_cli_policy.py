@@ -1,12 +1,11 @@
 """The documents that `iam-policy` prints, for one configuration after the other."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.cli import Command, Outcome, commands
+from support.cli import Command, Outcome
 from support.iam import Document, actions, statements
 
 OTHER = "arn:aws:iam::222222222222:role/xds-bridge"
@@ -15,12 +14,6 @@ NAMED = "arn:aws:ecs:eu-west-1:123456789012:cluster/prod"
 THERE = "arn:aws:ecs:eu-west-1:222222222222:cluster/prod"
 IN_REGION = {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}
 ECS = "type: ecs, region: eu-west-1"
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    with commands(capsys, monkeypatch) as command:
-        yield command
 
 
 def source(keys: str, name: str = "aws") -> str:

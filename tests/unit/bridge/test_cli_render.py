@@ -1,11 +1,10 @@
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from support.cli import Command, Outcome, commands
+from support.cli import Command, Outcome
 
 SERVICES: dict[str, list[dict[str, object]]] = {
     "web": [
@@ -15,12 +14,6 @@ SERVICES: dict[str, list[dict[str, object]]] = {
     ],
     "api": [{"address": "10.0.1.1", "port": 8080, "weight": 3}],
 }
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    with commands(capsys, monkeypatch) as command:
-        yield command
 
 
 class Written:

@@ -1,7 +1,6 @@
 """What `services` and `events` print of what the API says."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,21 +10,9 @@ from bridge.config import ServiceRule
 from bridge.merge import First, MergePolicy, Report, Standing, failover, merged, union
 from bridge.model import Health, Scope, ServiceName
 from bridge.registry import RefusedService
-from support.admin_bench import Bench, admin_bench
-from support.cli import Command, Outcome, commands
+from support.admin_bench import Bench
+from support.cli import Command, Outcome
 from support.reports import report, reports
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    with commands(capsys, monkeypatch) as command:
-        yield command
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 async def shown(bench: Bench, command: Command, *arguments: str) -> Outcome:

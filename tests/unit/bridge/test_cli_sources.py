@@ -13,7 +13,7 @@ from bridge.outage import Failure
 from bridge.poll import Calls, Poll
 from bridge.registry import Hold
 from bridge.supervisor import ReadingStatus
-from support.admin_bench import Bench, admin_bench
+from support.admin_bench import Bench
 from support.admin_fakes import DC1, LOCAL
 from support.cli import Outcome, commands, fields
 
@@ -21,12 +21,6 @@ T = 1_700_000_000.0
 THEN = "2023-11-14 22:13:20 UTC"
 
 Sources = Callable[..., Awaitable[Outcome]]
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from bridge.outage import Failure
 from bridge.peers import Difference, PeerState, PeerStatus
 from bridge.registry import Hold
 from bridge.reload import ReloadOutcome, ReloadReport
-from support.admin_bench import Bench, admin_bench
+from support.admin_bench import Bench
 from support.admin_fakes import DC1, LOCAL, served, stream
 from support.cli import Outcome, commands
 from support.ports import free_port
@@ -25,12 +25,6 @@ T = 1_700_000_000.0
 THEN = "2023-11-14 22:13:20 UTC"
 
 Status = Callable[..., Awaitable[Outcome]]
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 @pytest.fixture

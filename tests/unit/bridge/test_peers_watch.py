@@ -13,7 +13,7 @@ from aiohttp import web
 from bridge.clock import Clock
 from bridge.config import AdminConfig
 from bridge.peers import Difference, Peers, PeerState, PeerStatus
-from support.admin_bench import Bench, admin_bench
+from support.admin_bench import Bench
 from support.admin_fakes import FakeServing
 from support.http_server import answering
 from support.ports import free_port
@@ -59,12 +59,6 @@ async def watching(
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
-
-
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with admin_bench() as bench:
-        yield bench
 
 
 async def test_a_peer_that_serves_the_same_is_the_same(bench: Bench) -> None:
