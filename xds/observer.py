@@ -236,6 +236,11 @@ class StreamStatus:
     names: tuple[str, ...] = ()
     """The subject alternative names of its client's certificate, which was verified; none without TLS."""
 
+    @property
+    def client(self) -> str:
+        """What its client is called, which may have several streams: its node's id, else its address."""
+        return self.node.id if self.node and self.node.id else self.peer
+
 
 @dataclass(frozen=True, slots=True)
 class RejectedResource:

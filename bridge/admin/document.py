@@ -224,7 +224,7 @@ def status(state: State, version: str, started: float) -> StatusDocument:
         services=len(state.services),
         endpoints=by_health(served.endpoint for service in state.services for served in service.endpoints),
         streams=len(state.streams),
-        clients=len({each.node.id if each.node and each.node.id else each.peer for each in state.streams}),
+        clients=len({each.client for each in state.streams}),
         versions=type_versions(state.snapshot) if state.snapshot else {},
         config=state.config,
         paused=tuple(PauseDocument(each.source, each.since, each.by) for each in state.pauses),

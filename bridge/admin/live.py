@@ -58,12 +58,7 @@ class Live:
         """
         if self._clients >= CLIENTS:
             raise web.HTTPServiceUnavailable(text=f"{CLIENTS} streams of events are open already; close one")
-        headers = {
-            "Content-Type": "text/event-stream",
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-        }
-        response = web.StreamResponse(headers=headers)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         self._clients += 1
         try:
             with suppress(ConnectionError):
@@ -83,8 +78,8 @@ class Live:
             text = ""
             if self._view.trail.last > place:
                 place, text = _told(self._view.trail.remembered(), place, query)
-            if self._observed() != state:
-                state = self._observed()
+            if (observed := self._observed()) != state:
+                state = observed
                 text += f"event: state\ndata: {state}\n\n"
             if not text and loop.time() - written > KEEPALIVE:
                 text = ": still here\n\n"

@@ -187,7 +187,7 @@ class AdminServer:
         name = ServiceName(request.match_info["name"])
         found, set_aside = self._view.knowledge.services().get(name), self._view.knowledge.set_aside(name)
         if found is None:
-            raise web.HTTPNotFound(text=f"no source reports a service {name[:255]!r}")
+            raise NotThereError(f"no source reports a service {name[:255]!r}")
         ages = self._view.history.of(name)
         return await self._worked_out(lambda: _json(document.service(found, set_aside, ages, time.monotonic())))
 
@@ -198,7 +198,7 @@ class AdminServer:
     async def _envoy(self, request: web.Request) -> web.Response:
         name, streams = request.match_info["node"], self._view.streams
         if not (found := streams.contents(name)):
-            raise web.HTTPNotFound(text=envoy.unknown(name, streams.streams()))
+            raise NotThereError(envoy.unknown(name, streams.streams()))
         return await self._worked_out(lambda: _json(envoy.node(name, found)))
 
     async def _endpoints(self, request: web.Request) -> web.Response:
@@ -213,7 +213,7 @@ class AdminServer:
         snapshots = {alias(name): snapshot for name, snapshot in self._view.serving.snapshots().items()}
         snapshot = snapshots.get(view)
         if snapshot is None:
-            raise web.HTTPNotFound(text="no such view is in use")
+            raise NotThereError("no such view is in use")
         shown = type_versions(snapshot)
         if view not in self._marks or self._marks[view][0] != shown:
             work = asyncio.get_running_loop().run_in_executor(self._executor, lambda: _json(document.marks(snapshot)))
@@ -261,17 +261,16 @@ class AdminServer:
 
 
 def _runner(middlewares: Sequence[Middleware], routes: Sequence[web.RouteDef]) -> web.AppRunner:
-    application = web.Application(middlewares=[_not_stored, _errors_as_json, *middlewares])
+    application = web.Application(middlewares=[_errors_as_json, *middlewares])
     application.add_routes(routes)
+    application.on_response_prepare.append(_not_stored)
     return web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
 
 
-@web.middleware
-async def _not_stored(request: web.Request, handler: Handler) -> web.StreamResponse:
-    response = await handler(request)
+async def _not_stored(_request: web.Request, response: web.StreamResponse) -> None:
+    """The headers of every answer, one that goes on for as long as somebody listens and a refusal too."""
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 @web.middleware

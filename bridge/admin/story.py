@@ -120,7 +120,7 @@ class ServiceStory:
     """Whether there is a cluster, with endpoints or without."""
     merge: MergeDocument | None
     endpoints: tuple[EndpointStory, ...]
-    """The first hundred."""
+    """Of what is told, the first hundred; what it amounts to is concluded of all."""
     more: int
     withheld: tuple[WithheldStory, ...]
     set_aside: tuple[SetAsideDocument, ...]

@@ -5,6 +5,7 @@ An Envoy's own admin interface is asked in the same way.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
@@ -19,9 +20,6 @@ CONNECTING = 5.0
 
 ANSWERING = 30.0
 """Seconds that an answer may take that the bridge has at hand."""
-
-
-NOT_FOUND = 404
 
 
 class UnreachableError(BridgeError):
@@ -122,6 +120,6 @@ def _parsed(way: Way, status: int, text: str, model: type[ModelT]) -> ModelT:
             f"{way.place} answers {status}, and not as {way.who} does that this command knows"
         ) from error
     if isinstance(answer, Refusal):
-        kind = NotThereError if status == NOT_FOUND else RefusedError
+        kind = NotThereError if status == HTTPStatus.NOT_FOUND else RefusedError
         raise kind("\n".join([answer.error, *answer.losses]))
     return answer

@@ -37,7 +37,7 @@ class Move:
 def moves(config: Config, views: Sequence[running.View], streams: Sequence[running.Stream]) -> Sequence[Move]:
     """Where the Envoys of each view would go: those that are connected, or else whom its rule is for.
 
-    Where a rule goes by metadata, which a bridge does not tell of its Envoys, those go where their rule is for.
+    Where a rule goes by metadata, which a bridge does not tell of its Envoys, the rule of their view decides.
     """
     found: list[Move] = []
     untold = any(rule.match.metadata for rule in config.views)

@@ -235,7 +235,7 @@ def _stream_families(streams: Sequence[StreamStatus]) -> Iterator[Metric]:
     kinds = [(transport, kind) for transport in ("sotw", "delta") for kind in ("aggregated", "separate")]
     labels = ["transport", "kind"]
     yield _family("xds_streams", "Open streams.", labels, {kind: open_streams[kind] for kind in kinds})
-    clients = len({_client(each) for each in streams})
+    clients = len({each.client for each in streams})
     yield GaugeMetricFamily("xds_bridge_xds_clients", "Clients with an open stream, by node id.", value=clients)
     yield _family(
         "xds_rejecting_clients",
@@ -283,13 +283,9 @@ def _load_families(load: Load) -> Iterator[Metric]:
 
 def _clients(streams: Iterable[StreamStatus], holds: Callable[[TypeStatus], bool]) -> dict[tuple[str, ...], int]:
     """For how many clients something holds, by type."""
-    found = {(_client(each), status.type_url) for each in streams for status in each.types if holds(status)}
+    found = {(each.client, status.type_url) for each in streams for status in each.types if holds(status)}
     tally = Tally(type_url for _client_name, type_url in found)
     return {(name,): tally[url] for url, name in TYPE_LABELS.items()}
-
-
-def _client(stream: StreamStatus) -> str:
-    return stream.node.id if stream.node and stream.node.id else stream.peer
 
 
 def _family(name: str, text: str, labels: list[str], values: Mapping[tuple[str, ...], float]) -> Metric:

@@ -77,17 +77,13 @@ def clients(streams: Iterable[StreamStatus]) -> list[Client]:
     """Everybody who is connected, by name."""
     grouped: dict[str, list[StreamStatus]] = {}
     for stream in streams:
-        grouped.setdefault(_name(stream), []).append(stream)
+        grouped.setdefault(stream.client, []).append(stream)
     return [_client(name, grouped[name]) for name in sorted(grouped)]
 
 
 def in_sync(everybody: Sequence[Client]) -> int:
     """How many have all that they asked for."""
     return Counter(each.progress for each in everybody)[Progress.SYNCED]
-
-
-def _name(stream: StreamStatus) -> str:
-    return stream.node.id if stream.node and stream.node.id else stream.peer
 
 
 def _client(name: str, streams: Sequence[StreamStatus]) -> Client:

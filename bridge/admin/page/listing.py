@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from bridge.admin.page.client import Client, Progress
 from bridge.admin.page.digest import HEALTHS, Digest
+from bridge.admin.query import given
 from bridge.merge import Service
 from bridge.model import ServiceName
 from bridge.problem import nearest
@@ -52,7 +53,7 @@ class Listing(Generic[ROW]):
     pages: int
 
 
-def parse(parameters: Iterable[tuple[str, str]], allowed: Mapping[str, Collection[str] | None]) -> Question:
+def parse(parameters: Sequence[tuple[str, str]], allowed: Mapping[str, Collection[str] | None]) -> Question:
     """What a query says.
 
     Args:
@@ -62,21 +63,15 @@ def parse(parameters: Iterable[tuple[str, str]], allowed: Mapping[str, Collectio
     Raises:
         ValueError: something is not understood; the message names it, and what there is instead.
     """
-    given: dict[str, str] = {}
-    for name, value in parameters:
-        if name != "page" and name not in allowed:
-            raise ValueError(f"there is no parameter {name[:60]!r}; there are {', '.join([*allowed, 'page'])}")
-        if name in given:
-            raise ValueError(f"{name}: is given twice")
-        given[name] = value
+    found = dict(given(parameters, [*allowed, "page"]))
     for name, values in allowed.items():
-        value = given.get(name, "")
+        value = found.get(name, "")
         if values is not None and value and value not in values:
             raise ValueError(f"{name}: there is no {value[:60]!r}{nearest(value, values)}")
-    page = given.pop("page", "") or "1"
+    page = found.pop("page", "") or "1"
     if not (page.isascii() and page.isdecimal() and int(page[:9]) > 0 and len(page) < 9):
         raise ValueError(f"page: {page[:60]!r} is not a number from 1 on")
-    return Question(given, int(page))
+    return Question(found, int(page))
 
 
 def paged(rows: Sequence[ROW], of: int, question: Question) -> Listing[ROW]:
