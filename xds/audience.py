@@ -64,19 +64,18 @@ class Audience:
         for session in list(self._sessions.values()):
             session.end()
 
-    def streams(self) -> Sequence[StreamStatus]:
-        """Every open stream, oldest first."""
-        now = self._shared.clock()
-        return [session.status(now) for session in self._sessions.values()]
+    def streams(self) -> Iterator[StreamStatus]:
+        """Every open stream, oldest first; looked at one by one as they are asked for."""
+        return (session.status(self._shared.clock()) for session in list(self._sessions.values()))
 
     def contents(self, node: str) -> Sequence[StreamContents]:
         """The open streams of the clients with this node id, by the names of resources, oldest first."""
         now = self._shared.clock()
         return [each.contents(now) for each in self._sessions.values() if each.node and each.node.id == node]
 
-    def receivers(self, name: str) -> Sequence[Receiver]:
-        """Every open stream, oldest first, with how far its client is with what is called so."""
-        return [session.receiver(name) for session in self._sessions.values()]
+    def receivers(self, name: str) -> Iterator[Receiver]:
+        """The same, with how far each client is with what is called so."""
+        return (session.receiver(name) for session in list(self._sessions.values()))
 
     def clients(self) -> Iterator[Client]:
         """Who is there and said so, by open streams; without those that say too much of themselves to be kept."""

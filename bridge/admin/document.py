@@ -7,16 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.admin.ruling import MergeDocument, merge
-from bridge.admin.summary import by_health, disputed
+from bridge.admin.summary import disputed
 from bridge.admin.view import View
 from bridge.history import Age
 from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.model import EndpointKey
-from bridge.operator import Drain, Pause
 from bridge.outage import Failure
-from bridge.peers import PeerStatus, Versions, fingerprints, type_versions, versions
+from bridge.peers import Versions, fingerprints, versions
 from bridge.registry import Hold, ReportedSetAside
-from bridge.reload import ReloadReport
 from xds import Snapshot, StreamStatus
 
 
@@ -39,55 +37,12 @@ class ReadyDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class PauseDocument:
-    """A source that an operator has paused."""
-
-    source: str
-    since: float
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class DrainDocument:
-    """A service, or an address and port, that gets no new requests because an operator said so."""
-
-    target: str
-    until: float
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
 class GuardDocument:
     """`/api/v1/guard`: what is held, sources in the order of the configuration."""
 
     held: tuple[Hold, ...]
     too_old: tuple[str, ...]
     """Sources of which nothing is served but what was kept over a restart, which is too old to be without a word."""
-
-
-@dataclass(frozen=True, slots=True)
-class StatusDocument:
-    """`/api/v1/status`: the whole bridge in a few numbers."""
-
-    version: str
-    started: float
-    ready: bool
-    waiting: tuple[Awaited, ...]
-    sources: int
-    sources_failing: tuple[str, ...]
-    services: int
-    endpoints: Mapping[str, int]
-    """By health."""
-    streams: int
-    clients: int
-    versions: Mapping[str, str]
-    """Of the default view, by type; equal on replicas that serve the same. Empty before the first answer."""
-    config: ReloadReport
-    """When the configuration in use was read, and what came of the last attempt to have another."""
-    paused: tuple[PauseDocument, ...]
-    drains: tuple[DrainDocument, ...]
-    peers: tuple[PeerStatus, ...]
-    """The other replicas of `admin.peers`, in its order, and what they serve otherwise than this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,60 +131,6 @@ def ready(view: View) -> ReadyDocument:
             Awaited(name, waiting[name], tuple(_error(failure) for failure in view.reading.status(name).failures))
             for name in sorted(waiting)
         ),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What `status` sums up, at one moment; nothing in it changes."""
-
-    readiness: ReadyDocument
-    sources: int
-    sources_failing: tuple[str, ...]
-    services: tuple[Service, ...]
-    streams: tuple[StreamStatus, ...]
-    snapshot: Snapshot | None
-    config: ReloadReport
-    pauses: tuple[Pause, ...]
-    drains: tuple[Drain, ...]
-    peers: tuple[PeerStatus, ...]
-
-
-def observe(view: View) -> State:
-    """The state of this moment, without working anything out. On the event loop only."""
-    sources = view.sources()
-    return State(
-        readiness=ready(view),
-        sources=len(sources),
-        sources_failing=tuple(each.name for each in sources if view.reading.status(each.name).failures),
-        services=tuple(view.knowledge.services().values()),
-        streams=tuple(view.streams.streams()),
-        snapshot=view.serving.snapshot,
-        config=view.reloads.report,
-        pauses=tuple(view.operation.pauses()),
-        drains=tuple(view.operation.drains()),
-        peers=tuple(view.replicas.statuses()),
-    )
-
-
-def status(state: State, version: str, started: float) -> StatusDocument:
-    """The whole bridge in a few numbers."""
-    return StatusDocument(
-        version=version,
-        started=started,
-        ready=state.readiness.ready,
-        waiting=state.readiness.waiting,
-        sources=state.sources,
-        sources_failing=state.sources_failing,
-        services=len(state.services),
-        endpoints=by_health(served.endpoint for service in state.services for served in service.endpoints),
-        streams=len(state.streams),
-        clients=len({each.client for each in state.streams}),
-        versions=type_versions(state.snapshot) if state.snapshot else {},
-        config=state.config,
-        paused=tuple(PauseDocument(each.source, each.since, each.by) for each in state.pauses),
-        drains=tuple(DrainDocument(str(each.target), each.until, each.by) for each in state.drains),
-        peers=state.peers,
     )
 
 

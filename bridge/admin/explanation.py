@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from bridge.admin import document, showing
 from bridge.admin.conclusion import Orders, conclude, notes, withheld
 from bridge.admin.event import documents
+from bridge.admin.look import by_portions
 from bridge.admin.query import NotThereError, WrongQueryError, given
 from bridge.admin.ruling import merge
 from bridge.admin.showing import Shows
@@ -121,8 +122,8 @@ def concern(question: Question, answers: Answers, services: Mapping[ServiceName,
 async def observe(view: View, question: Question, answers: Answers, found: Concern, now: float) -> Facts:
     """What the bridge knows now. On the event loop, where others get their turn before the one moment it is of."""
     receivers: dict[ServiceName, Sequence[Receiver]] = {}
-    for name in found.names:  # a thousand Envoys take some 15 ms
-        receivers[name] = tuple(view.streams.receivers(name)) if name in view.knowledge.services() else ()
+    for name in found.names:
+        receivers[name] = await by_portions(view.streams.receivers(name)) if name in view.knowledge.services() else ()
         await asyncio.sleep(0)
     sources, knowledge = view.sources(), view.knowledge
     services = knowledge.services()

@@ -22,11 +22,14 @@ from bridge.admin import (
     explanation,
     resource,
     source,
+    status,
     summary,
     unix_socket,
 )
 from bridge.admin.change import Changes, Kept, Reload, Verbs
 from bridge.admin.live import Live
+from bridge.admin.look import Look, by_portions
+from bridge.admin.observation import observe
 from bridge.admin.page import Pages
 from bridge.admin.query import NotThereError, WrongQueryError
 from bridge.admin.view import View
@@ -56,17 +59,19 @@ class AdminServer:
         self._config = config
         self._view = view
         self._started = time.time()
-        self._rendered: asyncio.Future[bytes] | None = None
-        self._rendered_at = 0.0
+        self._connected = Look(lambda: by_portions(view.streams.streams()))
+        self._rendered = Look(self._render, FRESH)
         self._marks: dict[str, tuple[Mapping[str, str], asyncio.Future[str]]] = {}
         """By the alias of a view, what was worked out for its peers, and of which versions: once, because other
         machines may ask for it, and without the snapshot, which would be kept until somebody asks again."""
-        # Two threads, so that a scrape and a long list do not wait for each other.
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="admin")
-        self._live = Live(view)
+        # Neither a scrape nor an operator waits for those who look at long lists.
+        self._scrapes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="metrics")
+        self._hands = ThreadPoolExecutor(max_workers=1, thread_name_prefix="operator")
+        self._live = Live(view, self._connected, self._executor)
         self._summaries = summary.Summaries()
-        self._pages = Pages(view, self._executor, self._started)
-        changes = Changes(verbs, reload, kept, self._executor, str(config.socket))
+        self._pages = Pages(view, self._connected, self._executor, self._started)
+        changes = Changes(verbs, reload, kept, self._hands, str(config.socket))
         self._network = _runner([self._guard], [*self._reads(), *changes.closed()])
         self._local = _runner([], [*self._reads(), *changes.routes()])
         self._bound: Path | None = None
@@ -91,9 +96,10 @@ class AdminServer:
         self._live.close()
         await asyncio.gather(self._network.cleanup(), self._local.cleanup())
         if self._bound:
-            await asyncio.get_running_loop().run_in_executor(self._executor, unix_socket.remove, self._bound)
+            await asyncio.get_running_loop().run_in_executor(self._hands, unix_socket.remove, self._bound)
             self._bound = None
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        for executor in (self._executor, self._scrapes, self._hands):
+            executor.shutdown(wait=False, cancel_futures=True)
 
     async def _listen(self) -> int:
         listen = self._config.listen
@@ -111,7 +117,7 @@ class AdminServer:
         if path is None:
             return
         await self._local.setup()
-        bound = await asyncio.get_running_loop().run_in_executor(self._executor, unix_socket.bind, path, group)
+        bound = await asyncio.get_running_loop().run_in_executor(self._hands, unix_socket.bind, path, group)
         self._bound = path
         await web.SockSite(self._local, bound).start()
 
@@ -149,13 +155,11 @@ class AdminServer:
         return await handler(request)
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        loop = asyncio.get_running_loop()
-        if self._rendered is None or loop.time() - self._rendered_at > FRESH:
-            self._rendered_at = loop.time()
-            self._rendered = loop.run_in_executor(self._executor, self._view.metrics.render, self._view.sample())
-        # Shielded, because others may wait for the same rendering when this client goes away.
-        body = await asyncio.shield(self._rendered)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=await self._rendered(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _render(self) -> bytes:
+        sample = self._view.sample(await self._connected())
+        return await asyncio.get_running_loop().run_in_executor(self._scrapes, self._view.metrics.render, sample)
 
     async def _livez(self, _request: web.Request) -> web.Response:
         return _answer({"alive": True})
@@ -165,13 +169,8 @@ class AdminServer:
         return _answer(ready, HTTPStatus.OK if ready.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def _status(self, _request: web.Request) -> web.Response:
-        state = document.observe(self._view)
-
-        def work() -> str:
-            version = importlib.metadata.version("xds-bridge")
-            return _json(document.status(state, version, self._started))
-
-        return await self._worked_out(work)
+        observed = observe(self._view, self._started, await self._connected())
+        return await self._worked_out(lambda: _json(status.status(observed, importlib.metadata.version("xds-bridge"))))
 
     async def _sources(self, _request: web.Request) -> web.Response:
         return _answer({"sources": [source.document(self._view, listed) for listed in self._view.sources()]})
@@ -192,13 +191,13 @@ class AdminServer:
         return await self._worked_out(lambda: _json(document.service(found, set_aside, ages, time.monotonic())))
 
     async def _envoys(self, _request: web.Request) -> web.Response:
-        streams = tuple(self._view.streams.streams())
+        streams = await self._connected()
         return await self._worked_out(lambda: _json(document.envoys(streams)))
 
     async def _envoy(self, request: web.Request) -> web.Response:
-        name, streams = request.match_info["node"], self._view.streams
-        if not (found := streams.contents(name)):
-            raise NotThereError(envoy.unknown(name, streams.streams()))
+        name = request.match_info["node"]
+        if not (found := self._view.streams.contents(name)):
+            raise NotThereError(envoy.unknown(name, await self._connected()))
         return await self._worked_out(lambda: _json(envoy.node(name, found)))
 
     async def _endpoints(self, request: web.Request) -> web.Response:

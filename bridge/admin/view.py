@@ -1,7 +1,7 @@
 """What the admin server sees of the bridge: narrow Protocols, each as wide as what is shown."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,14 +77,14 @@ class Reading(Protocol):
 class Streams(Protocol):
     """Who is connected (`XdsServer`)."""
 
-    def streams(self) -> Sequence[StreamStatus]:
-        """The open streams."""
+    def streams(self) -> Iterator[StreamStatus]:
+        """The open streams, looked at one by one as they are asked for; see `Look`."""
 
     def contents(self, node: str) -> Sequence[StreamContents]:
         """The open streams of Envoys with this node id, by the names of resources."""
 
-    def receivers(self, name: str) -> Sequence[Receiver]:
-        """The open streams, with how far each is with the resources of a name."""
+    def receivers(self, name: str) -> Iterator[Receiver]:
+        """The same, with how far each is with the resources of a name."""
 
     def load(self) -> Load:
         """What clients cost at the moment."""
@@ -222,14 +222,14 @@ class View:
     trail: Remembering
     inquiry: Asking
 
-    def sample(self) -> Sample:
-        """What the metrics count at this moment. On the event loop only."""
+    def sample(self, streams: Sequence[StreamStatus]) -> Sample:
+        """What the metrics count at this moment, at which these are the open streams. On the event loop only."""
         sources = self.sources()
         return Sample(
             services=tuple(self.knowledge.services().values()),
             statistics={source.name: self.knowledge.statistics(source.name) for source in sources},
             holds=[hold for source in sources for hold in self.knowledge.holds(source.name)],
-            streams=self.streams.streams(),
+            streams=streams,
             ready=self.readiness.ready,
             load=self.streams.load(),
             sources={source.name: self.reading.status(source.name) for source in sources},

@@ -1,81 +1,19 @@
 """`xds-bridge sources`: how reading each source of a running bridge goes, and what it contributes."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import typer
-from pydantic import BaseModel
 
 from bridge.cli import reading
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
-from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, counted, shown, span, utc
+from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown, span, utc
+from bridge.cli.source import Source, Sources, healths, states
 
 EXAMPLE = "xds-bridge sources -o json"
 
-_NAMED = 3
-"""Reads that are named."""
-
 _COLUMNS = ("source", "type", "required", "state", "last success", "services", "endpoints", "set aside", "held")
 _POLLED = ("polled of source", "read", "every", "calls a pass", "budget", "last success")
-
-
-class _Failure(BaseModel):
-    reading: str
-    error: str
-    since: float
-
-
-class _Poll(BaseModel):
-    place: str
-    calls: Mapping[str, int]
-    configured_interval: float
-    interval: float
-    budget: float
-
-
-class _Reading(BaseModel):
-    name: str
-    seconds_since_success: float | None
-    failing_since: float | None
-    poll: _Poll | None
-
-
-class _Hold(BaseModel):
-    reason: str
-    since: float
-    endpoints: int
-
-
-class _Paused(BaseModel):
-    since: float
-    by: str
-    reported: int
-
-
-class _Source(BaseModel):
-    """One of `/api/v1/sources`."""
-
-    name: str
-    type: str
-    required: bool
-    last_success: float | None
-    seconds_since_success: float | None
-    failures: tuple[_Failure, ...]
-    readings: tuple[_Reading, ...]
-    crashes: int
-    services: int
-    endpoints: Mapping[str, int]
-    set_aside: int
-    held: tuple[_Hold, ...]
-    restored: int
-    leaving: bool
-    paused: _Paused | None
-
-
-class _Sources(BaseModel):
-    """`/api/v1/sources`."""
-
-    sources: tuple[_Source, ...]
 
 
 def sources(
@@ -89,7 +27,7 @@ def sources(
 
     Exits with 1 when one fails, or has something held. `xds-bridge guard list` says more of what is held.
     """
-    found = reading.read(reading.ways(admin, socket, config), "api/v1/sources", _Sources)
+    found = reading.read(reading.ways(admin, socket, config), "api/v1/sources", Sources)
     if output is Output.TABLE:
         _print(found.sources)
     else:
@@ -98,7 +36,7 @@ def sources(
         raise typer.Exit(EXIT_FINDING)
 
 
-def _print(found: Sequence[_Source]) -> None:
+def _print(found: Sequence[Source]) -> None:
     from bridge.cli import report  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
     console = report.console(sys.stdout)
@@ -115,46 +53,21 @@ def _print(found: Sequence[_Source]) -> None:
         typer.echo(shown(f"! source {name}{where} fails since {utc(failure.since)}: {failure.error}"))
 
 
-def _row(source: _Source) -> tuple[str, ...]:
+def _row(source: Source) -> tuple[str, ...]:
     return (
         source.name,
         source.type,
         "yes" if source.required else "no",
-        "; ".join(_states(source)),
+        "; ".join(states(source)),
         _success(source.last_success, source.seconds_since_success),
         str(source.services),
-        ", ".join(f"{count} {health}" for health, count in source.endpoints.items() if count) or "none",
+        healths(source.endpoints),
         str(source.set_aside),
         ", ".join(f"{hold.endpoints} ({hold.reason})" for hold in source.held) or "0",
     )
 
 
-def _states(source: _Source) -> Iterator[str]:
-    if source.failures:
-        yield f"failing since {utc(min(failure.since for failure in source.failures))}"
-    if source.paused:
-        reported = f"has {counted(source.paused.reported, 'endpoint')} by now"
-        yield f"paused since {utc(source.paused.since)} by {source.paused.by}, {reported}"
-    if source.leaving:
-        yield "leaving"
-    if source.restored:
-        yield f"{counted(source.restored, 'endpoint')} restored from before the restart"
-    if not (source.failures or source.paused):
-        yield "fresh" if source.last_success else _unread(source)
-    if source.crashes:
-        yield f"restarted {counted(source.crashes, 'time')} after a bug in its adapter"
-
-
-def _unread(source: _Source) -> str:
-    """Of which of its reads nothing has come yet; those that wait for changes may take as long as there is none."""
-    waiting = [each.name for each in source.readings if each.seconds_since_success is None]
-    if not waiting or len(waiting) == len(source.readings):
-        return "not read yet"
-    more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
-    return f"fresh, but for {', '.join(waiting[:_NAMED])}{more}, not answered yet"
-
-
-def _polled(source: _Source) -> Iterator[tuple[str, ...]]:
+def _polled(source: Source) -> Iterator[tuple[str, ...]]:
     for each in source.readings:
         if each.poll is None:
             continue

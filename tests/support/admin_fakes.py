@@ -1,7 +1,7 @@
 """What the admin server shows, in memory: fakes of the registry, readiness, reads, streams and metrics."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.admin import ListedSource
@@ -141,15 +141,15 @@ class FakeStreams:
     """By node id, what its streams ask for and reject."""
     receiving: tuple[Receiver, ...] = ()
 
-    def streams(self) -> Sequence[StreamStatus]:
-        return self.connected
+    def streams(self) -> Iterator[StreamStatus]:
+        return iter(self.connected)
 
     def contents(self, node: str) -> Sequence[StreamContents]:
         streams = [stream for stream in self.connected if stream.node and stream.node.id == node]
         return [StreamContents(stream, self.named.get(node, ())) for stream in streams]
 
-    def receivers(self, name: str) -> Sequence[Receiver]:
-        return self.receiving
+    def receivers(self, name: str) -> Iterator[Receiver]:
+        return iter(self.receiving)
 
     def load(self) -> Load:
         return Load()

@@ -68,7 +68,7 @@ async def _serve(limits: Limits) -> None:
                 control = _assignment("control", f"<{order['number']}>".encode())
                 cache.set(Snapshot().replace(ENDPOINT.url, [control, _bulk(order["bulk"])]))
             ctypes.CDLL(None).malloc_trim(0)  # what is free counts as free at once
-            print(json.dumps({"open": len(server.streams()), **tally.counts}), flush=True)
+            print(json.dumps({"open": len([*server.streams()]), **tally.counts}), flush=True)
     os._exit(1)
 
 

@@ -111,16 +111,16 @@ class XdsServer:
             self._audience.dismiss()
             self._status.close()
 
-    def streams(self) -> Sequence[StreamStatus]:
-        """Every open stream, oldest first."""
+    def streams(self) -> Iterator[StreamStatus]:
+        """Every open stream, oldest first; looked at one by one as they are asked for."""
         return self._audience.streams()
 
     def contents(self, node: str) -> Sequence[StreamContents]:
         """The open streams of the clients with this node id, by the names of resources, oldest first."""
         return self._audience.contents(node)
 
-    def receivers(self, name: str) -> Sequence[Receiver]:
-        """Every open stream, with how far its client is with the resources of a name."""
+    def receivers(self, name: str) -> Iterator[Receiver]:
+        """The same, with how far each client is with the resources of a name."""
         return self._audience.receivers(name)
 
     def clients(self) -> Iterator[Client]:

@@ -6,15 +6,15 @@ from functools import cached_property
 from types import MappingProxyType
 
 from bridge.admin import document, event, summary
+from bridge.admin.client import Client, clients, in_sync
+from bridge.admin.finding import findings
+from bridge.admin.observation import Observation
 from bridge.admin.page import listing, written
-from bridge.admin.page.client import Client, clients, in_sync
 from bridge.admin.page.digest import HEALTHS, Digest, Digests, Tally, digest, together
-from bridge.admin.page.finding import findings
 from bridge.admin.page.flow import last_read, picture, source_tone
-from bridge.admin.page.observation import Observation
 from bridge.admin.page.rendering import Renderer
-from bridge.admin.page.wording import milliseconds, span, thousands
 from bridge.admin.source import SourceDocument
+from bridge.admin.wording import milliseconds, span, thousands
 from bridge.audit import Action, Event
 from bridge.history import Age
 from bridge.merge import Service

@@ -10,10 +10,10 @@ from math import log10
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
-from bridge.admin.page.client import Client, Progress
+from bridge.admin.client import Client, Progress
 from bridge.admin.page.digest import Digest, Tally, together
-from bridge.admin.page.wording import thousands
 from bridge.admin.source import SourceDocument
+from bridge.admin.wording import thousands
 
 SOURCES, SERVICES, GROUPS = 6, 8, 6
 """How many of each are drawn one by one."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
-from bridge.admin.page.client import Client, Progress
+from bridge.admin.client import Client, Progress
 from bridge.admin.page.digest import HEALTHS, Digest
 from bridge.admin.query import given
 from bridge.merge import Service

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup
 
-from bridge.admin.page import wording
+from bridge.admin import wording
 from bridge.admin.page.flow import segments
 
 FOLDER = Path(__file__).parent / "template"

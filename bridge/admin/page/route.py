@@ -11,8 +11,9 @@ from types import MappingProxyType
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from bridge.admin.look import Connected
+from bridge.admin.observation import Observation, observe
 from bridge.admin.page.content import Content, Details, NoSuchServiceError
-from bridge.admin.page.observation import Observation, observe
 from bridge.admin.view import View
 from bridge.model import ServiceName
 
@@ -39,12 +40,14 @@ class Pages:
 
     Args:
         view: all that there is to see.
+        connected: finds the open streams, for the pages that are about them.
         executor: where pages are made.
         started: Unix time.
     """
 
-    def __init__(self, view: View, executor: Executor, started: float) -> None:
+    def __init__(self, view: View, connected: Connected, executor: Executor, started: float) -> None:
         self._view = view
+        self._connected = connected
         self._executor = executor
         self._started = started
         self._content = Content(_version)
@@ -65,7 +68,8 @@ class Pages:
     def _page(self, content: Callable[[Observation, Query], str], *, streams: bool = False) -> Handler:
         async def answer(request: web.Request) -> web.Response:
             query = list(request.query.items())
-            observed = observe(self._view, self._started, streams=streams)
+            connected = await self._connected() if streams else ()
+            observed = observe(self._view, self._started, connected)
             return await self._worked_out(observed, lambda: content(observed, query))
 
         return answer

@@ -178,7 +178,7 @@ async def test_streams_of_one_client_are_shown_together_and_clients_of_one_id_ap
         for client, kind in ((one, CLUSTER), (one, ENDPOINT), (other, CLUSTER)):
             await client.receive(kind)
         shown = await ask(local)
-        assert len(server.streams()) == 3
+        assert len([*server.streams()]) == 3
 
     assert [client.node.id for client in shown if client.node] == ["twin", "twin"]
     assert len({client.client_scope for client in shown}) == 2

@@ -168,7 +168,7 @@ async def test_after_names_were_given_no_names_are_nothing(
     first = await client.accept(CLUSTER)
 
     await client.unsubscribe(CLUSTER, ["a"], nonce=first.nonce)
-    await eventually(lambda: server.streams()[0].types[0].names == 0)
+    await eventually(lambda: next(iter(server.streams())).types[0].names == 0)
     cache.set(snapshot({"a": "new", "b": "new"}))
     await client.subscribe(CLUSTER, ["b"])
     update = await client.accept(CLUSTER)

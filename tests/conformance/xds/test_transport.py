@@ -161,10 +161,10 @@ async def test_nothing_is_left_of_a_client_that_hung_up(
     async with connected(port, transport) as client:
         await client.subscribe(CLUSTER)
         await client.accept(CLUSTER)
-        assert len(server.streams()) == 1
+        assert len([*server.streams()]) == 1
 
     await eventually(lambda: len(recorder.of("closed")) == 1)
-    assert server.streams() == []
+    assert [*server.streams()] == []
 
 
 async def test_the_status_tells_who_asked_for_what_and_got_it(

@@ -79,7 +79,7 @@ async def test_a_connection_is_shut_down_only_when_nothing_else_is_heard_on_it(t
         await eventually(lambda: recorder.of("stalled") == [("sotw",)])
 
         if active:
-            await eventually(lambda: len(server.streams()) == 1)
+            await eventually(lambda: len([*server.streams()]) == 1)
             await other.send(bytes(DiscoveryRequest(type_url=ENDPOINT.url, resource_names=["nobody"])))
             assert await other.receive()
             assert server.load().left > LARGE

@@ -90,6 +90,8 @@ async def test_status_sums_up(bench: Bench) -> None:
 
     assert document.pop("version")
     assert isinstance(document.pop("started"), float)
+    findings = document.pop("findings")
+    assert isinstance(findings, list)
     assert document == {
         "ready": True,
         "waiting": [],
@@ -107,6 +109,18 @@ async def test_status_sums_up(bench: Bench) -> None:
         "paused": [],
         "drains": [],
         "peers": [],
+    }
+    assert [(each["urgency"], each["about"]) for each in findings] == [
+        ("act", "a"),
+        ("act", "configuration"),
+        ("look", "local"),
+    ]
+    assert findings[1] == {
+        "urgency": "act",
+        "about": "configuration",
+        "what": "The configuration that was read 1970-01-01 00:00:09 UTC is not in use: no. It would take: web.",
+        "command": "xds-bridge reload --accept-loss",
+        "link": "/config",
     }
 
 

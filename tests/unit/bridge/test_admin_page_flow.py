@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.admin.page.client import Client, Part, Progress
+from bridge.admin.client import Client, Part, Progress
 from bridge.admin.page.digest import Digest, Digests, Tally
 from bridge.admin.page.flow import GROUPS, SERVICES, SOURCES, WIDTH, Picture, picture
 from bridge.admin.source import SourceDocument

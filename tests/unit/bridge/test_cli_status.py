@@ -3,26 +3,63 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from ruamel.yaml import YAML
 
 from bridge.guard import Reason
 from bridge.merge import Service
-from bridge.model import Health, ServiceName
+from bridge.model import Health, InstanceId, Scope, ServiceName, SetAside
 from bridge.operator import Pause
 from bridge.outage import Failure
 from bridge.peers import Difference, PeerState, PeerStatus
-from bridge.registry import Hold
+from bridge.registry import Hold, ReportedSetAside
 from bridge.reload import ReloadOutcome, ReloadReport
 from support.admin_bench import Bench
 from support.admin_fakes import DC1, LOCAL, served, stream
-from support.cli import Outcome, commands
+from support.cli import Outcome, commands, fields
 from support.ports import free_port
 
 PEER, AWAY, FINE = (f"http://10.0.0.{number}:19000" for number in (6, 7, 8))
 T = 1_700_000_000.0
-THEN = "2023-11-14 22:13:20 UTC"
+THEN, LATER = "2023-11-14 22:13:20 UTC", "2023-11-14 22:13:21 UTC"
+
+FINDINGS = [
+    (
+        "local: No Envoy is answered yet: local is waited for, its first complete read (web: later; refused)",
+        "xds-bridge check --live",
+    ),
+    (
+        (
+            f"dc1: 7 endpoints of web are held since {THEN}, because too many at once are missing in what was "
+            "read. They are served until somebody lets them go."
+        ),
+        "xds-bridge guard release dc1",
+    ),
+    (
+        (
+            "local: What was kept of it over a restart is too old to be served without a word, "
+            "and it was not read since."
+        ),
+        "xds-bridge guard release local",
+    ),
+    (
+        "a: Refuses clusters and stays with what it accepted before: bad. So does 1 other Envoy.",
+        "xds-bridge envoys a",
+    ),
+    (
+        f"configuration: The configuration that was read {THEN} is not in use: bridge.yaml:1:1: wrong.",
+        "xds-bridge check && xds-bridge reload",
+    ),
+    (f"local: Fails since {THEN} and keeps what it had: refused.", "xds-bridge check --live"),
+    (f"local: Fails since {LATER} and keeps what it had: web: later.", "xds-bridge check --live"),
+    ("web: 10.0.0.7 of dc1 is set aside: port 0", "xds-bridge explain web"),
+    (f"{PEER}: Serves something else than this replica since {THEN}.", "xds-bridge status"),
+    (f"{AWAY}: Cannot be reached since {THEN}: cannot connect (Connection refused)", ""),
+    (f"dc1: Paused since {THEN} by anna: what is served of it stays as it is.", "xds-bridge resume dc1"),
+]
+"""Everything at once, the most urgent first, each with what to type."""
 
 Status = Callable[..., Awaitable[Outcome]]
 
@@ -37,7 +74,7 @@ async def status(
 
 async def test_a_bridge_that_is_well_is_a_screen_and_no_finding(bench: Bench, status: Status) -> None:
     bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"), served("10.0.0.2", Health.DRAINING))))
-    bench.streams.connected = [stream(1, "a"), stream(2, "a"), stream(3, "b")]
+    bench.streams.connected = [replace(stream(n, node), types=()) for n, node in enumerate(("a", "a", "b"), 1)]
     bench.replicas.peers = (PeerStatus(FINE, PeerState.SAME, T), PeerStatus(PEER, PeerState.SETTLING, T))
 
     outcome = await status()
@@ -50,9 +87,10 @@ async def test_a_bridge_that_is_well_is_a_screen_and_no_finding(bench: Bench, st
         "1 service with 2 endpoints (1 healthy, 1 draining)",
         f"configuration in use: read {THEN}",
     ]
-    sources, peers = ([line.split() for line in part.splitlines()] for part in rest.split("\n\n"))
-    assert [(line[0], line[-1]) for line in sources] == [("source", "state"), ("dc1", "ok"), ("local", "ok")]
-    assert [line[:2] for line in peers[1:]] == [[FINE, "same"], [PEER, "settling"]]
+    sources, peers = ([fields(line) for line in part.splitlines()] for part in rest.split("\n\n"))
+    fresh = "fresh; restarted 1 time after a bug in its adapter"
+    assert [(line[0], line[-1]) for line in sources] == [("source", "state"), ("dc1", fresh), ("local", fresh)]
+    assert [line[:2] for line in peers[1:]] == [[FINE, f"same since {THEN}"], [PEER, f"settling since {THEN}"]]
     assert "!" not in outcome.output
 
 
@@ -69,25 +107,17 @@ async def test_everything_that_a_person_should_look_at_is_a_finding(bench: Bench
         PeerStatus(AWAY, PeerState.UNREACHABLE, T, error="cannot connect (Connection refused)"),
     )
 
+    bench.streams.connected = [stream(1, "a"), stream(2, "b")]
+    aside = SetAside(InstanceId("web-7"), "10.0.0.7", "port 0")
+    bench.knowledge.aside = (ReportedSetAside(DC1, Scope("dc1/web"), aside),)
+
     table, written = await status(), await status("-o", "json")
 
-    findings = [
-        "no Envoy is answered: local is waited for, its first complete read (web: later; refused)",
-        f"source dc1: paused since {THEN} by anna",
-        f"source dc1: 7 endpoints held since {THEN}: loss",
-        f"source local: fails since {THEN}: refused (and 1 more)",
-        "source local: what was kept over a restart is too old to be served; `guard release` serves it",
-        f"the configuration that was read {THEN} is not in use: bridge.yaml:1:1: wrong",
-        (
-            f"peer {PEER} differs since {THEN}: view default: api, web and 20 more as served here; "
-            "3 services as served there"
-        ),
-        f"peer {AWAY} unreachable since {THEN}: cannot connect (Connection refused)",
-    ]
     assert (table.status, written.status) == (1, 1)
-    assert table.output.endswith("".join(f"! {finding}\n" for finding in findings))
+    told = "".join(f"! {what}\n" + (f"    $ {command}\n" if command else "") for what, command in FINDINGS)
+    assert table.output.endswith(told)
     document = json.loads(written.output)
-    assert document["findings"] == findings
+    assert [(f"{each['about']}: {each['what']}", each["command"]) for each in document["findings"]] == FINDINGS
     assert document["peers"][0]["difference"]["services"] == ["api", "web"]
     assert [source["name"] for source in document["sources"]] == ["dc1", "local"]
 

@@ -75,7 +75,7 @@ async def test_changes_reach_whoever_is_there_and_nobody_after_the_dismissal() -
         telling.cancel()
 
     assert [type_url for type_url, _ in hall.recorder.of("sent")] == [CLUSTER.url] * 2
-    assert hall.audience.streams() == []
+    assert [*hall.audience.streams()] == []
 
 
 async def test_many_streams_are_looked_after_by_turns_and_those_that_end_meanwhile_no_more() -> None:
@@ -179,7 +179,7 @@ async def test_a_client_with_too_much_to_say_is_not_remembered_and_has_to_say_it
 async def test_a_client_that_has_said_nothing_yet_is_left_alone() -> None:
     hall = Hall(SnapshotCache())
     task = asyncio.create_task(hall.attend())
-    await eventually(lambda: len(hall.audience.streams()) == 1)
+    await eventually(lambda: len([*hall.audience.streams()]) == 1)
 
     await hall.audience.reconsider()
 

@@ -34,7 +34,7 @@ async def test_a_stopped_server_no_longer_follows_the_cache() -> None:
     cache.set(snapshot({"a": ""}))
 
     assert cache._watchers == {}
-    assert server.streams() == []
+    assert [*server.streams()] == []
 
 
 @pytest.mark.parametrize("size", [65 << 10, 127 << 10])

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
-from bridge.admin.page.client import Client, Progress
-from bridge.admin.page.observation import Observation
-from bridge.admin.page.wording import shortened, utc
+from bridge.admin.client import Client, Progress
+from bridge.admin.observation import Observation
 from bridge.admin.source import SourceDocument
+from bridge.admin.wording import shortened, utc
 from bridge.guard import Reason
 from bridge.model import ServiceName
 from bridge.peers import PeerState
@@ -97,8 +97,9 @@ def _refusals(everybody: Iterable[Client]) -> Iterator[Finding]:
                 refusing.setdefault((part.type, part.refusal), []).append(client)
     for (kind, refusal), found in list(refusing.items())[:SHOWN]:
         name = found[0].name
-        others = f" So do {len(found) - 1} other Envoys." if len(found) > 1 else ""
-        what = f"Refuses {kind} and stays with what it accepted before: {shortened(refusal)}.{others}"
+        others = len(found) - 1
+        too = f" So {'does 1 other Envoy' if others == 1 else f'do {others} other Envoys'}." if others else ""
+        what = f"Refuses {kind} and stays with what it accepted before: {shortened(refusal).rstrip('.')}.{too}"
         yield Finding(Urgency.ACT, name, what, f"xds-bridge envoys {shlex.quote(name)}", "/envoys?state=refused")
 
 
@@ -152,7 +153,7 @@ def _replicas(observed: Observation) -> Iterator[Finding]:
 def _orders(observed: Observation) -> Iterator[Finding]:
     for pause in observed.pauses:
         what = f"Paused since {utc(pause.since)} by {pause.by}: what is served of it stays as it is."
-        yield Finding(Urgency.NOTE, pause.source, what, f"xds-bridge resume {shlex.quote(pause.source)}")
+        yield Finding(Urgency.LOOK, pause.source, what, f"xds-bridge resume {shlex.quote(pause.source)}")
     for drain in observed.drains:
         target = str(drain.target)
         what = f"Drained until {utc(drain.until)} by {drain.by}: it gets no new requests."

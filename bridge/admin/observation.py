@@ -1,7 +1,7 @@
-"""What the pages are made of, at one moment: immutable, so that it may be worked on in a thread."""
+"""What pages and `/api/v1/status` are made of, at one moment: immutable, so that it may be worked on in a thread."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,7 +13,7 @@ from bridge.operator import Drain, Pause
 from bridge.peers import PeerStatus
 from bridge.registry import ReportedSetAside
 from bridge.reload import ReloadReport
-from xds import StreamStatus
+from xds import Snapshot, StreamStatus
 
 EXPLAINED = 5
 """Services of which the overview says why something of them is set aside; the others are counted."""
@@ -32,8 +32,8 @@ class Observation:
     pauses: tuple[Pause, ...]
     drains: tuple[Drain, ...]
     peers: tuple[PeerStatus, ...]
-    streams: tuple[StreamStatus, ...]
-    """None of them for a page that says nothing of Envoys: asking a thousand takes the loop 25 ms."""
+    streams: Sequence[StreamStatus]
+    """None of them for a page that says nothing of Envoys."""
     sources: tuple[SourceDocument, ...]
     known: summary.Known
     too_old: tuple[str, ...]
@@ -42,17 +42,19 @@ class Observation:
     remembered: Remembered
     propagation: float | None
     """Seconds within which 99 of 100 changes reached the last Envoy concerned; None before the first."""
+    snapshot: Snapshot | None
+    """What the default view shows; None before Envoys are answered."""
     written: Mapping[str, object]
     """The configuration in use, as it was written."""
 
 
-def observe(view: View, started: float, *, streams: bool = False) -> Observation:
+def observe(view: View, started: float, streams: Sequence[StreamStatus] = ()) -> Observation:
     """The state of this moment, without working much out. On the event loop only.
 
     Args:
         view: all that there is to see.
         started: Unix time at which the bridge was.
-        streams: whether the Envoys are asked for.
+        streams: of the Envoys, where these are asked for (see `Look`).
     """
     known, knowledge = summary.observe(view), view.knowledge
     named = ((name, knowledge.set_aside(name)) for name in islice(sorted(known.set_aside), EXPLAINED))
@@ -65,12 +67,13 @@ def observe(view: View, started: float, *, streams: bool = False) -> Observation
         pauses=tuple(view.operation.pauses()),
         drains=tuple(view.operation.drains()),
         peers=tuple(view.replicas.statuses()),
-        streams=tuple(view.streams.streams()) if streams else (),
+        streams=streams,
         sources=tuple(source.document(view, listed) for listed in view.sources()),
         known=known,
         too_old=tuple(sorted(view.operation.too_old())),
         set_aside=tuple((name, entries[0]) for name, entries in named if entries),
         remembered=view.trail.remembered(),
         propagation=view.metrics.propagation(0.99),
+        snapshot=view.serving.snapshot,
         written=view.rules().written,
     )
