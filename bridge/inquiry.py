@@ -1,15 +1,18 @@
 """Asking the adapters what their sources have of one thing: all at once, one question at a time, and never for long."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 
 from bridge.adapter import Adapter, Explaining
+from bridge.errors import SourceError
 from bridge.model import SourceName
 from bridge.provenance import Question, Statement
 
+log = logging.getLogger(__name__)
+
 PATIENCE = 5.0
 """Seconds that a source may take to answer; the others' answers do not wait longer for it."""
-
 
 WAITING = 4
 """Questions that wait for their turn; who comes then is asked to come later."""
@@ -55,7 +58,7 @@ class Inquiry:
         answers = await asyncio.gather(
             *(self._asked(adapter, question) for adapter in adapters.values()), return_exceptions=True
         )
-        return {name: self._told(answer) for name, answer in zip(adapters, answers, strict=True)}
+        return {name: self._told(name, answer) for name, answer in zip(adapters, answers, strict=True)}
 
     async def _asked(self, adapter: Adapter, question: Question) -> Statement | str:
         if not isinstance(adapter, Explaining):
@@ -63,8 +66,13 @@ class Inquiry:
         async with asyncio.timeout(self._patience):
             return await adapter.explain(question)
 
-    def _told(self, answer: Statement | str | BaseException) -> Statement | str:
-        """What is said, or in words why nothing is; a bug in an adapter is for its own answer to tell."""
+    def _told(self, source: SourceName, answer: Statement | str | BaseException) -> Statement | str:
+        """What is said, or in words why nothing is."""
+        if not isinstance(answer, BaseException):
+            return answer
         if isinstance(answer, TimeoutError):
             return f"it did not answer within {self._patience:g} s"
-        return (str(answer) or repr(answer)) if isinstance(answer, BaseException) else answer
+        if isinstance(answer, SourceError):
+            return str(answer)
+        log.error("inquiry.failed", extra={"source": source}, exc_info=answer)
+        return f"its adapter has a bug, which the log has in full: {answer!r}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bridge.model import EndpointKey, Entry, InstanceId, Scope, SetAside
+from bridge.redaction import REDACTED, names_secret, redacted
 
 MAX_RAW = 2048
 """Bytes of raw labels that are told of one thing, at most."""
@@ -126,12 +127,15 @@ def seen(entry: Entry, scope: Scope, service: str, raw: tuple[tuple[str, str], .
 
 
 def bounded(raw: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """As much of some labels as is told: values cut at 200 characters, and no more than 2 KiB; the rest is counted."""
+    """As much of some labels as is told: values cut at 200 characters, and no more than 2 KiB; the rest is counted.
+
+    What is a secret by its name, and passwords in URLs, are left out.
+    """
     pairs = sorted(raw)
     kept: list[tuple[str, str]] = []
     room = MAX_RAW
     for key, value in pairs:
-        pair = _cut(key), _cut(value)
+        pair = _cut(key), REDACTED if names_secret(key) else _cut(redacted(value))
         room -= len(pair[0].encode("utf-8", "replace")) + len(pair[1].encode("utf-8", "replace"))
         if room < 0:
             return (*kept, ("…", f"and {len(pairs) - len(kept)} more"))

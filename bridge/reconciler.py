@@ -123,13 +123,17 @@ class Reconciler:
         """Serve what the registry knows now; returns the loop's time."""
         loop = asyncio.get_running_loop()
         changes: dict[ServiceName, EndpointChanges] = {}
+        before: dict[ServiceName, Service | None] = {}
         self._idle.clear()
         rulings: dict[ServiceName, Ruling] = {}
         for _ in range(0, self._registry.dirty, CHUNK):
             diff = self._registry.drain(CHUNK)
             rulings.update(self._new_rulings(diff))
-            changes.update(told := self._endpoint_changes(diff))
+            for name in (*diff.added, *diff.changed, *diff.removed):
+                before.setdefault(name, self._published.get(name))
+            told = self._endpoint_changes(diff)
             self.history.tell(told, self._published)
+            self._collect(changes, told, before)
             await self._views.stage(diff)
         generation = self._views.publish()
         now, causes = loop.time(), self._registry.causes()
@@ -159,6 +163,21 @@ class Reconciler:
         }
         self._published.update(new)
         return {name: change for name, change in changes.items() if change}
+
+    def _collect(
+        self,
+        changes: dict[ServiceName, EndpointChanges],
+        told: Mapping[ServiceName, EndpointChanges],
+        before: Mapping[ServiceName, Service | None],
+    ) -> None:
+        """Add what a part of a publication changes to what the parts before it do."""
+        twice = changes.keys() & told.keys()  # it changed again while others had their turn
+        changes.update(told)
+        for name in twice:
+            if both := between(_endpoints(before[name]), _endpoints(self._published.get(name))):
+                changes[name] = both
+            else:
+                del changes[name]
 
     def _tell(
         self,

@@ -245,9 +245,9 @@ def _stream_families(streams: Sequence[StreamStatus]) -> Iterator[Metric]:
     )
     yield _family(
         "xds_unacked_clients",
-        "Clients that have not answered the last response yet.",
+        "Clients that have neither accepted nor rejected a response yet.",
         ["type"],
-        _clients(streams, _unacked),
+        _clients(streams, lambda status: status.unanswered is not None),
     )
     yield _family(
         "xds_oldest_unacked_seconds",
@@ -261,13 +261,8 @@ def _waiting(streams: Iterable[StreamStatus]) -> dict[tuple[str, ...], float]:
     """Seconds since the oldest response that is not answered yet, by type; 0 where there is none."""
     oldest = dict.fromkeys(TYPE_LABELS, 0.0)
     for status in (status for stream in streams for status in stream.types):
-        if status.since is not None and _unacked(status):
-            oldest[status.type_url] = max(oldest[status.type_url], status.since)
+        oldest[status.type_url] = max(oldest[status.type_url], status.unanswered or 0.0)
     return {(name,): oldest[url] for url, name in TYPE_LABELS.items()}
-
-
-def _unacked(status: TypeStatus) -> bool:
-    return status.rejection is None and status.version_acked != status.version_sent
 
 
 def _load_families(load: Load) -> Iterator[Metric]:

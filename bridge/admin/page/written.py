@@ -6,19 +6,11 @@ References such as `${NAME}` and paths of files stay as they stand in the file, 
 import re
 from collections.abc import Iterator, Mapping
 
-REDACTED = "‹redacted›"
+from bridge.redaction import REDACTED, names_secret, redacted
 
-_SECRET = re.compile(
-    r"token|secret|passw(or)?d|passphrase|credential|(private|api|access)[_-]?key|authorization|cookie|external_id"
-    r"|inline_(string|bytes)",
-    re.IGNORECASE,
-)
 _FILE = re.compile(r"(_file|_path|_directory)$|^(private_key|certificate|client_ca)$")
 """Keys whose value is a path: that is no secret, what is in the file is."""
 
-_USER = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^?#\s]*@")
-_QUERY = re.compile(r"(?P<name>[?&][^=&\s]*(?:token|secret|password|key|signature)[^=&\s]*=)[^&#\s]+", re.IGNORECASE)
-_BEARER = re.compile(r"\b(?P<scheme>Bearer|Basic)\s+\S+", re.IGNORECASE)
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
@@ -37,7 +29,7 @@ def lines(value: object, key: str = "", indent: int = 0) -> Iterator[str]:
 
 def _without_pairs(value: Mapping[str, object]) -> Mapping[str, object]:
     """A mapping that names something secret and has it beside the name, such as a header, without it."""
-    named = any(isinstance(value.get(key), str) and _SECRET.search(str(value[key])) for key in ("key", "name"))
+    named = any(isinstance(value.get(key), str) and names_secret(str(value[key])) for key in ("key", "name"))
     if not named:
         return value
     return {key: REDACTED if "value" in str(key) else each for key, each in value.items()}
@@ -60,7 +52,7 @@ def _item(space: str, key: str, value: object, indent: int) -> Iterator[str]:
 
 
 def _hidden(key: str, value: object) -> bool:
-    if not _SECRET.search(key) or _FILE.search(key) or value is None or isinstance(value, bool):
+    if not names_secret(key) or _FILE.search(key) or value is None or isinstance(value, bool):
         return False
     return not (isinstance(value, str) and _REFERENCE.fullmatch(value))
 
@@ -72,16 +64,11 @@ def _scalar(key: str, value: object) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, Mapping | list | tuple):
         return "{}" if isinstance(value, Mapping) else "[]"
-    return redacted(value) if isinstance(value, str) else str(value)
+    return _text(value) if isinstance(value, str) else str(value)
 
 
-def redacted(text: str) -> str:
-    """A text without passwords in URLs, and without keys."""
-    if "-----BEGIN" in text:
-        return REDACTED
-    text = _USER.sub(lambda found: f"{found['scheme']}{REDACTED}@", text)
-    text = _QUERY.sub(lambda found: f"{found['name']}{REDACTED}", text)
-    text = _BEARER.sub(lambda found: f"{found['scheme']} {REDACTED}", text)
+def _text(text: str) -> str:
+    text = redacted(text)
     plain = re.fullmatch(r"[A-Za-z0-9_./${}@‹›][^\n#]*(?<![\s:])", text) and ": " not in text
     return text if plain and text.lower() not in ("null", "true", "false", "yes", "no", "on", "off") else _quoted(text)
 

@@ -1,6 +1,7 @@
 import pytest
 
-from bridge.admin.page.written import REDACTED, lines
+from bridge.admin.page.written import lines
+from bridge.redaction import REDACTED
 
 
 def text(value: object) -> str:

@@ -220,8 +220,8 @@ def test_holds_are_counted_when_they_begin_and_what_is_restored_is_one_flag(metr
 
 def test_the_oldest_answer_that_is_missing_is_told_by_type(metrics: Metrics) -> None:
     streams = (
-        stream("a", "sotw", replace(of_type(CLUSTER.url, sent="2"), since=70.0)),
-        stream("b", "sotw", replace(of_type(CLUSTER.url, sent="2"), since=30.0)),
+        stream("a", "sotw", replace(of_type(CLUSTER.url, sent="2"), unanswered=70.0)),
+        stream("b", "sotw", replace(of_type(CLUSTER.url, sent="2", rejection="bad"), unanswered=30.0)),
         stream("c", "sotw", replace(of_type(CLUSTER.url, sent="2", rejection="bad"), since=900.0)),
         stream("d", "sotw", replace(of_type(ENDPOINT.url), since=900.0)),
     )
@@ -235,7 +235,7 @@ def test_the_oldest_answer_that_is_missing_is_told_by_type(metrics: Metrics) -> 
 def test_clients_are_counted_once_however_many_streams_they_have(metrics: Metrics) -> None:
     streams = (
         stream("a", "sotw", of_type(CLUSTER.url, rejection="bad")),
-        stream("a", "sotw", of_type(ENDPOINT.url, sent="2", acked="1")),
+        stream("a", "sotw", replace(of_type(ENDPOINT.url, sent="2", acked="1"), unanswered=0.1)),
         stream("b", "delta", of_type(CLUSTER.url), of_type(ENDPOINT.url)),
         stream("", "delta"),
     )

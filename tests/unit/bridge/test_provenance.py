@@ -1,5 +1,6 @@
 from bridge.model import Endpoint, EndpointKey, InstanceId, Scope, SetAside
 from bridge.provenance import LISTED, MAX_RAW, Question, Search, Sighting, Verdict, bounded, seen
+from bridge.redaction import REDACTED
 
 SCOPE = Scope("dc1/web")
 KEY = EndpointKey("10.0.0.1", 80)
@@ -48,6 +49,17 @@ def test_many_are_counted_and_do_not_hide_what_is_left_out() -> None:
 
     assert (len(told.sightings), told.more) == (LISTED + 1, 5)
     assert told.sightings[0].instance == "hidden"
+
+
+def test_what_labels_call_a_secret_is_not_told() -> None:
+    labels = {"DB_PASSWORD": "s3cret", "api-key": "s3cret", "url": "http://anna:s3cret@db/x", "team": "blue"}
+
+    assert bounded(labels.items()) == (
+        ("DB_PASSWORD", REDACTED),
+        ("api-key", REDACTED),
+        ("team", "blue"),
+        ("url", f"http://{REDACTED}@db/x"),
+    )
 
 
 def test_raw_labels_are_sorted_cut_and_never_more_than_two_kibibytes() -> None:

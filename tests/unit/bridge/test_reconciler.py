@@ -7,7 +7,7 @@ from bridge.diff import Diff
 from bridge.history import History
 from bridge.merge import First, Service, union
 from bridge.model import Endpoint, EndpointKey, Entry, Health, InstanceId, Scope, ServiceName, SourceName
-from bridge.reconciler import Debounce, Publication, Reconciler
+from bridge.reconciler import CHUNK, Debounce, Publication, Reconciler
 from bridge.registry import Registry
 from support.waiting import eventually
 from xds import CLUSTER, Resource, Snapshot, SnapshotCache
@@ -245,6 +245,33 @@ async def test_a_change_that_comes_while_another_is_published_is_known_since_it_
     await eventually(lambda: bench.served() == {"web": "10.0.0.2:80"})
 
     assert bench.observed[-1].causes[SOURCE] > 0.1
+
+
+@pytest.mark.parametrize(
+    ("last", "added", "removed"),
+    [(entries(3), 1, 1), (entries(1), 0, 0), (entries(1, 2), 1, 0)],
+    ids=["another", "as before", "one more"],
+)
+async def test_a_service_that_changes_twice_in_one_publication_is_counted_once(
+    bench: Bench, last: frozenset[Entry], added: int, removed: int
+) -> None:
+    bench.gate.open.set()
+    bench.sink.update(SCOPE, WEB, entries(1))
+    await eventually(lambda: len(bench.observed) == 1)
+
+    bench.views.hold.clear()
+    bench.sink.update(SCOPE, WEB, entries(2))
+    for number in range(CHUNK):
+        bench.sink.update(SCOPE, ServiceName(f"s{number}"), entries(1))
+    await eventually(lambda: bench.views.staging)
+    bench.sink.update(SCOPE, WEB, last)
+    bench.views.hold.set()
+    await eventually(lambda: len(bench.observed) == 2)
+
+    assert bench.views.batches[1:] == [CHUNK, 2], "it was in both parts"
+    publication = bench.observed[1]
+    assert publication.endpoints_added == CHUNK + added
+    assert publication.endpoints_removed == removed
 
 
 async def test_what_was_read_before_envoys_are_answered_did_not_wait_for_the_bridge(bench: Bench) -> None:
