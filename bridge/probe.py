@@ -8,6 +8,7 @@ them makes enums of its constants, which takes as long as starting Python. It wr
 from __future__ import annotations
 
 import _socket as socket
+import _thread as thread
 import os
 import sys
 import time
@@ -125,7 +126,8 @@ def _answer(place: str, path: str) -> tuple[int, bytes]:
         connection.close()
     version, _, rest = head.partition(b" ")
     status = rest[:3]
-    if not version.startswith(b"HTTP/") or status not in (b"200", b"503"):
+    ours = b'"ready":' if path == "/readyz" else b'"alive":'
+    if not version.startswith(b"HTTP/") or status not in (b"200", b"503") or ours not in body:
         raise ValueError("what answers there is no admin server of a bridge")
     return int(status), body
 
@@ -133,13 +135,37 @@ def _answer(place: str, path: str) -> tuple[int, bytes]:
 def _connected(name: str, port: int, deadline: float) -> socket.socket:
     """A connection to the first address of a host that takes one."""
     failure = OSError("the host has no address")
-    # As bytes: of text it would import what turns international names into their ASCII form.
-    for family, _, _, _, address in socket.getaddrinfo(name.encode(), port, 0, socket.SOCK_STREAM):
+    for family, address in _addresses(name, port, deadline):
         try:
             return _connection(family, address, deadline)
         except OSError as error:
             failure = error
     raise failure
+
+
+def _addresses(name: str, port: int, deadline: float) -> Sequence[tuple[int, tuple[object, ...]]]:
+    """The addresses of a host. In a thread, which ends with the process: looking a name up may take minutes."""
+    found: list[tuple[int, tuple[object, ...]]] = []
+    failures: list[OSError] = []
+    done = thread.allocate_lock()
+    done.acquire()
+
+    def look() -> None:
+        try:
+            # As bytes: of text it would import what turns international names into their ASCII form.
+            known = socket.getaddrinfo(name.encode(), port, 0, socket.SOCK_STREAM)
+            found.extend((each[0], each[4]) for each in known)
+        except OSError as error:
+            failures.append(error)
+        finally:
+            done.release()
+
+    thread.start_new_thread(look, ())
+    if not done.acquire(timeout=_left(deadline)):
+        raise OSError(f"the address of {name} was not found in time")
+    if failures:
+        raise failures[0]
+    return found
 
 
 def _connection(family: int, address: str | tuple[object, ...], deadline: float) -> socket.socket:

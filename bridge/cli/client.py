@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import quote
 
 import aiohttp
 from pydantic import ValidationError
@@ -20,6 +21,10 @@ CONNECTING = 5.0
 
 ANSWERING = 30.0
 """Seconds that an answer may take that the bridge has at hand."""
+
+
+LARGEST = 256 << 20
+"""Bytes of an answer that are read: a bridge with 10,000 endpoints answers with some 10 MiB."""
 
 
 class UnreachableError(BridgeError):
@@ -50,8 +55,14 @@ class Way:
         return aiohttp.TCPConnector()
 
     def url(self, path: str) -> URL:
-        """What to ask for."""
-        return URL("http://localhost" if isinstance(self.place, Path) else self.place.rstrip("/")) / path
+        """What to ask for; the path as it is sent, see `segment`."""
+        base = "http://localhost" if isinstance(self.place, Path) else self.place.rstrip("/")
+        return URL(f"{URL(base)}".rstrip("/") + f"/{path}", encoded=True)
+
+
+def segment(name: str) -> str:
+    """A name as a part of a path, whatever is in it: nothing of it is taken for a path of its own."""
+    return quote(name, safe="").replace(".", "%2E")
 
 
 async def read(ways: Sequence[Way], path: str, model: type[ModelT], query: Mapping[str, str] | None = None) -> ModelT:
@@ -102,7 +113,7 @@ async def _ask(method: str, way: Way, url: URL, body: Mapping[str, object] | Non
             aiohttp.ClientSession(connector=way.connector(), timeout=timeout) as session,
             session.request(method, url, json=body, allow_redirects=False) as response,
         ):
-            status, text = response.status, await response.text()
+            status, text = response.status, await _text(response)
     except aiohttp.ClientConnectorError as error:
         raise UnreachableError(f"cannot reach {way.who} on {way.place} ({reason(error.os_error)})") from error
     except aiohttp.ClientResponseError as error:
@@ -110,6 +121,15 @@ async def _ask(method: str, way: Way, url: URL, body: Mapping[str, object] | Non
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise UnreachableError(f"no answer from {way.place} ({error or type(error).__name__})") from error
     return _parsed(way, status, text, model)
+
+
+async def _text(response: aiohttp.ClientResponse) -> str:
+    body = bytearray()
+    async for portion in response.content.iter_any():
+        body += portion
+        if len(body) > LARGEST:
+            raise ValueError(f"it is larger than {LARGEST >> 20} MiB")
+    return body.decode(errors="replace")
 
 
 def _parsed(way: Way, status: int, text: str, model: type[ModelT]) -> ModelT:

@@ -75,4 +75,5 @@ def _asked(context: typer.Context, path: str, model: type[reading.ModelT]) -> re
 
 
 def _fitting(names: Iterable[str], incomplete: str) -> list[str]:
-    return sorted({name for name in names if name.startswith(incomplete)})
+    # Without names that would move the cursor.
+    return sorted({name for name in names if name.startswith(incomplete) and name.isprintable()})

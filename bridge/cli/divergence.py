@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from bridge.cli.connected import gist
 from bridge.cli.served import Endpoints, Scalar
@@ -52,6 +52,7 @@ class _Bootstrap(BaseModel):
 class _Part(BaseModel):
     """A part of the configuration; of most of them nothing is read."""
 
+    type: str = Field("", alias="@type")
     version_info: str = ""
     dynamic_active_clusters: tuple[_DynamicCluster, ...] = ()
     dynamic_warming_clusters: tuple[_DynamicCluster, ...] = ()
@@ -70,8 +71,8 @@ class ConfigDump(BaseModel):
 
     @property
     def version(self) -> str:
-        """Of all clusters that it took from a control plane."""
-        return next((part.version_info for part in self.configs if part.dynamic_active_clusters), "")
+        """Of all clusters that it took from a control plane, which may be none."""
+        return next((part.version_info for part in self.configs if part.type.endswith(".ClustersConfigDump")), "")
 
     @cached_property
     def active(self) -> Mapping[str, _DynamicCluster]:

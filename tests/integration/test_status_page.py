@@ -1,11 +1,14 @@
 """The status page in a real browser, over a bridge with a real Consul, a file, and Envoys that follow it."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from bridge.admin.live import CLIENTS
 from support.browser import PHONE, browser, tab
 from support.shown_world import HOSTILE, REFUSED, TYPO, World, envoys, shown_world
 
@@ -52,6 +55,17 @@ async def test_a_person_sees_what_is_wrong_and_what_changes(world: World, chromi
         await expect(seen.page.locator("#live")).to_contain_text("does not answer")
 
 
+@asynccontextmanager
+async def _everybody_follows(world: World) -> AsyncIterator[None]:
+    """While as many follow what happens as may."""
+    url, accept = world.url("/api/v1/events"), {"Accept": "text/event-stream"}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, AsyncExitStack() as streams:
+        for _ in range(CLIENTS):
+            response = await streams.enter_async_context(session.get(url, headers=accept))
+            assert response.status == 200
+        yield
+
+
 async def _what_is_wrong(page: Page) -> None:
     """It stands at the top, with the command to type."""
     findings = page.locator("#findings")
@@ -89,6 +103,16 @@ async def _drill_down(page: Page) -> None:
     assert await page.locator("img[onerror]").count() == 0
     await page.get_by_role("combobox", name="Health").select_option("unhealthy")
     await expect(page.locator("#endpoints")).to_contain_text("1 of 4 endpoints")
+
+
+async def test_a_page_that_comes_too_many_says_so_and_is_live_as_soon_as_it_can(
+    world: World, chromium: Browser
+) -> None:
+    async with tab(chromium) as seen:
+        async with _everybody_follows(world):
+            await seen.page.goto(world.url())
+            await expect(seen.page.locator("#live")).to_contain_text("not live")
+        await expect(seen.page.locator("#live")).to_have_text("live", timeout=20_000)
 
 
 async def test_without_scripts_on_a_phone_and_by_keyboard(world: World, chromium: Browser) -> None:

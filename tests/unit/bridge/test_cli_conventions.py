@@ -6,20 +6,23 @@ import pty
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
 import pytest
 import typer
+from aiohttp import web
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from bridge.cli import app, completion
+from bridge.cli import app, client, completion
 from bridge.merge import Service
 from bridge.model import ServiceName
 from support.admin_bench import Bench, admin_bench
 from support.admin_fakes import served, stream
 from support.cli import Command, commands
+from support.http_server import answering
 from support.ports import free_port
 
 READING = ["status", "sources", "services", "endpoints", "envoys", "events", "explain web", "guard list"]
@@ -110,6 +113,31 @@ async def test_names_of_a_running_bridge_are_completed(bench: Bench) -> None:
     assert await completed(completion.sources, bench.url, "") == ["dc1", "local"]
     assert await completed(completion.nodes, bench.url, "we") == ["web-1"]
     assert await completed(completion.services, bench.url, "x") == []
+
+
+async def test_a_name_that_would_move_the_cursor_is_not_completed(bench: Bench) -> None:
+    bench.streams.connected = [stream(1, "edge-1"), stream(2, "edge-\x1b[2J")]
+
+    assert await completed(completion.nodes, bench.url, "e") == ["edge-1"]
+
+
+async def test_what_answers_without_an_end_ends_with_one_line(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(b" " * 65536)
+        return response
+
+    monkeypatch.setattr(client, "LARGEST", 1 << 20)
+    async with answering(endless) as url:
+        outcome = await asyncio.to_thread(command, "sources", "--admin", url)
+
+    assert (outcome.status, outcome.output) == (3, "")
+    assert outcome.error == f"no answer from {url} (it is larger than 1 MiB)\n"
 
 
 @pytest.mark.parametrize("admin", ["http://127.0.0.1:1", "no url"])

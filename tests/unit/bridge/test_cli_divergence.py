@@ -25,6 +25,7 @@ def dynamic(name: str, version: str = "v", error: str = "") -> Json:
 
 def dump(*active: Json, warming: tuple[Json, ...] = (), version: str = "all") -> ConfigDump:
     clusters = {
+        "@type": "type.googleapis.com/envoy.admin.v3.ClustersConfigDump",
         "version_info": version,
         "static_clusters": [{"cluster": {"name": "own"}}],
         "dynamic_active_clusters": active,
@@ -58,6 +59,13 @@ def test_an_envoy_that_has_everything_differs_in_nothing() -> None:
 
     assert told(was, dump(dynamic("web")), has) == []
     assert told(was, dump(dynamic("web", "another")), has, COMPLETE) == []
+
+
+def test_an_envoy_that_has_taken_no_cluster_has_all_where_there_is_none() -> None:
+    assert told(served(), dump(), clusters(), COMPLETE) == []
+    assert [what for _, _, what in told(served(), dump(version="old"), clusters(), COMPLETE)] == [
+        "Envoy has version old of the clusters, not all"
+    ]
 
 
 def test_the_bootstrap_tells_who_an_envoy_is() -> None:

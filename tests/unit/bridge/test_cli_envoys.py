@@ -137,6 +137,18 @@ async def test_an_envoy_that_there_is_not_is_told_with_the_nearest(bench: Bench,
     assert (outcome.status, outcome.error) == (1, "no Envoy 'wbe-1' is connected; did you mean 'web-1'?\n")
 
 
+@pytest.mark.parametrize("node", ["../sources", "..", "a/b", "a?b#c", "100%", "%2e%2e", "a b", "größe", "a//b/"])
+async def test_an_id_is_no_path(bench: Bench, envoys: Envoys, node: str) -> None:
+    absent = await envoys(node)
+    bench.streams.connected = [connected(node, *WELL)]
+
+    outcome = await envoys(node)
+
+    assert (absent.status, absent.error) == (1, f"no Envoy {node!r} is connected\n")
+    assert (outcome.status, outcome.error) == (0, "")
+    assert outcome.output.startswith(f"Envoy {node} of cluster edge at ")
+
+
 async def test_wrong_usage_of_envoy_admin_exits_with_2(envoys: Envoys) -> None:
     alone, no_url = await envoys("--envoy-admin", "http://127.0.0.1:1"), await envoys("a", "--envoy-admin", "x:1")
 

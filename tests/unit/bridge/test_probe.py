@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from support.http_server import answering
 from support.ports import free_port
 
 ALLOWED = {
-    *("bridge", "bridge.probe", "__future__", "_socket", "time"),
+    *("bridge", "bridge.probe", "__future__", "_socket", "_thread", "time"),
     *("os", "os.path", "posixpath", "genericpath", "stat", "_stat", "_collections_abc"),  # what `site` imports anyway
 }
 """Everything else would take longer than all that."""
@@ -69,7 +70,7 @@ async def test_one_that_is_not_ready_says_what_is_missing(ask: Probe) -> None:
 
 async def test_one_that_does_not_say_why_is_not_ready_either(ask: Probe) -> None:
     async def silent(_: web.Request) -> web.Response:
-        return web.Response(status=503, text="[]")
+        return web.Response(status=503, text='{"ready": false}')
 
     async with answering(silent) as url:
         outcome = await ask("--ready", "--admin", url)
@@ -104,14 +105,31 @@ async def test_what_was_tried_is_one_line(ask: Probe, monkeypatch: pytest.Monkey
 
 
 async def test_something_else_that_answers_is_no_bridge(ask: Probe) -> None:
-    async def other(_: web.Request) -> web.Response:
-        return web.Response(status=404)
+    async def other(request: web.Request) -> web.Response:
+        return web.Response(status=404 if request.path == "/livez" else 200, text="fine")
 
     async with answering(other) as url:
-        outcome = await ask("--admin", url)
+        questions = [(url,), (f"{url}/other",), (url, "--ready")]
+        outcomes = [await ask("--admin", *question) for question in questions]
+
+    assert [outcome.status for outcome in outcomes] == [3, 3, 3]
+    assert all("no admin server of a bridge" in outcome.error for outcome in outcomes)
+
+
+async def test_a_name_that_nobody_resolves_is_given_up(ask: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def resolving(*_: object) -> list[object]:
+        over.wait()
+        return []
+
+    monkeypatch.setattr("_socket.getaddrinfo", resolving)
+    monkeypatch.setattr(probe, "PATIENCE", 0.1)
+    outcome = await ask("--admin", "http://bridge.example:19000")
+    over.set()
 
     assert outcome.status == 3
-    assert "no admin server of a bridge" in outcome.error
+    assert "the address of bridge.example was not found in time" in outcome.error
 
 
 async def test_one_that_hangs_is_given_up(ask: Probe, monkeypatch: pytest.MonkeyPatch) -> None:

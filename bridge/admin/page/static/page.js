@@ -4,6 +4,7 @@
 
 const PAUSE = 1000; // milliseconds that at least lie between two looks at the whole page
 const ROWS = 200;
+const AGAIN = 2000, SELDOM = 30000; // milliseconds until a stream that was refused is asked for again: at first, at most
 const started = Date.now();
 const skew = Number(document.body.dataset.now) * 1000 - started; // how far the server's clock is ahead of ours
 const live = document.getElementById("live");
@@ -121,7 +122,7 @@ function addEvent(event) {
   while (body.rows.length > most) body.rows[body.rows.length - 1].remove();
 }
 
-let stream = null;
+let stream = null, again = AGAIN, returning = 0;
 
 function follow() {
   const events = document.getElementById("events");
@@ -129,13 +130,20 @@ function follow() {
   for (const [name, value] of [...query]) if (!value) query.delete(name);
   stream = new EventSource(`/api/v1/events?${query}`);
   const listed = events && "stream" in events.dataset; // a page of older events stays as it is
-  stream.addEventListener("open", () => { say("live", "live"); soon(0); });
-  stream.addEventListener("error", () => say("lost", "the bridge does not answer"));
+  stream.addEventListener("open", () => { again = AGAIN; say("live", "live"); soon(0); });
+  stream.addEventListener("error", () => {
+    if (stream.readyState !== EventSource.CLOSED) { say("lost", "the bridge does not answer"); return; }
+    // It was refused, as when too many follow already: of these the browser itself does not ask again.
+    say("lost", "not live: the bridge has no stream for this page now");
+    returning = setTimeout(resume, again);
+    again = Math.min(2 * again, SELDOM);
+  });
   stream.addEventListener("message", (message) => { if (listed) addEvent(JSON.parse(message.data)); });
   stream.addEventListener("state", () => soon());
 }
 
 function unfollow() {
+  clearTimeout(returning);
   stream?.close();
   say("still", "not followed while it is hidden");
 }
