@@ -37,6 +37,8 @@ class EndpointsDocument:
     endpoints: tuple[ListedEndpoint, ...]
     after: str | None
     """What to ask for to have the next page; null on the last one."""
+    set_aside: int
+    """Entries of the service that is asked for, or of all, that cannot be served; `/api/v1/explain` says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Known:
     drains: Mapping[str, Drain]
     """By what is drained."""
     ages: Mapping[ServiceName, Mapping[EndpointKey, Age]]
+    set_aside: Mapping[ServiceName, int]
 
 
 def observe(view: View) -> Known:
@@ -78,6 +81,7 @@ def observe(view: View) -> Known:
         sources=frozenset(listed.name for listed in view.sources()),
         drains={str(drain.target): drain for drain in view.operation.drains()},
         ages={name: view.history.of(name) for name in services},
+        set_aside=view.knowledge.set_aside_counts(),
     )
 
 
@@ -112,14 +116,15 @@ def found(known: Known, asked: Query) -> EndpointsDocument:
     """The endpoints that are asked for; work for a thread."""
     shown: list[ListedEndpoint] = []
     last: _Place | None = None
+    aside = known.set_aside.get(ServiceName(asked.service), 0) if asked.service else sum(known.set_aside.values())
     for service, served in _following(known, asked):
         if len(shown) == asked.limit:
-            return EndpointsDocument(tuple(shown), _written(last) if last else None)
+            return EndpointsDocument(tuple(shown), _written(last) if last else None, aside)
         last = (service.name, served.endpoint.key)
         age = known.ages[service.name].get(served.endpoint.key)
         why = "; ".join(_why(served, service, known))
         shown.append(ListedEndpoint(service.name, document.endpoint(served, age), why))
-    return EndpointsDocument(tuple(shown), None)
+    return EndpointsDocument(tuple(shown), None, aside)
 
 
 def _following(known: Known, asked: Query) -> Iterator[tuple[Service, ServedEndpoint]]:

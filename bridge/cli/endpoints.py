@@ -1,5 +1,6 @@
 """`xds-bridge endpoints`: the endpoints that a running bridge serves, and why one is not healthy."""
 
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 from bridge.answer import Page
 from bridge.cli import completion, reading
 from bridge.cli.convention import DEFAULT_CONFIG, ConfigOption
-from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, span
+from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, counted, shown, span
 from bridge.model import EndpointKey, Health
 
 EXAMPLE = "xds-bridge endpoints web --health unhealthy"
@@ -55,12 +56,14 @@ class _Endpoints(BaseModel):
     """What all answers say together."""
 
     endpoints: tuple[_Listed, ...]
+    set_aside: int
 
 
 class _Page(Page):
     """`/api/v1/endpoints`."""
 
     endpoints: tuple[_Listed, ...]
+    set_aside: int
 
 
 def endpoints(  # noqa: PLR0913 (an option each)
@@ -90,9 +93,14 @@ def endpoints(  # noqa: PLR0913 (an option each)
     asked = {"service": service, "source": source, "zone": zone, "health": health.value if health else None}
     query = {name: value for name, value in asked.items() if value is not None}
     pages = reading.read_all(reading.ways(admin, socket, config), "api/v1/endpoints", _Page, query)
-    found = _Endpoints(endpoints=tuple(each for page in pages for each in page.endpoints))
+    listed = tuple(each for page in pages for each in page.endpoints)
+    found = _Endpoints(endpoints=listed, set_aside=pages[-1].set_aside)
     if output is Output.TABLE:
         _print(found.endpoints)
+        if found.set_aside:
+            more = f"explain {shlex.quote(service)}" if service else "status"
+            typer.echo(f"! {counted(found.set_aside, 'entry', 'entries')} cannot be served")
+            typer.echo(shown(f"    $ xds-bridge {more}"))
     else:
         typer.echo(reading.text(found, output), nl=False)
 

@@ -137,9 +137,9 @@ def span(seconds: float) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def counted(count: int, noun: str) -> str:
-    """A number of things, such as `1 service` or `2 services`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str, several: str = "") -> str:
+    """A number of things, such as `1 service` or `2 services`; `several` where an s does not make the plural."""
+    return f"{count} {noun if count == 1 else several or f'{noun}s'}"
 
 
 def shown(text: str) -> str:

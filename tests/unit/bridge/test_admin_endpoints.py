@@ -51,7 +51,7 @@ async def test_an_endpoint_is_shown_with_its_service_and_its_age(bench: Bench) -
 
     assert isinstance(service["endpoints"], list)
     (alone,) = service["endpoints"]
-    assert document == {"endpoints": [{"service": "web", "endpoint": alone, "why": ""}], "after": None}
+    assert document == {"endpoints": [{"service": "web", "endpoint": alone, "why": ""}], "after": None, "set_aside": 0}
     assert (alone["since"], alone["changed"], alone["zone"]) == (5.0, 7.0, "a")
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from bridge.history import Age
 from bridge.merge import Service
-from bridge.model import EndpointKey, Health, ServiceName
+from bridge.model import EndpointKey, Health, InstanceId, Scope, ServiceName, SetAside
+from bridge.registry import ReportedSetAside
 from support.admin_bench import Bench
-from support.admin_fakes import served
+from support.admin_fakes import DC1, served
 from support.cli import Outcome, commands, fields
 
 WEB = ServiceName("web")
@@ -75,6 +76,17 @@ async def test_what_there_is_not_is_told_with_what_there_is(bench: Bench, endpoi
     assert (service.status, service.error) == (1, "there is no service 'wbe'; did you mean 'web'?\n")
     assert (zone.status, zone.error) == (3, "zone: there is none called 'x'; there are eu-a\n")
     assert health.status == 2
+
+
+async def test_that_something_cannot_be_served_is_told_with_who_says_why(bench: Bench, endpoints: Endpoints) -> None:
+    bench.knowledge.put(Service(WEB, (served("10.0.0.1"),)))
+    bench.knowledge.aside = (ReportedSetAside(DC1, Scope("s"), SetAside(InstanceId("i"), "10.0.0.1:0", "port 0")),)
+
+    of_one, of_all, as_json = await endpoints("web"), await endpoints(), await endpoints("web", "-o", "json")
+
+    assert of_one.output.endswith("! 1 entry cannot be served\n    $ xds-bridge explain web\n")
+    assert of_all.output.endswith("! 1 entry cannot be served\n    $ xds-bridge status\n")
+    assert json.loads(as_json.output)["set_aside"] == 1
 
 
 async def test_what_a_source_says_cannot_move_the_cursor(bench: Bench, endpoints: Endpoints) -> None:
