@@ -237,9 +237,14 @@ class StreamStatus:
     """The subject alternative names of its client's certificate, which was verified; none without TLS."""
 
     @property
-    def client(self) -> str:
-        """What its client is called, which may have several streams: its node's id, else its address."""
+    def name(self) -> str:
+        """What its client is called: its node's id, else its address."""
         return self.node.id if self.node and self.node.id else self.peer
+
+    @property
+    def client(self) -> tuple[str, str]:
+        """Whose it is, by name and address: an Envoy without ADS has several, over one connection."""
+        return self.name, self.peer
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,8 @@ class Client:
     name: str
     """Its node's id, or its address where it has none."""
     cluster: str
-    peers: tuple[str, ...]
+    peer: str
+    """Its address."""
     views: tuple[str, ...]
     transports: tuple[str, ...]
     age: float
@@ -74,11 +75,11 @@ class Client:
 
 
 def clients(streams: Iterable[StreamStatus]) -> list[Client]:
-    """Everybody who is connected, by name."""
-    grouped: dict[str, list[StreamStatus]] = {}
+    """Everybody who is connected, by name and address."""
+    grouped: dict[tuple[str, str], list[StreamStatus]] = {}
     for stream in streams:
         grouped.setdefault(stream.client, []).append(stream)
-    return [_client(name, grouped[name]) for name in sorted(grouped)]
+    return [_client(grouped[key]) for key in sorted(grouped)]
 
 
 def in_sync(everybody: Sequence[Client]) -> int:
@@ -86,11 +87,11 @@ def in_sync(everybody: Sequence[Client]) -> int:
     return Counter(each.progress for each in everybody)[Progress.SYNCED]
 
 
-def _client(name: str, streams: Sequence[StreamStatus]) -> Client:
+def _client(streams: Sequence[StreamStatus]) -> Client:
     return Client(
-        name=name,
+        name=streams[0].name,
         cluster=next((each.node.cluster for each in streams if each.node), ""),
-        peers=tuple(sorted({each.peer for each in streams})),
+        peer=streams[0].peer,
         views=tuple(sorted({each.view for each in streams if each.view})),
         transports=tuple(sorted({_transport(each) for each in streams})),
         age=max(each.age for each in streams),

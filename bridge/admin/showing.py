@@ -1,7 +1,7 @@
 """Which views show a service, in which versions, and how far the Envoys are that see it: pure functions."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.admin.story import ClientStory, ViewStory
 from bridge.config import ViewRule
@@ -48,7 +48,7 @@ def _view(
     receivers: Sequence[Receiver],
 ) -> ViewStory:  # fmt: skip
     cluster, endpoints = snapshot.resources(CLUSTER.url).get(name), snapshot.resources(ENDPOINT.url).get(name)
-    asking = [each for each in receivers if each.view == view and each.receipts] if cluster else []
+    asking = _envoys(each for each in receivers if each.view == view and each.receipts) if cluster else []
     accepted = [each for each in asking if {receipt.progress for receipt in each.receipts} == {Progress.SYNCED}]
     left_out = [one for one in draining if endpoints and not assigns(endpoints.body, one)]
     return ViewStory(
@@ -67,6 +67,16 @@ def _view(
         waiting=tuple(_clients(asking, {Progress.BEHIND, Progress.NOT_SENT}))[:LISTED],
         refused=tuple(_clients(asking, {Progress.REJECTED}))[:LISTED],
     )
+
+
+def _envoys(receivers: Iterable[Receiver]) -> list[Receiver]:
+    """Each Envoy once, with what it has on all its streams: one without ADS has several, over one connection."""
+    grouped: dict[tuple[str, str], Receiver] = {}
+    for each in receivers:
+        key = _node(each), each.peer
+        known = grouped.get(key)
+        grouped[key] = replace(known, receipts=(*known.receipts, *each.receipts)) if known else each
+    return list(grouped.values())
 
 
 def _unused(name: ServiceName, rules: Sequence[ViewRule], used: set[str]) -> Iterator[ViewStory]:

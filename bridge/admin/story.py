@@ -100,7 +100,7 @@ class ViewStory:
     draining_left_out: tuple[str, ...]
     """Draining endpoints that are not named: without enough others Envoy would panic, and pick them too."""
     asked: int
-    """Streams of Envoys that asked for it."""
+    """Envoys that asked for it."""
     accepted: int
     """Of these, how many have all of it as it is now."""
     accepted_by: tuple[str, ...]

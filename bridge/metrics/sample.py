@@ -236,7 +236,7 @@ def _stream_families(streams: Sequence[StreamStatus]) -> Iterator[Metric]:
     labels = ["transport", "kind"]
     yield _family("xds_streams", "Open streams.", labels, {kind: open_streams[kind] for kind in kinds})
     clients = len({each.client for each in streams})
-    yield GaugeMetricFamily("xds_bridge_xds_clients", "Clients with an open stream, by node id.", value=clients)
+    yield GaugeMetricFamily("xds_bridge_xds_clients", "Clients with an open stream (by id and address).", value=clients)
     yield _family(
         "xds_rejecting_clients",
         "Clients that rejected something that is still to be had.",

@@ -157,7 +157,7 @@ def clients(everybody: Iterable[Client], question: Question) -> list[Client]:
     return [
         each
         for each in everybody
-        if (not word or any(word in text.casefold() for text in (each.name, each.cluster, *each.peers)))
+        if (not word or any(word in text.casefold() for text in (each.name, each.cluster, each.peer)))
         and (not cluster or cluster == each.cluster)
         and (not state or state == each.progress.name.lower())
     ]

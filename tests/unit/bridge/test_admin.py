@@ -2,6 +2,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -82,7 +83,8 @@ async def test_metrics_have_the_content_type_that_prometheus_knows(bench: Bench)
 async def test_status_sums_up(bench: Bench) -> None:
     bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"), served("10.0.0.2", Health.DRAINING))))
     bench.reading.failures = {LOCAL: (Failure("", "gone", 0.0, 1),)}
-    bench.streams.connected = [stream(1, "a"), stream(2, "a"), stream(3, "b")]
+    first = stream(1, "a")
+    bench.streams.connected = [first, replace(stream(2, "a"), peer=first.peer), stream(3, "a")]
     bench.serving.snapshot = snapshot = Snapshot().replace(CLUSTER.url, [Resource("web", b"body", "v1")])
     bench.reloads.report = ReloadReport(5.0, ReloadOutcome(9.0, ok=False, by="SIGHUP", error="no", losses=("web",)))
 

@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -73,6 +74,20 @@ async def test_an_endpoint_that_all_is_well_with(bench: Bench) -> None:
         "10.0.0.1:80 is served in web since 1970-01-01 00:00:01 UTC; "
         "1 of 2 Envoys that asked for it have it as it is now, b has not answered yet"
     )
+
+
+async def test_an_envoy_without_ads_is_one_envoy_that_has_it_when_all_its_streams_do(bench: Bench) -> None:
+    put(bench, served("10.0.0.1"))
+    streams = [
+        replace(each, receipts=(receipt,))
+        for each in (receiver("a", Progress.SYNCED), receiver("b", Progress.SYNCED, Progress.BEHIND))
+        for receipt in each.receipts
+    ]
+    bench.streams.receiving = tuple(streams)
+
+    said = await conclusion(bench, finding=False)
+
+    assert "1 of 2 Envoys that asked for it have it as it is now, b has not answered yet" in said
 
 
 async def test_the_story_has_the_raw_labels_the_versions_and_the_events(bench: Bench) -> None:

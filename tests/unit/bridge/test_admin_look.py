@@ -51,7 +51,7 @@ async def test_who_asks_meanwhile_shares_the_next_look_and_no_earlier_one() -> N
     others = await asyncio.gather(*(look() for _ in range(5)))
 
     assert len(await first) == 2 * PORTION
-    assert [[each.client for each in found] for found in others] == [["new"]] * 5
+    assert [[each.name for each in found] for found in others] == [["new"]] * 5
     assert streams.looks == 2
 
 

@@ -36,7 +36,7 @@ def digest(name: str, by_source: dict[str, Tally]) -> Digest:
 
 
 def client(name: str, cluster: str, progress: Progress) -> Client:
-    return Client(name, cluster, (), (), (), 1.0, (Part("clusters", progress, "", "", None, None, ""),))
+    return Client(name, cluster, "", (), (), 1.0, (Part("clusters", progress, "", "", None, None, ""),))
 
 
 def names(drawn: Picture) -> list[str]:

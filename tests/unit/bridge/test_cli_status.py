@@ -74,7 +74,8 @@ async def status(
 
 async def test_a_bridge_that_is_well_is_a_screen_and_no_finding(bench: Bench, status: Status) -> None:
     bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"), served("10.0.0.2", Health.DRAINING))))
-    bench.streams.connected = [replace(stream(n, node), types=()) for n, node in enumerate(("a", "a", "b"), 1)]
+    one, other = (replace(stream(number, "a"), types=()) for number in (1, 2))
+    bench.streams.connected = [one, replace(one, id=3), other]
     bench.replicas.peers = (PeerStatus(FINE, PeerState.SAME, T), PeerStatus(PEER, PeerState.SETTLING, T))
 
     outcome = await status()
