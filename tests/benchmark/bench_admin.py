@@ -1,8 +1,9 @@
 """What the status page and the API cost: the time of each answer, and how long a push waits while they are asked.
 
 The bridge is a process of its own with 2,000 services of 5 endpoints and 1,000 Envoys, each of which follows one
-service. Server and clients share the machine, so a time holds what the client does as well; the delay of pushes is
-what they take longer while somebody asks for one page after the other without a pause, which no browser does.
+service of a real Consul. Server and clients share the machine, so a time holds what the client does as well; the delay
+of pushes is what they take longer, from the registration on, while somebody asks for one page after the other without a
+pause, which no browser does, thirty pages follow what happens, and Prometheus scrapes every second.
 
     PYTHONPATH=tests python tests/benchmark/bench_admin.py [--services 2000] [--streams 1000] [--changes 40]
 """
@@ -20,15 +21,23 @@ from pathlib import Path
 import aiohttp
 
 from support.bridge import BridgeProcess
+from support.consul import ConsulAgent, consul_agent
 from support.endpoints_file import EndpointsFile
 from support.xds_client import Transport, XdsClient
+from support.xds_process import flooder, said
 from xds import ENDPOINT
 
 ANSWER, DELAY = 0.100, 0.050
 """Seconds that an answer may take, median, and that a push may wait for one, p99."""
 
-CHANGING = "changing"
-"""The service that every Envoy follows, in a small file of its own."""
+CHANGING = "control"
+"""The service that every Envoy follows, in Consul."""
+
+SETTLED = 0.7
+"""Seconds from one change to the next, so that none waits for the one before: the source reads twice a second."""
+
+FOLLOWERS = 30
+"""Pages that follow what happens."""
 
 ASKED = 20
 """Times that each path is asked for, one after the other."""
@@ -45,18 +54,20 @@ PATHS = (
 async def main(services: int, streams: int, changes: int) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
-        catalogue, changing = EndpointsFile(Path(folder) / "all.json"), EndpointsFile(Path(folder) / "one.json")
+        catalogue = EndpointsFile(Path(folder) / "all.json")
         catalogue.replace({f"service-{number:04}": list(endpoints(number)) for number in range(services)})
-        touch(changing, 0)
-        sources = [catalogue.source("all"), changing.source("one")]
-        async with BridgeProcess(Path(folder), sources) as bridge, fleet(bridge.xds_port, streams) as clients:
-            print(f"{services} services of 5 endpoints, {streams} Envoys; milliseconds")
-            answers = {path: await ask(bridge, path) for path in PATHS}
-            quiet, busy = [], []
-            for number in range(1, 2 * changes, 2):  # by turns, so that what else the machine does hits both
-                quiet.append(await push(clients, changing, number))
-                async with asked(bridge):
-                    busy.append(await push(clients, changing, number + 1))
+        async with consul_agent() as consul:
+            await touch(consul, 0)
+            registry: dict[str, object] = {"name": "consul", "type": "consul", "address": consul.address}
+            sources = [catalogue.source("all"), registry]
+            async with BridgeProcess(Path(folder), sources) as bridge, fleet(bridge.xds_port, streams) as client:
+                print(f"{services} services of 5 endpoints, {streams} Envoys; milliseconds")
+                answers = {path: await ask(bridge, path) for path in PATHS}
+                quiet, busy = [], []
+                for number in range(1, 2 * changes, 2):  # by turns, so that what else the machine does hits both
+                    quiet.append(await push(client, consul, number))
+                    async with asked(bridge):
+                        busy.append(await push(client, consul, number + 1))
     report(answers, quiet, busy)
 
 
@@ -67,38 +78,32 @@ def endpoints(number: int) -> Iterator[dict[str, object]]:
         yield {"address": address, "port": 8080, "zone": ZONES[place % 3], "region": "eu"}
 
 
-def touch(changing: EndpointsFile, number: int) -> None:
+async def touch(consul: ConsulAgent, number: int) -> None:
     """Give the service that is followed another address."""
-    changing.replace({CHANGING: [{"address": f"10.200.{number // 250}.{number % 250 + 1}", "port": 80}]})
+    await consul.register(CHANGING, f"10.200.{number // 250}.{number % 250 + 1}", id=CHANGING)
 
 
 @asynccontextmanager
-async def fleet(port: int, count: int) -> AsyncIterator[Sequence[XdsClient]]:
-    """Envoys that follow one service, and have it."""
-    clients = [XdsClient(port, Transport(delta=True, aggregated=True), node=f"envoy-{n}") for n in range(count)]
+async def fleet(port: int, count: int) -> AsyncIterator[XdsClient]:
+    """Envoys that follow one service, and have it: the first one here, all others in a process of their own."""
+    client = XdsClient(port, Transport(delta=True, aggregated=True), node="first")
     try:
-        for start in range(0, count, 50):
-            batch = clients[start : start + 50]
-            await asyncio.gather(*(client.subscribe(ENDPOINT, [CHANGING]) for client in batch))
-            await asyncio.gather(*(client.accept(ENDPOINT) for client in batch))
-        yield clients
-    finally:
-        await asyncio.gather(*(client.close() for client in clients))
-
-
-async def push(clients: Sequence[XdsClient], changing: EndpointsFile, number: int) -> float:
-    """Seconds from a change of the file until the first Envoy has it; all accept it.
-
-    When the others have it is a matter of the clients here, which share one process.
-    """
-    touch(changing, number)
-    began = time.perf_counter()
-
-    async def taken(client: XdsClient) -> float:
+        await client.subscribe(ENDPOINT, [CHANGING])
         await client.accept(ENDPOINT)
-        return time.perf_counter() - began
+        async with flooder(port, "followers", count - 1) as others:
+            assert await said(others) == {"answered": count - 1}
+            yield client
+    finally:
+        await client.close()
 
-    return min(await asyncio.gather(*map(taken, clients)))
+
+async def push(client: XdsClient, consul: ConsulAgent, number: int) -> float:
+    """Seconds from a registration until the first Envoy has it; when the others do is a matter of their process."""
+    await asyncio.sleep(SETTLED)
+    await touch(consul, number)
+    began = time.perf_counter()
+    await client.accept(ENDPOINT)
+    return time.perf_counter() - began
 
 
 async def ask(bridge: BridgeProcess, path: str) -> list[float]:
@@ -117,19 +122,33 @@ async def ask(bridge: BridgeProcess, path: str) -> list[float]:
 @asynccontextmanager
 async def asked(bridge: BridgeProcess) -> AsyncIterator[None]:
     """While somebody asks for one path after the other, in an order of their own."""
-    begun = asyncio.Event()
 
-    async def asking() -> None:
+    async def asking(paths: Sequence[str], pause: float, begun: asyncio.Event) -> None:
         async with aiohttp.ClientSession() as session:
             while True:
-                async with session.get(bridge.url(random.choice(PATHS))) as answer:
+                async with session.get(bridge.url(random.choice(paths))) as answer:
                     await answer.read()
                 begun.set()
+                await asyncio.sleep(pause)
 
-    task = asyncio.create_task(asking())
-    await begun.wait()
+    async def following(begun: asyncio.Event) -> None:
+        accept = {"Accept": "text/event-stream"}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(bridge.url("/api/v1/events"), headers=accept) as told,
+        ):
+            async for _ in told.content:
+                begun.set()
+
+    signs = [asyncio.Event() for _ in range(FOLLOWERS + 2)]
+    works = [asking(PATHS, 0, signs[0]), asking(["/metrics"], 1, signs[1]), *map(following, signs[2:])]
+    tasks = [asyncio.create_task(work) for work in works]
+    for sign in signs:
+        await sign.wait()
     yield
-    task.cancel()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def report(answers: dict[str, list[float]], quiet: Sequence[float], busy: Sequence[float]) -> None:

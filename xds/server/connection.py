@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -59,7 +60,7 @@ class GrpcConnection:
         kind, _, address = self.peer.partition(":")
         return kind if kind.startswith("unix") else address.rpartition(":")[0]
 
-    @property
+    @cached_property  # for whoever looks at all streams: gRPC makes it of the certificate anew each time
     def names(self) -> tuple[str, ...]:
         """Subject alternative names of the client's certificate, which gRPC has verified; none without TLS."""
         return verified_names(self._context)
