@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 import typer
+from aiohttp import web
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
@@ -20,6 +21,7 @@ from bridge.model import ServiceName
 from support.admin_bench import Bench, admin_bench
 from support.admin_fakes import served, stream
 from support.cli import Command, commands
+from support.http_server import answering
 from support.ports import free_port
 
 READING = ["status", "sources", "services", "endpoints", "envoys", "events", "explain web", "guard list"]
@@ -110,6 +112,28 @@ async def test_names_of_a_running_bridge_are_completed(bench: Bench) -> None:
     assert await completed(completion.sources, bench.url, "") == ["dc1", "local"]
     assert await completed(completion.nodes, bench.url, "we") == ["web-1"]
     assert await completed(completion.services, bench.url, "x") == []
+
+
+async def test_a_name_that_a_shell_or_a_terminal_acts_on_is_not_completed(bench: Bench) -> None:
+    for name in ("we\x1b[2Jb", "w$(id)", "w b", "-w", "w`id`", "w;id", "w\nb", "w/b.c:1@é"):
+        bench.knowledge.put(Service(ServiceName(name), ()))
+
+    assert await completed(completion.services, bench.url, "") == ["w/b.c:1@é", "web"]
+
+
+async def test_a_bridge_that_hangs_completes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = asyncio.Event()
+
+    async def hanging(_: web.Request) -> web.Response:
+        await over.wait()
+        return web.Response()
+
+    monkeypatch.setattr(completion, "PATIENCE", 0.1)
+    async with answering(hanging) as url:
+        found = await completed(completion.services, url, "")
+        over.set()
+
+    assert found == []
 
 
 @pytest.mark.parametrize("admin", ["http://127.0.0.1:1", "no url"])

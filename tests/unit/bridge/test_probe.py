@@ -3,8 +3,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +71,7 @@ async def test_one_that_is_not_ready_says_what_is_missing(ask: Probe) -> None:
 
 async def test_one_that_does_not_say_why_is_not_ready_either(ask: Probe) -> None:
     async def silent(_: web.Request) -> web.Response:
-        return web.Response(status=503, text="[]")
+        return web.Response(status=503, text='{"ready": false}')
 
     async with answering(silent) as url:
         outcome = await ask("--ready", "--admin", url)
@@ -103,12 +105,14 @@ async def test_what_was_tried_is_one_line(ask: Probe, monkeypatch: pytest.Monkey
     assert "(Connection refused)" in outcome.error
 
 
-async def test_something_else_that_answers_is_no_bridge(ask: Probe) -> None:
+@pytest.mark.parametrize("option", [[], ["--ready"]], ids=["livez", "readyz"])
+@pytest.mark.parametrize(("status", "text"), [(404, ""), (200, ""), (200, "OK"), (200, '{"up": true}'), (503, "[]")])
+async def test_something_else_that_answers_is_no_bridge(ask: Probe, option: list[str], status: int, text: str) -> None:
     async def other(_: web.Request) -> web.Response:
-        return web.Response(status=404)
+        return web.Response(status=status, text=text)
 
     async with answering(other) as url:
-        outcome = await ask("--admin", url)
+        outcome = await ask(*option, "--admin", url)
 
     assert outcome.status == 3
     assert "no admin server of a bridge" in outcome.error
@@ -125,6 +129,40 @@ async def test_one_that_hangs_is_given_up(ask: Probe, monkeypatch: pytest.Monkey
     async with answering(hanging) as url:
         outcome = await ask("--admin", url)
         over.set()
+
+    assert outcome.status == 3
+    assert "timed out" in outcome.error
+
+
+async def test_a_name_that_nobody_resolves_is_given_up(ask: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def resolver(*_: object) -> list[object]:
+        over.wait()
+        return []
+
+    monkeypatch.setattr(probe, "PATIENCE", 0.1)
+    monkeypatch.setattr("_socket.getaddrinfo", resolver)
+    outcome = await ask("--admin", "http://bridge.example:19000")
+    over.set()
+
+    assert outcome.status == 3
+    assert "tried http://bridge.example:19000 (the name of the host is not resolved in time)" in outcome.error
+
+
+async def test_one_that_drips_is_given_up(ask: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def dripping(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(b" ")
+                await asyncio.sleep(0)
+        return response
+
+    monkeypatch.setattr(probe, "PATIENCE", 0.1)
+    async with answering(dripping) as url:
+        outcome = await ask("--admin", url)
 
     assert outcome.status == 3
     assert "timed out" in outcome.error

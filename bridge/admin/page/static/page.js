@@ -121,7 +121,8 @@ function addEvent(event) {
   while (body.rows.length > most) body.rows[body.rows.length - 1].remove();
 }
 
-let stream = null;
+const AGAIN = [1000, 30000]; // milliseconds after which a refused stream is asked for again, doubled up to the second
+let stream = null, again = 0, reopening = 0;
 
 function follow() {
   const events = document.getElementById("events");
@@ -129,13 +130,23 @@ function follow() {
   for (const [name, value] of [...query]) if (!value) query.delete(name);
   stream = new EventSource(`/api/v1/events?${query}`);
   const listed = events && "stream" in events.dataset; // a page of older events stays as it is
-  stream.addEventListener("open", () => { say("live", "live"); soon(0); });
-  stream.addEventListener("error", () => say("lost", "the bridge does not answer"));
+  stream.addEventListener("open", () => { again = 0; say("live", "live"); soon(0); });
+  stream.addEventListener("error", lose);
   stream.addEventListener("message", (message) => { if (listed) addEvent(JSON.parse(message.data)); });
   stream.addEventListener("state", () => soon());
 }
 
+// A browser asks again after a broken connection by itself, but never after an answer such as 503.
+function lose() {
+  if (stream.readyState !== EventSource.CLOSED) { say("lost", "the bridge does not answer"); return; }
+  say("lost", "live updates are off: the bridge refuses them; asking again");
+  again = Math.min(again ? 2 * again : AGAIN[0], AGAIN[1]);
+  clearTimeout(reopening);
+  reopening = setTimeout(() => { missed = true; follow(); }, again);
+}
+
 function unfollow() {
+  clearTimeout(reopening);
   stream?.close();
   say("still", "not followed while it is hidden");
 }
