@@ -25,6 +25,7 @@ from support.http_server import answering
 from support.ports import free_port
 
 READING = ["status", "sources", "services", "endpoints", "envoys", "events", "explain web", "guard list"]
+READING_OF = ["services web", "envoys web"]
 
 
 def every_command() -> Iterator[tuple[str, ...]]:
@@ -62,7 +63,7 @@ def test_the_commands_that_read_are_among_them() -> None:
     assert {" ".join(path) for path in every_command()} >= {verb.removesuffix(" web") for verb in READING}
 
 
-@pytest.mark.parametrize("verb", READING)
+@pytest.mark.parametrize("verb", [*READING, *READING_OF])
 def test_without_a_bridge_a_command_says_in_a_line_where_it_looked(command: Command, tmp_path: Path, verb: str) -> None:
     config, socket, port = tmp_path / "bridge.yaml", tmp_path / "admin.sock", free_port()
     config.write_text(f"admin: {{listen: '127.0.0.1:{port}', socket: {socket}}}\n", encoding="utf-8")

@@ -55,6 +55,14 @@ async def test_envoys_that_are_well_are_a_table_and_no_finding(bench: Bench, env
     ]
 
 
+@pytest.mark.parametrize("name", ["../status", "..", "a?b#c", "a%2Fb c"])
+async def test_a_node_is_asked_for_by_the_name_that_was_typed(envoys: Envoys, name: str) -> None:
+    outcome = await envoys(name)
+
+    assert outcome.status == 1
+    assert repr(name) in outcome.error
+
+
 async def test_without_envoys_there_is_a_word_and_no_finding(envoys: Envoys) -> None:
     outcome = await envoys()
 
