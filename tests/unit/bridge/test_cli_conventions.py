@@ -77,6 +77,14 @@ def test_without_a_bridge_a_command_says_in_a_line_where_it_looked(command: Comm
     )
 
 
+@pytest.mark.parametrize("url", ["127.0.0.1:19000", "http://", "http://[", "http://h:99999", "http://h:port"])
+def test_what_is_no_url_is_wrong_usage(command: Command, url: str) -> None:
+    outcome = command("status", "--admin", url)
+
+    assert (outcome.status, outcome.output) == (2, "")
+    assert "is no URL" in outcome.error
+
+
 async def on_a_terminal(*arguments: str, **environ: str) -> str:
     """What a command writes on a terminal."""
     ours, its = pty.openpty()
