@@ -8,7 +8,7 @@ them makes enums of its constants, which takes as long as starting Python. It wr
 from __future__ import annotations
 
 import _socket as socket
-import _thread as thread
+import _thread
 import os
 import sys
 import time
@@ -17,13 +17,23 @@ TYPE_CHECKING = False  # that of `typing` would cost an import
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    _Address = tuple[int, int, int, str, tuple[object, ...]]
+
 PATIENCE = 3.0
-"""Seconds that one way to the bridge may take; the health checks of ECS and Docker give 5 and 30."""
+"""Seconds that all may take, however many ways to the bridge are tried; the health checks of ECS and Docker give 5 and
+30."""
 
 DEFAULT_PLACES = ("/run/xds-bridge/admin.sock", "http://127.0.0.1:19000")
 
 LARGEST = 1 << 20
 """Bytes of an answer that are read."""
+
+_OURS = {
+    ("/livez", b"200"): b'{"alive":true',
+    ("/readyz", b"200"): b'{"ready":true',
+    ("/readyz", b"503"): b'{"ready":false',
+}
+"""How a bridge's answers begin, without blanks: others answer these paths too, and to parse JSON takes too long."""
 
 USAGE = f"""Usage: xds-bridge-health [--ready] [--socket PATH | --admin URL]
 
@@ -101,18 +111,19 @@ def _wanted(typed: list[str], environ: Mapping[str, str]) -> tuple[str, Sequence
 def _first_answer(places: Sequence[str], path: str) -> tuple[int, bytes]:
     """The status and the body of what a bridge answers, by the first place where one does."""
     failures = []
-    for place in places:
+    ends = time.monotonic() + PATIENCE
+    for left, place in zip(range(len(places), 0, -1), places, strict=True):
+        now = time.monotonic()
         try:
-            return _answer(place, path)
+            return _answer(place, path, now + (ends - now) / left)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             failures.append(f"tried {place} ({reason})")
     raise _UnreachableError(", ".join(failures))
 
 
-def _answer(place: str, path: str) -> tuple[int, bytes]:
+def _answer(place: str, path: str, deadline: float) -> tuple[int, bytes]:
     """Ask in HTTP/1.0, so that the end of the answer is the end of the connection. Raises OSError or ValueError."""
-    deadline = time.monotonic() + PATIENCE
     host, prefix = "localhost", ""
     if place.startswith("http://"):
         host, name, port, prefix = _taken_apart(place)
@@ -126,8 +137,7 @@ def _answer(place: str, path: str) -> tuple[int, bytes]:
         connection.close()
     version, _, rest = head.partition(b" ")
     status = rest[:3]
-    ours = b'"ready":' if path == "/readyz" else b'"alive":'
-    if not version.startswith(b"HTTP/") or status not in (b"200", b"503") or ours not in body:
+    if not version.startswith(b"HTTP/") or not b"".join(body.split()).startswith(_OURS.get((path, status), b"\n")):
         raise ValueError("what answers there is no admin server of a bridge")
     return int(status), body
 
@@ -135,7 +145,8 @@ def _answer(place: str, path: str) -> tuple[int, bytes]:
 def _connected(name: str, port: int, deadline: float) -> socket.socket:
     """A connection to the first address of a host that takes one."""
     failure = OSError("the host has no address")
-    for family, address in _addresses(name, port, deadline):
+    # As bytes: of text it would import what turns international names into their ASCII form.
+    for family, _, _, _, address in _resolved(name.encode(), port, deadline):
         try:
             return _connection(family, address, deadline)
         except OSError as error:
@@ -143,29 +154,26 @@ def _connected(name: str, port: int, deadline: float) -> socket.socket:
     raise failure
 
 
-def _addresses(name: str, port: int, deadline: float) -> Sequence[tuple[int, tuple[object, ...]]]:
-    """The addresses of a host. In a thread, which ends with the process: looking a name up may take minutes."""
-    found: list[tuple[int, tuple[object, ...]]] = []
-    failures: list[OSError] = []
-    done = thread.allocate_lock()
+def _resolved(name: bytes, port: int, deadline: float) -> Sequence[_Address]:
+    """The addresses of a host, by a thread, because a resolver takes no deadline; nothing waits for it at the end."""
+    answers: list[Sequence[_Address] | OSError] = []
+    done = _thread.allocate_lock()
     done.acquire()
 
-    def look() -> None:
+    def resolve() -> None:
         try:
-            # As bytes: of text it would import what turns international names into their ASCII form.
-            known = socket.getaddrinfo(name.encode(), port, 0, socket.SOCK_STREAM)
-            found.extend((each[0], each[4]) for each in known)
+            answers.append(socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM))
         except OSError as error:
-            failures.append(error)
+            answers.append(error)
         finally:
             done.release()
 
-    thread.start_new_thread(look, ())
+    _thread.start_new_thread(resolve, ())
     if not done.acquire(timeout=_left(deadline)):
-        raise OSError(f"the address of {name} was not found in time")
-    if failures:
-        raise failures[0]
-    return found
+        raise TimeoutError("the name of the host is not resolved in time")
+    if isinstance(answers[0], OSError):
+        raise answers[0]
+    return answers[0]
 
 
 def _connection(family: int, address: str | tuple[object, ...], deadline: float) -> socket.socket:
@@ -191,8 +199,10 @@ def _read(connection: socket.socket, deadline: float) -> bytes:
 
 
 def _left(deadline: float) -> float:
-    """Seconds until then; a moment where it has passed, because 0 would mean not to wait for what is there."""
-    return max(0.001, deadline - time.monotonic())
+    """Seconds until then. Raises TimeoutError where it has passed."""
+    if (left := deadline - time.monotonic()) <= 0:
+        raise TimeoutError("timed out")
+    return left
 
 
 def _taken_apart(url: str) -> tuple[str, str, int, str]:

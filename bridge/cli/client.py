@@ -3,6 +3,7 @@
 An Envoy's own admin interface is asked in the same way.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,11 +21,13 @@ CONNECTING = 5.0
 """Seconds that a connection may take."""
 
 ANSWERING = 30.0
-"""Seconds that an answer may take that the bridge has at hand."""
+"""Seconds that an answer may take that the bridge has at hand, from the first byte to the last."""
 
+LARGEST = 128 << 20
+"""Bytes of an answer that are read: 10,000 endpoints may have 12 KiB of metadata each."""
 
-LARGEST = 256 << 20
-"""Bytes of an answer that are read: a bridge with 10,000 endpoints answers with some 10 MiB."""
+LONGEST = 300.0
+"""Seconds that all pages of an answer may take together."""
 
 
 class UnreachableError(BridgeError):
@@ -55,14 +58,14 @@ class Way:
         return aiohttp.TCPConnector()
 
     def url(self, path: str) -> URL:
-        """What to ask for; the path as it is sent, see `segment`."""
-        base = "http://localhost" if isinstance(self.place, Path) else self.place.rstrip("/")
-        return URL(f"{URL(base)}".rstrip("/") + f"/{path}", encoded=True)
+        """What to ask for; the path is percent-encoded already, see `named`."""
+        base = URL("http://localhost" if isinstance(self.place, Path) else self.place)
+        return base.with_path(f"{base.raw_path.rstrip('/')}/{path}", encoded=True)
 
 
-def segment(name: str) -> str:
-    """A name as a part of a path, whatever is in it: nothing of it is taken for a path of its own."""
-    return quote(name, safe="").replace(".", "%2E")
+def named(path: str, name: str) -> str:
+    """The path of what has that name, whatever is in it: dots too, since `..` would ask for something else."""
+    return f"{path}/{quote(name, safe='').replace('.', '%2E')}"
 
 
 async def read(ways: Sequence[Way], path: str, model: type[ModelT], query: Mapping[str, str] | None = None) -> ModelT:
@@ -90,9 +93,14 @@ async def pages(
         UnreachableError: as `read`.
         RefusedError: as `read`.
     """
-    found = [await read(ways, path, model, query)]
-    while (after := found[-1].after) is not None:
-        found.append(await read(ways, path, model, {**(query or {}), "after": after}))
+    try:
+        async with asyncio.timeout(LONGEST):
+            found = [await read(ways, path, model, query)]
+            while (after := found[-1].after) is not None:
+                found.append(await read(ways, path, model, {**(query or {}), "after": after}))
+    except TimeoutError as error:
+        tried = " and ".join(str(way.place) for way in ways)
+        raise UnreachableError(f"the pages of {tried} have no end ({LONGEST:g} s)") from error
     return found
 
 
@@ -106,35 +114,40 @@ async def change(way: Way, path: str, body: Mapping[str, object], model: type[Mo
     return await _ask("POST", way, way.url(path), body, model)
 
 
-async def _ask(method: str, way: Way, url: URL, body: Mapping[str, object] | None, model: type[ModelT]) -> ModelT:
+async def _ask(method: str, way: Way, url: URL, sent: Mapping[str, object] | None, model: type[ModelT]) -> ModelT:
     timeout = aiohttp.ClientTimeout(total=way.patience, connect=CONNECTING)
     try:
         async with (
             aiohttp.ClientSession(connector=way.connector(), timeout=timeout) as session,
-            session.request(method, url, json=body, allow_redirects=False) as response,
+            session.request(method, url, json=sent, allow_redirects=False) as response,
         ):
-            status, text = response.status, await _text(response)
+            status, body = response.status, await _body(way, response)
     except aiohttp.ClientConnectorError as error:
         raise UnreachableError(f"cannot reach {way.who} on {way.place} ({reason(error.os_error)})") from error
     except aiohttp.ClientResponseError as error:
         raise UnreachableError(f"what answers on {way.place} is no admin server of {way.who}") from error
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise UnreachableError(f"no answer from {way.place} ({error or type(error).__name__})") from error
-    return _parsed(way, status, text, model)
+        raise UnreachableError(f"no answer from {way.place} ({str(error) or _nameless(way, error)})") from error
+    return _parsed(way, status, body, model)
 
 
-async def _text(response: aiohttp.ClientResponse) -> str:
+async def _body(way: Way, response: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
-    async for portion in response.content.iter_any():
+    async for portion in response.content.iter_chunked(1 << 16):
         body += portion
         if len(body) > LARGEST:
-            raise ValueError(f"it is larger than {LARGEST >> 20} MiB")
-    return body.decode(errors="replace")
+            raise UnreachableError(f"what answers on {way.place} sends more than {LARGEST >> 20} MiB")
+    return bytes(body)
 
 
-def _parsed(way: Way, status: int, text: str, model: type[ModelT]) -> ModelT:
+def _nameless(way: Way, error: Exception) -> str:
+    """What happened, of an exception that does not say."""
+    return f"not whole within {way.patience:g} s" if isinstance(error, TimeoutError) else type(error).__name__
+
+
+def _parsed(way: Way, status: int, body: bytes, model: type[ModelT]) -> ModelT:
     try:
-        answer = parsed(status, text, model)
+        answer = parsed(status, body, model)
     except ValidationError as error:
         raise RefusedError(
             f"{way.place} answers {status}, and not as {way.who} does that this command knows"

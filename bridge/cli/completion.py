@@ -1,6 +1,7 @@
 """What a shell completes in a command: names that a running bridge knows; nothing, and no word, when none answers."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -16,6 +17,9 @@ Names = Callable[[typer.Context, str], list[str]]
 
 PATIENCE = 1.0
 """Seconds that somebody who has pressed the key waits for a bridge."""
+
+_HARMLESS = re.compile(r"(?!-)[\w./:@%+=,-]+")
+"""What a shell and a terminal take as it stands; whoever registers a service chooses its name."""
 
 
 class _Named(BaseModel):
@@ -68,12 +72,11 @@ def _asked(context: typer.Context, path: str, model: type[reading.ModelT]) -> re
     admin, socket, config = given["admin"], given["socket"], given["config"]
     try:
         ways = reading.ways(admin, Path(socket) if socket else None, Path(config or DEFAULT_CONFIG))
-        hurried = [client.Way(way.place, PATIENCE) for way in ways]
+        hurried = [client.Way(way.place, PATIENCE / len(ways)) for way in ways]
         return asyncio.run(client.read(hurried, path, model))
     except (BridgeError, typer.BadParameter):
         return None
 
 
 def _fitting(names: Iterable[str], incomplete: str) -> list[str]:
-    # Without names that would move the cursor.
-    return sorted({name for name in names if name.startswith(incomplete) and name.isprintable()})
+    return sorted({name for name in names if name.startswith(incomplete) and _HARMLESS.fullmatch(name)})

@@ -27,6 +27,9 @@ class Served:
     """The endpoints of each cluster that has an assignment, by address and port, with the fields that Envoy gets."""
 
 
+_CLUSTERS = "type.googleapis.com/envoy.admin.v3.ClustersConfigDump"
+
+
 class _Named(BaseModel):
     name: str
 
@@ -52,7 +55,7 @@ class _Bootstrap(BaseModel):
 class _Part(BaseModel):
     """A part of the configuration; of most of them nothing is read."""
 
-    type: str = Field("", alias="@type")
+    kind: str = Field("", alias="@type")
     version_info: str = ""
     dynamic_active_clusters: tuple[_DynamicCluster, ...] = ()
     dynamic_warming_clusters: tuple[_DynamicCluster, ...] = ()
@@ -71,8 +74,8 @@ class ConfigDump(BaseModel):
 
     @property
     def version(self) -> str:
-        """Of all clusters that it took from a control plane, which may be none."""
-        return next((part.version_info for part in self.configs if part.type.endswith(".ClustersConfigDump")), "")
+        """Of all clusters that it took from a control plane."""
+        return next((part.version_info for part in self.configs if part.kind == _CLUSTERS), "")
 
     @cached_property
     def active(self) -> Mapping[str, _DynamicCluster]:
@@ -82,10 +85,11 @@ class ConfigDump(BaseModel):
         }
 
     @cached_property
-    def warming(self) -> frozenset[str]:
-        """The names of those that are not, because they wait for something."""
-        warming = (each.cluster for part in self.configs for each in part.dynamic_warming_clusters)
-        return frozenset(cluster.name for cluster in warming if cluster)
+    def warming(self) -> Mapping[str, _DynamicCluster]:
+        """Those that are not, because they wait for something; another version may be in use meanwhile."""
+        return {
+            each.cluster.name: each for part in self.configs for each in part.dynamic_warming_clusters if each.cluster
+        }
 
 
 class _SocketAddress(BaseModel):
@@ -164,21 +168,22 @@ def _differences(served: Served, dump: ConfigDump, clusters: Clusters, scope: Sc
         if name in hosts and name in served.assignments:
             yield from _of_endpoints(name, served.assignments[name], hosts[name])
     if scope.everything:
-        for name in sorted(active.keys() - served.clusters.keys()):
+        for name in sorted((active.keys() | dump.warming.keys()) - served.clusters.keys()):
             yield _difference(name, "is not served, and Envoy has it from a control plane")
 
 
 def _of_cluster(name: str, version: str, dump: ConfigDump) -> Iterator[Difference]:
     """Of one cluster that is served, in this version if that can be compared."""
-    has = dump.active.get(name)
-    if name in dump.warming:
+    has, warming = dump.active.get(name), dump.warming.get(name)
+    if warming:
         yield _difference(name, "is not in use as it is served: Envoy waits for its endpoints (warming)")
     elif has is None:
         yield _difference(name, "is served, and Envoy does not have it")
     elif version and has.version_info != version:
         yield _difference(name, f"Envoy has version {has.version_info}, not {version}")
-    if has and has.error_state and has.error_state.details:
-        yield _difference(name, f"Envoy refused another version: {gist(has.error_state.details)}")
+    errors = (each.error_state.details for each in (has, warming) if each and each.error_state)
+    for details in dict.fromkeys(filter(None, errors)):
+        yield _difference(name, f"Envoy refused another version: {gist(details)}")
 
 
 def _of_endpoints(cluster: str, served: Endpoints, has: Mapping[str, _Host]) -> Iterator[Difference]:

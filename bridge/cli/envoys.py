@@ -124,7 +124,7 @@ def _listed(ways: "Sequence[Way]") -> _List:
 def _one(ways: "Sequence[Way]", node: str, envoy_admin: str | None) -> _Detail:
     from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
-    found = reading.read(ways, f"api/v1/envoys/{client.segment(node)}", _Node)
+    found = reading.read(ways, client.named("api/v1/envoys", node), _Node)
     lines = [line for each in merged(stream.status for stream in found.streams) for line in findings(each)]
     comparison = _compared(ways, found, envoy_admin) if envoy_admin is not None else None
     if comparison and comparison.differences:

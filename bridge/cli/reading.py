@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Never, TypeVar
+from urllib.parse import urlsplit
 
 import typer
 from pydantic import BaseModel
@@ -85,7 +86,12 @@ def ways(admin: str | None, socket: Path | None, config: Path) -> "Sequence[Way]
 
 def check_url(url: str, option: str) -> None:
     """Take nothing for the URL of an admin server that is none: wrong usage of an option."""
-    if not url.startswith(("http://", "https://")):
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, or a port that is none
+        good = False
+    if not good:
         raise typer.BadParameter(f"{url!r} is no URL; write one such as http://127.0.0.1:19000", param_hint=option)
 
 

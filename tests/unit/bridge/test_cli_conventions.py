@@ -6,7 +6,6 @@ import pty
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +15,7 @@ from aiohttp import web
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from bridge.cli import app, client, completion
+from bridge.cli import app, completion
 from bridge.merge import Service
 from bridge.model import ServiceName
 from support.admin_bench import Bench, admin_bench
@@ -26,6 +25,7 @@ from support.http_server import answering
 from support.ports import free_port
 
 READING = ["status", "sources", "services", "endpoints", "envoys", "events", "explain web", "guard list"]
+READING_OF = ["services web", "envoys web"]
 
 
 def every_command() -> Iterator[tuple[str, ...]]:
@@ -63,7 +63,7 @@ def test_the_commands_that_read_are_among_them() -> None:
     assert {" ".join(path) for path in every_command()} >= {verb.removesuffix(" web") for verb in READING}
 
 
-@pytest.mark.parametrize("verb", READING)
+@pytest.mark.parametrize("verb", [*READING, *READING_OF])
 def test_without_a_bridge_a_command_says_in_a_line_where_it_looked(command: Command, tmp_path: Path, verb: str) -> None:
     config, socket, port = tmp_path / "bridge.yaml", tmp_path / "admin.sock", free_port()
     config.write_text(f"admin: {{listen: '127.0.0.1:{port}', socket: {socket}}}\n", encoding="utf-8")
@@ -75,6 +75,14 @@ def test_without_a_bridge_a_command_says_in_a_line_where_it_looked(command: Comm
         f"cannot reach a bridge on {socket} (No such file or directory); "
         f"cannot reach a bridge on http://127.0.0.1:{port} (Connection refused)\n"
     )
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:19000", "http://", "http://[", "http://h:99999", "http://h:port"])
+def test_what_is_no_url_is_wrong_usage(command: Command, url: str) -> None:
+    outcome = command("status", "--admin", url)
+
+    assert (outcome.status, outcome.output) == (2, "")
+    assert "is no URL" in outcome.error
 
 
 async def on_a_terminal(*arguments: str, **environ: str) -> str:
@@ -115,29 +123,26 @@ async def test_names_of_a_running_bridge_are_completed(bench: Bench) -> None:
     assert await completed(completion.services, bench.url, "x") == []
 
 
-async def test_a_name_that_would_move_the_cursor_is_not_completed(bench: Bench) -> None:
-    bench.streams.connected = [stream(1, "edge-1"), stream(2, "edge-\x1b[2J")]
+async def test_a_name_that_a_shell_or_a_terminal_acts_on_is_not_completed(bench: Bench) -> None:
+    for name in ("we\x1b[2Jb", "w$(id)", "w b", "-w", "w`id`", "w;id", "w\nb", "w/b.c:1@é"):
+        bench.knowledge.put(Service(ServiceName(name), ()))
 
-    assert await completed(completion.nodes, bench.url, "e") == ["edge-1"]
+    assert await completed(completion.services, bench.url, "") == ["w/b.c:1@é", "web"]
 
 
-async def test_what_answers_without_an_end_ends_with_one_line(
-    command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def endless(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        with suppress(ConnectionError):
-            while True:
-                await response.write(b" " * 65536)
-        return response
+async def test_a_bridge_that_hangs_completes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = asyncio.Event()
 
-    monkeypatch.setattr(client, "LARGEST", 1 << 20)
-    async with answering(endless) as url:
-        outcome = await asyncio.to_thread(command, "sources", "--admin", url)
+    async def hanging(_: web.Request) -> web.Response:
+        await over.wait()
+        return web.Response()
 
-    assert (outcome.status, outcome.output) == (3, "")
-    assert outcome.error == f"no answer from {url} (it is larger than 1 MiB)\n"
+    monkeypatch.setattr(completion, "PATIENCE", 0.1)
+    async with answering(hanging) as url:
+        found = await completed(completion.services, url, "")
+        over.set()
+
+    assert found == []
 
 
 @pytest.mark.parametrize("admin", ["http://127.0.0.1:1", "no url"])

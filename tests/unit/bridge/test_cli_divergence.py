@@ -31,7 +31,8 @@ def dump(*active: Json, warming: tuple[Json, ...] = (), version: str = "all") ->
         "dynamic_active_clusters": active,
         "dynamic_warming_clusters": warming,
     }
-    return ConfigDump.model_validate({"configs": [{"bootstrap": {"node": {"id": "n"}}}, clusters, {"other": 1}]})
+    listeners = {"@type": "type.googleapis.com/envoy.admin.v3.ListenersConfigDump", "version_info": "another"}
+    return ConfigDump.model_validate({"configs": [{"bootstrap": {"node": {"id": "n"}}}, listeners, clusters]})
 
 
 def host(address: str = "10.0.0.1", health: str = "HEALTHY", **fields: object) -> Json:
@@ -87,6 +88,25 @@ def test_a_cluster_in_another_version_is_told_where_envoy_knows_its_version() ->
     assert told(was, has, clusters(web=[])) == [("web", "", "Envoy has version old, not v")]
     assert told(was, has, clusters(web=[]), COMPLETE) == [
         ("", "", "Envoy has version older of the clusters, not all"),
+    ]
+
+
+def test_without_a_cluster_in_use_the_version_is_known() -> None:
+    warming, nothing = dump(warming=(dynamic("web"),)), dump()
+
+    assert told(served(web={}), warming, clusters(), COMPLETE) == [
+        ("web", "", "is not in use as it is served: Envoy waits for its endpoints (warming)"),
+    ]
+    assert told(served(), nothing, clusters(), COMPLETE) == []
+
+
+def test_a_cluster_that_warms_may_be_refused_or_not_be_served() -> None:
+    has = dump(warming=(dynamic("web", error="too bad"), dynamic("old")))
+
+    assert [what for _, _, what in told(served(web={}), has, clusters())] == [
+        "is not in use as it is served: Envoy waits for its endpoints (warming)",
+        "Envoy refused another version: too bad",
+        "is not served, and Envoy has it from a control plane",
     ]
 
 
