@@ -28,7 +28,7 @@ from support.xds_process import flooder, said
 from xds import ENDPOINT
 
 ANSWER, DELAY = 0.100, 0.050
-"""Seconds that an answer may take, median, and that a push may wait for one, p99."""
+"""Seconds that an answer may take, and that a push may wait for one; both p99."""
 
 CHANGING = "control"
 """The service that every Envoy follows, in Consul."""
@@ -158,8 +158,8 @@ def report(answers: dict[str, list[float]], quiet: Sequence[float], busy: Sequen
         row(path, times)
     row("push to the first Envoy, nobody asks", quiet)
     row("the same, while everything is asked", busy)
-    slowest = max(answers, key=lambda path: quantile(answers[path], 50))
-    verdict(f"the slowest answer, p50 ({slowest})", quantile(answers[slowest], 50), ANSWER)
+    slowest = max(answers, key=lambda path: quantile(answers[path], 99))
+    verdict(f"the slowest answer, p99 ({slowest})", quantile(answers[slowest], 99), ANSWER)
     for percent in (50, 99):
         verdict(f"a push waits longer, p{percent}", quantile(busy, percent) - quantile(quiet, percent), DELAY)
     print(f"pushes while asked to pushes without, p50: {quantile(busy, 50) / quantile(quiet, 50):.2f}×")

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,30 @@ def test_the_page_has_every_event_and_no_other(trees: dict[str, ast.Module]) -> 
     assert texts >= NO_EVENTS
 
 
+def test_the_page_has_the_level_and_the_fields_of_every_call(trees: dict[str, ast.Module]) -> None:
+    """What a call composes while it runs is held against the page by every bridge of the tests."""
+    faults, said = [], defaultdict[str, set[str]](set)
+    composed: set[str] = set()
+    for path, tree in trees.items():
+        for call, level, name in _calls(tree):
+            fields, whole = _fields(call)
+            if level not in documented()[name].levels:
+                faults.append(f"{path}:{call.lineno}: {name} is not logged as {level} on the page")
+            faults += [
+                f"{path}:{call.lineno}: {name} has no {field} there" for field in fields - documented()[name].fields
+            ]
+            said[name] |= fields
+            composed |= set() if whole else {name}
+    faults += [
+        f"{name}: nothing says {field}"
+        for name in said.keys() - composed
+        for field in documented()[name].fields - said[name]
+    ]
+
+    assert faults == []
+    assert len(said.keys() - composed) > 20, "most calls say their fields in place"
+
+
 def test_xds_does_not_log(repository: Path) -> None:
     logging = [path for path in (repository / "xds").rglob("*.py") if "logging" in path.read_text(encoding="utf-8")]
 
@@ -80,6 +105,25 @@ def _named(tree: ast.Module) -> Iterator[ast.expr]:
             ours = node.func.attr == "noticed" or (isinstance(owner, ast.Name) and owner.id in ("log", "logger"))
             if ours and len(node.args) > place:
                 yield node.args[place]
+
+
+def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str, str]]:
+    """Each call of a logger that says its level and its event in place."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            owner, level, event = node.func.value, node.func.attr, node.args[0]
+            ours = isinstance(owner, ast.Name) and owner.id in ("log", "logger") and NAMING.get(level) == 0
+            if ours and isinstance(event, ast.Constant):
+                yield node, "error" if level == "exception" else level, str(event.value)
+
+
+def _fields(call: ast.Call) -> tuple[set[str], bool]:
+    """The fields that a call says in place, and whether that is all of them."""
+    extra = next((each.value for each in call.keywords if each.arg == "extra"), ast.Dict([], []))
+    if not isinstance(extra, ast.Dict):
+        return set(), False
+    keys = {key.value for key in extra.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+    return keys, len(keys) == len(extra.keys)
 
 
 def _alternatives(event: ast.expr) -> tuple[ast.expr, ...]:

@@ -1,8 +1,10 @@
 """The unix socket: who may use it, what can be changed through it, and that there is no other door."""
 
+import asyncio
 import os
 import socket
 import stat
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -39,6 +41,8 @@ from support.admin_fakes import (
     FakeServing,
     FakeStreams,
 )
+from support.waiting import eventually
+from xds import StreamStatus
 
 Answer = tuple[int, dict[str, object]]
 
@@ -51,6 +55,7 @@ class Doors:
     port: int
     operation: FakeOperation
     knowledge: FakeKnowledge
+    streams: FakeStreams
 
     async def local(self, method: str, path: str, body: object = None) -> Answer:
         return await self._ask(aiohttp.UnixConnector(str(self.path)), "http://localhost", method, path, body)
@@ -68,14 +73,14 @@ class Doors:
 
 @asynccontextmanager
 async def opened(path: Path, group: str | None = None) -> AsyncIterator[Doors]:
-    operation, knowledge = FakeOperation(), FakeKnowledge()
+    operation, knowledge, streams = FakeOperation(), FakeKnowledge(), FakeStreams()
     config = AdminConfig.model_validate({"listen": "127.0.0.1:0", "socket": str(path), "socket_group": group})
-    rest = (FakeHistory(), FakeReadiness(), FakeReading(), FakeStreams(), FakeServing(), FakeMetrics(), operation)
+    rest = (FakeHistory(), FakeReadiness(), FakeReading(), streams, FakeServing(), FakeMetrics(), operation)
     view = View(lambda: LISTED, knowledge, *rest, FakeReloads(), FakeReplicas(), FakeRules, Trail(), FakeInquiry())
     server = AdminServer(config, view, operation, operation.reload, operation.kept)
     port = await server.start()
     try:
-        yield Doors(path, port, operation, knowledge)
+        yield Doors(path, port, operation, knowledge, streams)
     finally:
         await server.stop()
 
@@ -294,3 +299,29 @@ async def test_a_group_that_does_not_exist_is_a_mistake_in_the_configuration(tmp
 
 def test_a_user_without_a_name_is_called_by_number() -> None:
     assert Peer(1, 4_000_000, 1).user == "uid 4000000"
+
+
+async def test_neither_an_operator_nor_a_scrape_waits_for_long_answers(tmp_path: Path) -> None:
+    looking, enough = list[int](), threading.Event()
+
+    class Slow(StreamStatus):
+        @property
+        def client(self) -> tuple[str, str]:
+            looking.append(1)
+            enough.wait()
+            return super().client
+
+    slow = Slow(id=1, node=None, peer="peer", transport="sotw", aggregated=True, age=1.0, types=())
+    async with opened(tmp_path / "admin.sock") as doors, asyncio.timeout(10), aiohttp.ClientSession() as session:
+        doors.streams.connected = [slow]
+        long = [asyncio.create_task(doors.network("GET", "/api/v1/status")) for _ in range(4)]
+        try:
+            await eventually(lambda: len(looking) == 2)
+            status, _ = await doors.local("POST", "/api/v1/pause", {"source": "dc1"})
+            async with session.get(f"http://127.0.0.1:{doors.port}/metrics") as scraped:
+                answered = scraped.status, status
+        finally:
+            enough.set()
+        await asyncio.gather(*long)
+
+    assert answered == (200, 200)
