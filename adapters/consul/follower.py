@@ -38,6 +38,7 @@ class Follower:
         self._aggregating: asyncio.Task[None] | None = None
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._limited = False
+        self._begun = False
 
     async def run(self) -> None:
         """Report everything, then every change, until cancelled.
@@ -57,6 +58,9 @@ class Follower:
     async def _watch_catalog(self, tasks: asyncio.TaskGroup) -> None:
         pace = TokenBucket(rate=2, burst=5)
         index = None if self._outage.recent else self._book.catalog_index
+        if index is not None and not self._begun:
+            self._context.succeeded(CATALOG)  # it has just been read; the wait for another one may take minutes
+        self._begun = True
         while True:
             await pace.take()
             try:

@@ -43,6 +43,10 @@ async def test_instance_comes_and_goes(agent: ConsulAgent, source: RecordingCont
     assert source.sink.lost == ["10.0.0.1:80"]
 
 
+async def test_the_catalog_has_been_read_before_anything_in_it_changes(source: RecordingContext) -> None:
+    assert source.successes["catalog"] == 1
+
+
 async def test_service_comes_and_goes(agent: ConsulAgent, source: RecordingContext) -> None:
     await agent.register("new", "10.0.2.1", id="n1")
     await eventually(lambda: source.sink.addresses("new") == {"10.0.2.1:80"})
