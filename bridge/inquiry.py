@@ -37,6 +37,8 @@ class Inquiry:
         # One question at a time: it may cost requests to a source, and whoever can read here can ask.
         self._turn = asyncio.Lock()
         self._asking = 0
+        self._bugs: set[SourceName] = set()
+        """Sources of whose adapters a bug is in the log already; whoever can read here can ask again and again."""
 
     async def ask(self, question: Question) -> Mapping[SourceName, Statement | str]:
         """What each source has of what is asked about, or why it does not say.
@@ -69,10 +71,13 @@ class Inquiry:
     def _told(self, source: SourceName, answer: Statement | str | BaseException) -> Statement | str:
         """What is said, or in words why nothing is."""
         if not isinstance(answer, BaseException):
+            self._bugs.discard(source)
             return answer
         if isinstance(answer, TimeoutError):
             return f"it did not answer within {self._patience:g} s"
         if isinstance(answer, SourceError):
             return str(answer)
-        log.error("inquiry.failed", extra={"source": source}, exc_info=answer)
+        if source not in self._bugs:
+            self._bugs.add(source)
+            log.error("inquiry.failed", extra={"source": source}, exc_info=answer)
         return f"its adapter has a bug, which the log has in full: {answer!r}"

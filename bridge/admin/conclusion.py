@@ -141,18 +141,18 @@ def _unserved(story: Story) -> tuple[bool, str] | None:
 
 
 def _problems(story: Story) -> Iterator[str]:
-    """What is known of it and not served, mistakes first; entries of a file have no names but their addresses."""
+    """What is known of it and not served, mistakes first; an instance may have a good port and a bad one."""
     served = {
-        (origin.source, origin.instance or str(EndpointKey(each.endpoint.address, each.endpoint.port)))
+        (origin.source, origin.instance, str(EndpointKey(each.endpoint.address, each.endpoint.port)))
         for service in story.services
         for each in service.endpoints
         for origin in each.endpoint.origins
     }
-    told: set[tuple[str, str]] = set()
+    told: set[tuple[str, str, str]] = set()
     for verdict, tell in _TELLING.items():
         for source in story.sources:
             for sighting in source.sightings:
-                key = (source.source, sighting.instance or sighting.reported)
+                key = (source.source, sighting.instance, sighting.reported)
                 if sighting.verdict == verdict and key not in served | told:
                     told.add(key)
                     yield tell(source, sighting)
@@ -160,7 +160,7 @@ def _problems(story: Story) -> Iterator[str]:
         yield from (
             f"{each.source} says: {_cut(each.reason)} — mend it there"
             for each in service.set_aside
-            if (each.source, each.instance or each.reported) not in told
+            if (each.source, each.instance, each.reported) not in told
         )
         yield from (f"{each.source} has {each.endpoint}, but {each.reason}" for each in service.withheld)
     yield from (f"{source.source} names it so: {reason}" for source in story.sources for reason in source.refused)

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from bridge.answer import Page
 from bridge.cli import completion, reading
 from bridge.cli.convention import DEFAULT_CONFIG, ConfigOption
+from bridge.cli.endpoint import Endpoint, Origin
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, counted, shown, span
 from bridge.model import EndpointKey, Health
 
@@ -20,35 +21,9 @@ EXAMPLE = "xds-bridge endpoints web --health unhealthy"
 _COLUMNS = ("service", "endpoint", "health", "weight", "priority", "locality", "reported by", "age", "why")
 
 
-class _Origin(BaseModel):
-    source: str
-    scope: str
-    instance: str
-    since: float
-    standing: str
-
-
-class _Endpoint(BaseModel):
-    address: str
-    port: int
-    health: str
-    reported_health: str
-    weight: int
-    served_weight: int
-    priority: int
-    protocol: str | None
-    region: str
-    zone: str
-    sub_zone: str
-    metadata: dict[str, str]
-    origins: tuple[_Origin, ...]
-    since: float | None
-    changed: float | None
-
-
 class _Listed(BaseModel):
     service: str
-    endpoint: _Endpoint
+    endpoint: Endpoint
     why: str
 
 
@@ -130,12 +105,12 @@ def _row(listed: _Listed, now: float) -> tuple[str, ...]:
     )
 
 
-def _origin(origin: _Origin) -> str:
+def _origin(origin: Origin) -> str:
     standing = "" if origin.standing == "reported" else f", {origin.standing}"
     return f"{origin.source} ({' '.join(filter(None, (origin.scope, origin.instance)))}{standing})"
 
 
-def _age(endpoint: _Endpoint, now: float) -> str:
+def _age(endpoint: Endpoint, now: float) -> str:
     """How long it has been served, and how long as it is."""
     if endpoint.since is None:
         return "not served yet"

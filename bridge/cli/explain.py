@@ -10,6 +10,7 @@ from rich.console import Console
 
 from bridge.cli import completion, reading
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
+from bridge.cli.endpoint import Endpoint
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
 
 EXAMPLE = "xds-bridge explain 10.0.0.7:8080"
@@ -40,32 +41,8 @@ class _Source(BaseModel):
     refused: tuple[str, ...]
 
 
-class _Origin(BaseModel):
-    source: str
-    scope: str
-    instance: str
-    since: float
-    standing: str
-
-
-class _Endpoint(BaseModel):
-    address: str
-    port: int
-    health: str
-    reported_health: str
-    weight: int
-    served_weight: int
-    priority: int
-    region: str
-    zone: str
-    metadata: Mapping[str, str]
-    origins: tuple[_Origin, ...]
-    since: float | None
-    changed: float | None
-
-
 class _Served(BaseModel):
-    endpoint: _Endpoint
+    endpoint: Endpoint
     notes: tuple[str, ...]
 
 

@@ -142,6 +142,21 @@ async def test_an_entry_of_a_file_is_told_by_its_address_beside_those_that_are_s
     assert said.endswith("; beside it, 1 is not served: local says: twice — mend it there")
 
 
+async def test_each_bad_port_of_an_instance_is_told_beside_the_good_one(bench: Bench) -> None:
+    put(bench, served("10.0.0.1"))
+    ports = (
+        ("10.0.0.1:80", Verdict.REPORTED, ""),
+        ("10.0.0.1:0", Verdict.SET_ASIDE, "port 0"),
+        ("10.0.0.1:99999", Verdict.SET_ASIDE, "port 99999"),
+    )
+    sightings = [seen(verdict, reason, "web-1", place).sightings[0] for place, verdict, reason in ports]
+    bench.inquiry.answers = {DC1: Statement("1 service", tuple(sightings))}
+
+    said = await conclusion(bench, "web", finding=False)
+
+    assert said.endswith("; beside it, 2 are not served: dc1 says: port 0 — mend it there")
+
+
 async def test_an_envoy_that_refuses_it_goes_before_everything_else(bench: Bench) -> None:
     put(bench, served("10.0.0.1"))
     message = 'name: "web" health_checks { }\n}\n: Proto constraint validation failed (Timeout: value is required)'

@@ -21,11 +21,11 @@ class Silent:
 
 class Telling(Silent):
     def __init__(self, tell: Callable[[], Awaitable[Statement]]) -> None:
-        self._tell = tell
+        self.tell = tell
 
     async def explain(self, question: Question) -> Statement:
         assert question == QUESTION
-        return await self._tell()
+        return await self.tell()
 
 
 async def told() -> Statement:
@@ -58,6 +58,18 @@ async def test_each_source_answers_for_itself() -> None:
         "bad": "its adapter has a bug, which the log has in full: ZeroDivisionError()",
         "old": "its type of source cannot be asked",
     }
+
+
+async def test_a_bug_is_logged_once_until_the_adapter_answers_again(caplog: pytest.LogCaptureFixture) -> None:
+    adapter = Telling(buggy)
+    inquiry = Inquiry(lambda: {SourceName("bad"): adapter})
+
+    for tell in (buggy, buggy, told, buggy):
+        adapter.tell = tell
+        await inquiry.ask(QUESTION)
+
+    assert [record.getMessage() for record in caplog.records] == ["inquiry.failed", "inquiry.failed"]
+    assert all(record.exc_info for record in caplog.records)
 
 
 async def test_one_that_hangs_costs_nobody_else_his_answer() -> None:

@@ -52,9 +52,16 @@ def test_many_are_counted_and_do_not_hide_what_is_left_out() -> None:
 
 
 def test_what_labels_call_a_secret_is_not_told() -> None:
-    labels = {"DB_PASSWORD": "s3cret", "api-key": "s3cret", "url": "http://anna:s3cret@db/x", "team": "blue"}
+    labels = {
+        "(tags)": "v1, password=s3cret, token:s3cret,blue",
+        "DB_PASSWORD": "s3cret",
+        "api-key": "s3cret",
+        "url": "http://anna:s3cret@db/x",
+        "team": "blue",
+    }
 
     assert bounded(labels.items()) == (
+        ("(tags)", f"v1, password={REDACTED}, token:{REDACTED},blue"),
         ("DB_PASSWORD", REDACTED),
         ("api-key", REDACTED),
         ("team", "blue"),
