@@ -9,11 +9,10 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
-from bridge import memory, tls
+from bridge import memory, shutdown, tls
 from bridge.adapter import Adapter
 from bridge.admin import AdminServer, ListedSource, View
 from bridge.audit import Trail
@@ -27,6 +26,7 @@ from bridge.inquiry import Inquiry
 from bridge.log import set_level
 from bridge.metrics import Metrics
 from bridge.model import SourceName
+from bridge.notify import Condition, Herald, ServiceManager
 from bridge.operator import AuditLog, Drains, Hand, Pauses
 from bridge.peers import Peers
 from bridge.readiness import Expectation, Readiness
@@ -62,9 +62,6 @@ TURN = 0.0005
 """Seconds after which a thread that works something out, such as a page, gives way to the event loop when that waits.
 With Python's 5 ms, which the loop waits after each of its system calls, a push beside a page takes 60 ms longer."""
 
-LAST_RESORT = 4.0
-"""Seconds after which a bridge that was told to stop ends whatever still runs in it."""
-
 
 async def serve(config: Config, reread: Callable[[], Config]) -> None:
     """Run the bridge until SIGTERM or SIGINT, then end the streams and return within five seconds.
@@ -81,7 +78,7 @@ async def serve(config: Config, reread: Callable[[], Config]) -> None:
         OSError: a port cannot be listened on, or another bridge uses the state directory.
     """
     stop = asyncio.Event()
-    with _signals(stop):
+    with shutdown.on_signal(stop):
         bridge = Bridge(config, reread)
         memory.settle()
         sys.setswitchinterval(TURN)
@@ -124,8 +121,7 @@ class Bridge:
         self._metrics = Metrics(CollectorRegistry())
         self._scheduler = Scheduler()
         self._departures = Departures(self._found)
-        observers = [self._metrics.sources, self._pauses, self._restoration, self._readiness, self._departures]
-        self._supervisor = Supervisor(observers, self._scheduler.ticks, self._endpoints)
+        self._supervisor = self._new_supervisor()
         self._sources = self._new_sources(adapters)
         self._keeper = self._new_keeper(config.state_directory)
         self._views = ClientViews(_builder(config), config.views, required=config.views_required)
@@ -136,8 +132,9 @@ class Bridge:
         self._credentials = self._new_credentials(config.xds.tls)
         self._xds = XdsServer(self._views, _server_options(config.xds), observer, credentials=self._credentials)
         self._rest = self._new_rest(config.xds, observer)
+        self._herald = self._new_herald()
         self._transition = Transition(config, self._parts(), self._terms())
-        self._reloader = Reloader(reread, self._transition, self._metrics.reload)
+        self._reloader = Reloader(reread, self._transition, [self._metrics.reload, self._herald])
         self._peers = Peers(config.admin, self._views, self._scheduler.ticks, Clock(time.time, time.monotonic))
         self._admin = AdminServer(config.admin, self._view(), self._hand, self.reload, self._on_disk)
 
@@ -170,6 +167,7 @@ class Bridge:
                 tasks = [group.create_task(work, name=name) for name, work in self._work()]
                 await stop.wait()
                 log.info("bridge.stopping")
+                self._herald.stopping()
                 await doors.aclose()
                 for task in tasks:
                     task.cancel()
@@ -186,6 +184,7 @@ class Bridge:
         yield "memory", self._memory.run()
         yield "sources", self._sources.run()
         yield "reload", self._reloader.run()
+        yield "service manager", self._herald.run()
         if self._config.admin.peers:
             yield "peers", self._peers.run()
 
@@ -199,6 +198,14 @@ class Bridge:
             sources.start(source, adapters[source.name])
         return sources
 
+    def _new_supervisor(self) -> Supervisor:
+        observers = [self._metrics.sources, self._pauses, self._restoration, self._readiness, self._departures]
+        return Supervisor(observers, self._scheduler.ticks, self._endpoints)
+
+    def _new_herald(self) -> Herald:
+        manager = ServiceManager(os.environ, os.getpid())
+        return Herald(manager, self._condition, self._reconciler, self._scheduler.ticks)
+
     def _new_keeper(self, directory: Path | None) -> Keeper | None:
         return Keeper(Store(directory), self._restoration.current, self._metrics.state, Pace()) if directory else None
 
@@ -208,7 +215,8 @@ class Bridge:
         if self._keeper is None or self._config.state_directory is None:
             yield
             return
-        state = await self._keeper.open()
+        with self._herald.taking_longer():
+            state = await self._keeper.open()
         try:
             async with AuditFile(self._config.state_directory, self._metrics.state.event_lost) as file:
                 leave = self._trail.follow(file.write)
@@ -311,6 +319,21 @@ class Bridge:
         running = self._sources.configs().get(source)
         return bool(self._registry.statistics(source).endpoints) or (running is not None and running.allow_empty)
 
+    def _condition(self) -> Condition:
+        names = self._registry.sources
+        each, reload = [self._registry.statistics(name) for name in names], self._reloader.report.last_reload
+        return Condition(
+            waiting=tuple(sorted(self._readiness.waiting())),
+            sources=len(names),
+            failing=tuple(sorted(name for name in names if self._supervisor.status(name).failures)),
+            endpoints=sum(statistics.served for statistics in each),
+            services=len(self._registry.services()),
+            streams=sum(1 for _ in self._xds.clients()),
+            held=sum(statistics.held for statistics in each),
+            paused=bool(self._pauses.all()),
+            refused=reload.error if reload and not reload.ok else "",
+        )
+
     def _agrees(self, source: SourceName) -> bool:
         """Whether a source says without a doubt what is missing of it."""
         return not self._supervisor.status(source).failures and not self._pauses.paused(source)
@@ -359,35 +382,3 @@ def _options(config: Config, trail: Trail, drains: Drains) -> Options:
         amend=drains.amend,
         record=trail.record,
     )
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    last_resort: list[asyncio.TimerHandle] = []
-
-    def asked() -> None:
-        stop.set()
-        restore()
-        last_resort.append(loop.call_later(LAST_RESORT, _abandon))
-
-    def restore() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked)
-    try:
-        yield
-    finally:
-        restore()
-        for handle in last_resort:
-            handle.cancel()
-
-
-def _abandon() -> NoReturn:
-    """End the process although tasks are left: an adapter that ignores its cancellation must not keep it alive."""
-    stuck = sorted(task.get_name() for task in asyncio.all_tasks())
-    log.error("bridge.abandoned", extra={"tasks": stuck})
-    logging.shutdown()
-    os._exit(1)

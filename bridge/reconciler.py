@@ -87,6 +87,8 @@ class Reconciler:
         self._published: dict[ServiceName, Service] = {}
         self._answering = 0.0
         """The loop's time since which Envoys are answered: what was said before did not wait for us."""
+        self.publications = 0
+        """How often all that waited was brought out."""
 
     async def run(self, first_answer: FirstAnswer) -> None:
         """Publish for the first time when `first_answer` allows it, then every change; ends by cancellation only."""
@@ -104,6 +106,11 @@ class Reconciler:
     def configure(self, debounce: Debounce) -> None:
         """Wait for other times from the next change on."""
         self._debounce = debounce
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is a change that Envoys may be served and are not."""
+        return not self._idle.is_set() or bool(self._answering and self._registry.dirty)
 
     async def idle(self) -> None:
         """Return when nothing is half published; it stays so until the caller awaits something else."""
@@ -138,6 +145,7 @@ class Reconciler:
         generation = self._views.publish()
         now, causes = loop.time(), self._registry.causes()
         self._idle.set()
+        self.publications += 1
         self.history.published()
         if rulings:
             self._change_log.tell_rulings(rulings)

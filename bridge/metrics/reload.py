@@ -19,6 +19,10 @@ class ReloadMetrics:
             "When the configuration in use was read.",
             registry=registry,
         )
+        self.succeeded()
+
+    def began(self) -> None:
+        """Nothing is counted of that."""
 
     def succeeded(self) -> None:
         """A configuration has come into use."""

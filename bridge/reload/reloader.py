@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -44,6 +44,9 @@ class Way(Protocol):
 
 class ReloadObserver(Protocol):
     """Is told of every reload."""
+
+    def began(self) -> None:
+        """The configuration is read again."""
 
     def succeeded(self) -> None:
         """A configuration has come into use."""
@@ -91,22 +94,21 @@ class _Request:
 class Reloader:
     """Takes requests for reloads, and performs them one after the other while `run` runs."""
 
-    def __init__(self, read: Callable[[], Config], transition: Way, observer: ReloadObserver) -> None:
+    def __init__(self, read: Callable[[], Config], transition: Way, observers: Sequence[ReloadObserver]) -> None:
         """Go by the configuration that the transition begins with.
 
         Args:
             read: reads the file anew, with every check; called in a thread. Raises `ConfigError`.
             transition: knows the way.
-            observer: is told what came of it.
+            observers: are told of each.
         """
         self._read = read
         self._transition = transition
-        self._observer = observer
+        self._observers = observers
         self._executor = ThreadPoolExecutor(1, "reload")
         self._asked: dict[bool, _Request] = {}
         self._wake = asyncio.Event()
         self._report = ReloadReport(time.time(), None)
-        observer.succeeded()
 
     @property
     def report(self) -> ReloadReport:
@@ -153,6 +155,8 @@ class Reloader:
         self._wake.clear()
 
     async def _reload(self, by: str, *, accept_loss: bool) -> ReloadOutcome:
+        for observer in self._observers:
+            observer.began()
         try:
             built, losses = await self._tried()
         except ConfigError as error:
@@ -165,9 +169,10 @@ class Reloader:
         if accept_loss:
             self._transition.hasten()  # before a source that this reload renames is on its way out
         done = await self._transition.perform(built, by)
-        self._observer.succeeded()
         outcome = ReloadOutcome(time.time(), ok=True, by=by, done=done)
         self._report = ReloadReport(outcome.at, outcome)
+        for observer in self._observers:
+            observer.succeeded()
         return outcome
 
     async def _tried(self) -> tuple[Built, list[Loss]]:
@@ -179,8 +184,9 @@ class Reloader:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def _refused(self, outcome: ReloadOutcome, bug: Exception | None = None) -> ReloadOutcome:
-        self._observer.failed()
         self._report = ReloadReport(self._report.loaded, outcome)
+        for observer in self._observers:
+            observer.failed()
         fields = {"error": outcome.error, "losses": list(outcome.losses), "by": outcome.by}
         log.error("config.reload_failed", extra=fields, exc_info=bug)
         return outcome

@@ -76,4 +76,3 @@ def _happen(metrics: Metrics) -> None:
     metrics.streams.sent(stream, CLUSTER.url, 1, 100)
     metrics.streams.unsupported(stream, "made.up")
     metrics.tls.loaded(Identity(certificate=b"", private_key=b"", expires=1.0))
-    metrics.reload.succeeded()

@@ -49,8 +49,12 @@ class FakeTransition:
 
 @dataclass
 class Counts:
+    begun: int = 0
     successes: int = 0
     failures: int = 0
+
+    def began(self) -> None:
+        self.begun += 1
 
     def succeeded(self) -> None:
         self.successes += 1
@@ -67,7 +71,7 @@ class Bench:
         self.transition.goes_on.set()
         self.reads = 0
         self.wrong = ""
-        self.reloader = Reloader(self.read, self.transition, self.counts)
+        self.reloader = Reloader(self.read, self.transition, [self.counts])
 
     def read(self) -> Config:
         self.reads += 1
@@ -86,9 +90,9 @@ async def bench() -> AsyncIterator[Bench]:
         await task
 
 
-async def test_the_start_counts_as_loaded(bench: Bench) -> None:
+async def test_the_start_is_no_reload(bench: Bench) -> None:
     assert bench.reloader.report.last_reload is None
-    assert (bench.counts.successes, bench.counts.failures) == (1, 0)
+    assert (bench.counts.begun, bench.counts.successes, bench.counts.failures) == (0, 0, 0)
 
 
 async def test_what_is_read_comes_into_use(bench: Bench) -> None:
@@ -101,7 +105,7 @@ async def test_what_is_read_comes_into_use(bench: Bench) -> None:
     assert bench.transition.by == "anna"
     assert bench.reloader.report.last_reload == outcome
     assert bench.reloader.report.loaded == outcome.at >= loaded
-    assert bench.counts.successes == 2
+    assert (bench.counts.begun, bench.counts.successes) == (1, 1)
 
 
 async def test_an_invalid_file_is_not_used_and_its_fault_is_told_whole(
@@ -115,7 +119,7 @@ async def test_an_invalid_file_is_not_used_and_its_fault_is_told_whole(
     assert bench.transition.performed == []
     assert bench.reloader.report.last_reload == outcome
     assert bench.reloader.report.loaded == loaded
-    assert (bench.counts.successes, bench.counts.failures) == (1, 1)
+    assert (bench.counts.begun, bench.counts.successes, bench.counts.failures) == (1, 0, 1)
     (record,) = [each for each in caplog.records if each.getMessage() == "config.reload_failed"]
     assert (vars(record)["error"], vars(record)["by"]) == (bench.wrong, "anna")
 
