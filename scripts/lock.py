@@ -15,10 +15,12 @@ RESOLVE = (
 
 LOCKFILES = {
     "build": ("--group", "build"),
-    "run": ("pyproject.toml", "--extra", "envoy"),
+    "install": ("pyproject.toml",),
+    "run": ("pyproject.toml", "--extra", "envoy", "--constraint", "requirements/install.lock"),
     "dev": ("pyproject.toml", "--extra", "envoy", "--group", "dev", "--constraint", "requirements/run.lock"),
 }
-"""Each lock and what goes into it; in this order, because `dev` holds all that `run` does at the same versions."""
+"""Each lock and what goes into it; in this order, because each of the last three holds all of the one before at the same versions:
+what an installation needs, with an Envoy for the demo, and with what tests it."""
 
 
 def main() -> None:

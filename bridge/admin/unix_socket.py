@@ -70,14 +70,15 @@ def bind(path: Path, group: str | None) -> socket.socket:
         ConfigError: there is no such group.
         OSError: the path is in use, is too long or cannot be written; the message says which and why.
     """
-    gid = -1 if group is None else _gid(group)
+    gid = None if group is None else _gid(group)
     with _explained(path):
         _make_room(path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             listener.bind(str(path))
             path.chmod(MODE)
-            os.chown(path, -1, gid)
+            if gid is not None:  # a service that may give no file away is of the right group from the start
+                os.chown(path, -1, gid)
         except OSError:
             listener.close()
             raise

@@ -29,16 +29,20 @@ class Condition:
         if self.paused:
             parts.append("paused by an operator")
         if self.held:
-            parts.append(f"{self.held} endpoints held by the guard")
+            parts.append(f"{_number(self.held, 'endpoint')} held by the guard")
         if self.failing:
             parts.append(f"cannot read {_listed(self.failing)}")
         parts += [
             f"{self.sources - len(self.failing)} of {self.sources} sources fresh",
-            f"{self.endpoints} endpoints in {self.services} services",
-            f"{self.streams} streams",
+            f"{_number(self.endpoints, 'endpoint')} in {_number(self.services, 'service')}",
+            _number(self.streams, "stream"),
         ]
         return "; ".join(parts)
 
 
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names)
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

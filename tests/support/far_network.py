@@ -21,18 +21,21 @@ NEAR = "192.0.2.1"
 _NOBODY = "02:00:00:00:00:01"
 
 
-async def tell(story: str, directory: Path, root: Path) -> str:
+async def tell(story: str, directory: Path, root: Path, *, superuser: bool = False) -> str:
     """Run a program with a directory in a network that has nothing but loopback, where it may make and join others.
 
     Args:
         story: path of the program.
         directory: its argument.
         root: of the working copy.
+        superuser: it needs more rights than to make and join networks; then this process has to have them.
 
     Returns:
         What it printed when it failed, and that it did; empty when all went well. Nothing that it started is left.
     """
-    own = ("unshare", "--user", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+    assert not superuser or os.geteuid() == 0, "this test boots a systemd, for which it has to be run by root"
+    rights = () if superuser else ("--user", "--map-root-user")
+    own = ("unshare", *rights, "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
     process = await asyncio.create_subprocess_exec(
         *(*own, sys.executable, story, str(directory)),
         stdout=asyncio.subprocess.PIPE,

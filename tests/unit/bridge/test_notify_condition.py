@@ -23,3 +23,7 @@ def test_what_a_person_should_know_comes_before_the_numbers() -> None:
 
 def test_who_is_waited_for_is_named() -> None:
     assert str(replace(FINE, waiting=("dc1",))).startswith("waiting for dc1; no Envoy is answered; ")
+
+
+def test_one_of_something_is_singular() -> None:
+    assert str(replace(FINE, endpoints=1, services=1, streams=1)).endswith("; 1 endpoint in 1 service; 1 stream")

@@ -1,0 +1,59 @@
+#!/bin/bash
+# Boots a real systemd as PID 1 on a copy of this machine's root that is thrown away: `unshare … boot.sh DIRECTORY`.
+# It has this process' network, and nothing runs in it but what is started there.
+set -euo pipefail
+directory=$1
+root=$directory/root
+
+mount --make-rprivate /
+mkdir -p "$directory/layer" "$root"
+mount -t tmpfs tmpfs "$directory/layer"
+mkdir "$directory/layer/upper" "$directory/layer/work"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$directory/layer/upper,workdir=$directory/layer/work" "$root"
+# What other tests have of it is not touched: DIRECTORY itself is theirs and ours.
+mount --bind "$directory" "$root$directory"
+
+mount -t proc proc "$root/proc"
+mount -t sysfs sysfs "$root/sys"
+mount -t tmpfs -o mode=755 tmpfs "$root/run"
+mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+for device in null zero full random urandom tty; do
+    touch "$root/dev/$device"
+    mount --bind "/dev/$device" "$root/dev/$device"
+done
+mkdir "$root/dev/pts" "$root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
+mount -t tmpfs tmpfs "$root/dev/shm"
+
+# Version 1 of control groups, by which limits of memory are enforced here.
+mount -t tmpfs -o mode=755 tmpfs "$root/sys/fs/cgroup"
+for controller in memory pids cpu freezer; do
+    mkdir "$root/sys/fs/cgroup/$controller"
+    mount -t cgroup -o "$controller" cgroup "$root/sys/fs/cgroup/$controller"
+done
+mkdir "$root/sys/fs/cgroup/systemd"
+mount -t cgroup -o none,name=systemd cgroup "$root/sys/fs/cgroup/systemd"
+
+rm -rf "$root"/etc/systemd/system/*.wants "$root/etc/xds-bridge" "$root/opt/xds-bridge"
+# What would change the kernel that all share.
+for unit in systemd-sysctl systemd-modules-load systemd-remount-fs systemd-binfmt systemd-random-seed; do
+    ln -sf /dev/null "$root/etc/systemd/system/$unit.service"
+done
+# What would empty /tmp, where the files of this test are.
+ln -sf /dev/null "$root/etc/tmpfiles.d/tmp.conf"
+cat >"$root/etc/systemd/system/machine.target" <<'TARGET'
+[Unit]
+Description=Nothing but what tests start
+Requires=basic.target
+After=basic.target
+AllowIsolate=yes
+TARGET
+
+# Not chroot: in one, a service cannot have users of its own (PrivateUsers=).
+cd "$root"
+mkdir oldroot
+pivot_root . oldroot
+mount --make-rshared /
+exec /usr/bin/env -i container=test PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    /lib/systemd/systemd --system --unit=machine.target --log-target=journal --show-status=no
