@@ -20,7 +20,7 @@ run: setup-run ## start everything on this machine with a real Envoy; Ctrl-C end
 	@$(VENV)/xds-bridge demo --directory .cache/demo $(ARGS)
 
 test: check ## all tests, with a real Consul and a real Envoy
-	$(WAITING) tests/soak tests/integration tests/chaos
+	$(WAITING) tests/soak tests/deploy tests/integration tests/chaos
 
 chaos: setup-test ## every fault of tests/chaos, TIMES times in a row (1 by default); ends with the first that fails
 	@for pass in $$(seq $(or $(TIMES),1)); do echo "pass $$pass"; $(WAITING) --quiet tests/chaos || exit; done

@@ -1,0 +1,37 @@
+"""The packages of an installation as files in `.cache/wheels`: tests install from them on machines without a network."""
+
+import hashlib
+import shutil
+
+from scripts.environment import LOCKS, PIP
+from scripts.step import CACHE, StepError, run, say
+
+WHEELS = CACHE / "wheels"
+NEEDED = ("install", "build")
+"""The locks whose packages are there."""
+
+
+def ensure() -> None:
+    """Have them there.
+
+    Raises:
+        StepError: they cannot be fetched.
+    """
+    stamp, wanted = WHEELS / "lock.stamp", _digest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    say("fetching the packages of an installation into .cache/wheels")
+    shutil.rmtree(WHEELS, ignore_errors=True)
+    WHEELS.mkdir(parents=True)
+    for name in NEEDED:
+        lock = LOCKS / f"{name}.lock"
+        try:
+            run([*PIP, "download", "--require-hashes", "--requirement", lock, "--dest", WHEELS], attempts=3)
+        except StepError as error:
+            raise StepError(f"cannot fetch {lock.name}; is the package index reachable? {error}") from None
+    stamp.write_text(wanted)
+
+
+def _digest() -> str:
+    content = b"".join((LOCKS / f"{name}.lock").read_bytes() for name in NEEDED)
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
