@@ -108,7 +108,7 @@ def _prepare(package: str, suite: str) -> None:
         raise StepError(f"{package} is fetched from Debian's packages, and this machine is not a Debian")
     for folder in (APT / "state/lists/partial", APT / "cache/archives/partial"):
         folder.mkdir(parents=True, exist_ok=True)
-    line = f"deb [signed-by={KEYRING}] {mirror()} {suite or _own_suite()} main\n"
+    line = f"deb [signed-by={KEYRING}] {mirror()} {suite or own_suite()} main\n"
     (APT / "sources.list").write_text(line)
     run(["apt-get", *PRIVATE, *OWN_SOURCES, "update"], attempts=3)
 
@@ -164,7 +164,8 @@ def _targets(options: Sequence[str]) -> list[str]:
     return answer.stdout.splitlines()
 
 
-def _own_suite() -> str:
+def own_suite() -> str:
+    """The name of the release that this machine has, such as `bookworm`."""
     release = Path("/etc/os-release").read_text()
     for line in release.splitlines():
         key, _, value = line.partition("=")

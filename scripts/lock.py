@@ -17,10 +17,11 @@ LOCKFILES = {
     "build": ("--group", "build"),
     "install": ("pyproject.toml",),
     "run": ("pyproject.toml", "--extra", "envoy", "--constraint", "requirements/install.lock"),
+    "terraform": ("--group", "terraform"),
     "dev": ("pyproject.toml", "--extra", "envoy", "--group", "dev", "--constraint", "requirements/run.lock"),
 }
-"""Each lock and what goes into it; in this order, because each of the last three holds all of the one before at the same versions:
-what an installation needs, with an Envoy for the demo, and with what tests it."""
+"""Each lock and what goes into it; in this order, because each of `install` (what a service needs), `run` (with an
+Envoy for the demo) and `dev` (with what tests it) holds all of the one before at the same versions."""
 
 
 def main() -> None:

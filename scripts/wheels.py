@@ -1,4 +1,4 @@
-"""The packages of an installation as files in `.cache/wheels`: tests install from them on machines without a network."""
+"""The packages of an installation as files in `.cache/wheels`: tests install from them where there is no network."""
 
 import hashlib
 import shutil

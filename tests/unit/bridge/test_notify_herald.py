@@ -74,7 +74,7 @@ async def test_the_manager_hears_of_the_start_and_of_what_changes() -> None:
     bench = Bench()
     async with asyncio.TaskGroup() as group:
         task = group.create_task(bench.herald.run())
-        await eventually(lambda: bench.manager.told, what="the start")
+        await eventually(lambda: bool(bench.manager.told), what="the start")
         assert bench.manager.told == [f"ready {bench.text()}"]
 
         assert await bench.tick() == ["alive"]
@@ -88,7 +88,7 @@ async def test_the_watchdog_is_fed_three_times_while_it_waits() -> None:
     bench = Bench(patience=9)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(bench.herald.run())
-        await eventually(lambda: bench.intervals, what="ticks")
+        await eventually(lambda: bool(bench.intervals), what="ticks")
 
         assert bench.intervals == [3.0]
         task.cancel()
@@ -98,7 +98,7 @@ async def test_a_pipeline_that_stands_still_is_not_vouched_for(caplog: pytest.Lo
     bench = Bench(patience=0.01)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(bench.herald.run())
-        await eventually(lambda: bench.manager.told, what="the start")
+        await eventually(lambda: bool(bench.manager.told), what="the start")
         assert "alive" in await bench.tick()
 
         bench.pipeline.waiting = True

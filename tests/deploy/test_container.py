@@ -1,0 +1,109 @@
+"""The image of the Dockerfile: what is in it, and a container of it that serves a real Envoy under load.
+
+The story is told by a process of its own, which this file is too, in a network that nobody else has.
+"""
+
+import asyncio
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from bridge.bootstrap import BootstrapOptions, HttpListener, Route, SocketAddress, render
+from support.backends import Backends, backends
+from support.container import Container, Image, images
+from support.envoy import EnvoyProcess
+from support.far_network import tell
+from support.load import Load
+from support.waiting import eventually
+
+SETTINGS = {
+    "xds": {"listen": "127.0.0.1:18000"},
+    "admin": {"listen": "127.0.0.1:19000"},
+    "state_directory": "/var/lib/xds-bridge",
+    "sources": [{"name": "local", "type": "file", "path": "/etc/xds-bridge/endpoints.json"}],
+}
+BUILDERS = ("pip", "setuptools", "wheel")
+
+
+async def story(directory: Path) -> None:
+    async with images(directory) as (base, ours), backends("a", "b") as running:
+        await holds_what_it_should(base, ours)
+        files = directory / "etc"
+        files.mkdir()
+        write(files, running)
+        (files / "bridge.yaml").write_text(json.dumps(SETTINGS))
+        writable = ("/var/lib/xds-bridge", "/run/xds-bridge")
+        root = await ours.unpack()
+        container = Container(directory, root, await ours.inspect(), {"/etc/xds-bridge": files}, writable)
+        await container.start()
+        await serves_envoys(container, directory, files, running)
+
+
+async def holds_what_it_should(base: Image, ours: Image) -> None:
+    image, added = await ours.inspect(), await ours.size() - await base.size()
+    assert 0 < added <= 200e6
+    config = image["config"]
+    assert isinstance(config, dict)
+    assert config["User"] == "65532:65532"
+    assert config["StopSignal"] == "SIGTERM"
+    assert config["Healthcheck"]["Test"] == ["CMD", "xds-bridge-health"]
+    assert config["Labels"]["org.opencontainers.image.version"] == "1.2.3"
+    assert config["Labels"]["org.opencontainers.image.revision"] == "abc"
+    root = await ours.unpack()
+    packages = next(root.glob("opt/xds-bridge/lib/python*/site-packages"))
+    assert [name for name in BUILDERS if (packages / name).exists()] == []
+    assert [name for name in ("builder", "source", "wheel") if (root / name).exists()] == []
+    assert shutil.which("cc", path=str(root / "usr/bin")) is None
+
+
+async def serves_envoys(container: Container, directory: Path, files: Path, running: Backends) -> None:
+    listener = HttpListener(SocketAddress("127.0.0.1", 10000), (Route("web"),))
+    options = BootstrapOptions("edge-1", "edge", (SocketAddress("127.0.0.1", 18000),), listeners=(listener,))
+    async with EnvoyProcess(render(options), directory), Load("http://127.0.0.1:10000/") as load:
+        await load.more(50)
+        assert await container.run("xds-bridge-health") == (0, "")
+        assert (await container.run("xds-bridge-health", "--ready"))[0] == 0
+        assert (await container.run("touch", "/opt/xds-bridge/anything"))[0] == 1, "the root is read-only"
+        assert (await container.run("touch", "/var/lib/xds-bridge/anything"))[0] == 0
+
+        await running.start("c")
+        write(files, running)
+        await eventually(lambda: load.answers["c"] > 0, timeout=30, what="a new endpoint gets requests")
+
+        assert await container.stop() == 0
+        await load.more(50)
+        assert not await healthy(container)
+        await container.start()
+        await eventually(lambda: healthy(container), timeout=60, what="the container lives again")
+        await load.more(50)
+        assert load.failures == []
+        assert await container.stop() == 0
+
+
+async def healthy(container: Container) -> bool:
+    return (await container.run("xds-bridge-health"))[0] == 0
+
+
+def write(files: Path, running: Backends) -> None:
+    """Have the backends in the file of endpoints, which is replaced in one go."""
+    endpoints = [{"address": key.address, "port": key.port} for key in running.addresses.values()]
+    (files / "endpoints.new").write_text(json.dumps({"services": {"web": endpoints}}))
+    (files / "endpoints.new").replace(files / "endpoints.json")
+
+
+async def test_the_image_holds_a_bridge_that_serves_envoys(tmp_path: Path, repository: Path) -> None:
+    assert await tell(__file__, tmp_path, repository, superuser=True) == ""
+
+
+async def test_the_dockerfile_is_as_hadolint_likes_it(repository: Path) -> None:
+    linter = repository / ".cache/venv/bin/hadolint"
+    process = await asyncio.create_subprocess_exec(linter, repository / "Dockerfile", stdout=asyncio.subprocess.PIPE)
+
+    told, _ = await process.communicate()
+
+    assert (process.returncode, told.decode()) == (0, "")
+
+
+if __name__ == "__main__":
+    asyncio.run(story(Path(sys.argv[1])))
