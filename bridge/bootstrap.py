@@ -5,11 +5,11 @@ A pure function from options to the configuration, which is YAML or JSON to whoe
 
 import ipaddress
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bridge.envoy_tls import EnvoyTls, transport_socket
+from bridge.envoy_tls import EnvoyTls, downstream_socket, transport_socket
 from bridge.errors import ConfigError
 from bridge.model import Locality, require_printable
 
@@ -96,6 +96,24 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenerTls:
+    """With what a listener proves who it is. Envoy reads the files at its start. Paths are on the Envoy's machine.
+
+    Raises:
+        ConfigError: a path does not begin with a slash.
+    """
+
+    certificate: str
+    private_key: str
+
+    def __post_init__(self) -> None:
+        for path in (self.certificate, self.private_key):
+            _require_name("path", path)
+            if not path.startswith("/"):
+                raise ConfigError(f"the path {path!r} of a listener's TLS does not begin with /")
+
+
+@dataclass(frozen=True, slots=True)
 class HttpListener:
     """An HTTP/1 and HTTP/2 listener. Envoy looks for the most specific authority, then for the longest prefix in it.
 
@@ -105,6 +123,10 @@ class HttpListener:
 
     address: SocketAddress
     routes: tuple[Route, ...]
+    grpc: bool = False
+    """For calls of gRPC: a stream may last for as long as it likes, where Envoy gives a request 15 s."""
+    tls: ListenerTls | None = None
+    """None for plain text."""
 
     def __post_init__(self) -> None:
         _require_ip(self.address)
@@ -237,10 +259,13 @@ def _bridge_cluster(options: BootstrapOptions) -> dict[str, object]:
 
 
 def _listener(listener: HttpListener | TcpListener) -> dict[str, object]:
-    kind = "http" if isinstance(listener, HttpListener) else "tcp"
+    kind = "tcp" if isinstance(listener, TcpListener) else "grpc" if listener.grpc else "http"
     name = f"{kind}_{listener.address.host}_{listener.address.port}"
     network_filter = _http_filter(listener, name) if isinstance(listener, HttpListener) else _tcp_filter(listener, name)
-    return {"name": name, "address": _address(listener.address), "filter_chains": [{"filters": [network_filter]}]}
+    chain: dict[str, object] = {"filters": [network_filter]}
+    if isinstance(listener, HttpListener) and listener.tls:
+        chain["transport_socket"] = downstream_socket(listener.tls.certificate, listener.tls.private_key)
+    return {"name": name, "address": _address(listener.address), "filter_chains": [chain]}
 
 
 def _tcp_filter(listener: TcpListener, name: str) -> dict[str, object]:
@@ -279,11 +304,14 @@ def _route_configuration(listener: HttpListener, name: str) -> dict[str, object]
         # Static routes name clusters that come later, from the bridge; Envoy would refuse them otherwise.
         "validate_clusters": False,
         "ignore_port_in_host_matching": True,
-        "virtual_hosts": [_virtual_host(authority, routes) for authority, routes in sorted(by_authority.items())],
+        "virtual_hosts": [
+            _virtual_host(authority, routes, {"timeout": "0s"} if listener.grpc else {})
+            for authority, routes in sorted(by_authority.items())
+        ],
     }
 
 
-def _virtual_host(authority: str, routes: Iterable[Route]) -> dict[str, object]:
+def _virtual_host(authority: str, routes: Iterable[Route], times: Mapping[str, object]) -> dict[str, object]:
     # Envoy takes the first route that matches.
     longest_first = sorted(routes, key=lambda route: (-len(route.prefix), route.prefix))
     return {
@@ -291,7 +319,9 @@ def _virtual_host(authority: str, routes: Iterable[Route]) -> dict[str, object]:
         "domains": [authority],
         # Neither of these has reached the endpoint, so trying another one is safe for every request.
         "retry_policy": {"retry_on": "connect-failure,refused-stream", "num_retries": 2},
-        "routes": [{"match": {"prefix": route.prefix}, "route": {"cluster": route.cluster}} for route in longest_first],
+        "routes": [
+            {"match": {"prefix": route.prefix}, "route": {"cluster": route.cluster, **times}} for route in longest_first
+        ],
     }
 
 

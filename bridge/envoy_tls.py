@@ -67,6 +67,14 @@ def transport_socket(tls: EnvoyTls, hosts: Sequence[str]) -> dict[str, object]:
     return {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
 
+def downstream_socket(certificate: str, private_key: str) -> dict[str, object]:
+    """The `transport_socket` of a listener that proves who it is by these files, and speaks HTTP/2 or HTTP/1.1."""
+    files = {"certificate_chain": {"filename": certificate}, "private_key": {"filename": private_key}}
+    common = {"tls_certificates": [files], "alpn_protocols": ["h2", "http/1.1"]}
+    context = {"@type": f"{_TLS}.DownstreamTlsContext", "common_tls_context": common}
+    return {"name": "envoy.transport_sockets.tls", "typed_config": context}
+
+
 def secret(tls: EnvoyTls, which: Secret) -> dict[str, object]:
     """The content of the file of a secret (`DiscoveryResponse`): paths and no keys.
 

@@ -19,7 +19,20 @@ import typer
 
 from bridge import installation, log, plugins
 from bridge.cli import bootstrap as form
-from bridge.cli import diff, endpoints, envoys, events, explain, fetch, hand, render, services, sources, status
+from bridge.cli import (
+    diff,
+    endpoints,
+    envoys,
+    events,
+    explain,
+    fetch,
+    hand,
+    render,
+    services,
+    sources,
+    status,
+    whereabouts,
+)
 from bridge.cli.convention import (
     DEFAULT_CONFIG,
     EXIT_CONFIG,
@@ -188,10 +201,15 @@ def iam_policy(
 )
 def bootstrap(  # noqa: PLR0913 (an option each)
     *,
-    node_id: Annotated[str, typer.Option(help="Name of this Envoy, unlike that of any other.")],
     cluster: Annotated[str, typer.Option(help="What this Envoy is for; Envoys of one kind share it.")],
+    node_id: form.NodeId = "",
+    from_imds: form.FromImds = False,
+    from_ecs_metadata: form.FromEcsMetadata = False,
     bridge: form.Bridges = None,
     listen: form.Listeners = None,
+    grpc: form.GrpcListeners = None,
+    listen_certificate: form.ListenCertificate = "",
+    listen_key: form.ListenKey = "",
     route: form.Routes = None,
     tcp: form.TcpListeners = None,
     region: Annotated[str, typer.Option(help="Where this Envoy runs.")] = "",
@@ -217,16 +235,22 @@ def bootstrap(  # noqa: PLR0913 (an option each)
     from bridge import bootstrap as envoy  # noqa: PLC0415 (the command has the same name)
 
     try:
+        known = whereabouts.find(imds=from_imds, ecs=from_ecs_metadata, environ=os.environ)
         options = envoy.BootstrapOptions(
-            node_id=node_id,
+            node_id=form.named(node_id or known.name),
             node_cluster=cluster,
             bridges=form.bridges(bridge or [form.DEFAULT_BRIDGE]),
-            locality=Locality(region, zone),
+            locality=Locality(region or known.region, zone or known.zone),
             admin_port=admin_port,
             api_type=envoy.ApiType.GRPC if sotw else envoy.ApiType.DELTA_GRPC,
             aggregated=not no_ads,
             listeners=(
-                *form.http_listeners(listen or [form.DEFAULT_LISTENER], route or []),
+                *form.http_listeners(
+                    listen or ([] if grpc else [form.DEFAULT_LISTENER]),
+                    grpc or [],
+                    route or [],
+                    form.listener_tls(listen_certificate, listen_key),
+                ),
                 *form.tcp_listeners(tcp or []),
             ),
             tls=form.tls(tls_ca, tls_certificate, tls_key, tls_server_name, tls_secrets),
@@ -234,6 +258,8 @@ def bootstrap(  # noqa: PLR0913 (an option each)
         content = form.content(options, part)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from error
+    except whereabouts.UnknownError as error:
+        _refuse(str(error), EXIT_FAILED)
     typer.echo(form.write(content, output), nl=False)
 
 

@@ -15,6 +15,7 @@ from bridge.bootstrap import (
     BootstrapOptions,
     BridgeAddress,
     HttpListener,
+    ListenerTls,
     PipeAddress,
     Route,
     SocketAddress,
@@ -44,6 +45,24 @@ Routes = Annotated[
 ]
 TcpListeners = Annotated[
     list[str] | None, typer.Option(metavar="HOST:PORT=CLUSTER", help="A TCP listener; again for each.")
+]
+GrpcListeners = Annotated[
+    list[str] | None, typer.Option(metavar="HOST:PORT", help="The same for gRPC, whose streams have no time limit.")
+]
+ListenCertificate = Annotated[
+    str, typer.Option(metavar="PATH", help="With this, HTTP and gRPC listeners prove who they are (PEM).")
+]
+ListenKey = Annotated[str, typer.Option(metavar="PATH", help="The key to --listen-certificate (PEM).")]
+NodeId = Annotated[
+    str, typer.Option(help="Name of this Envoy, unlike that of any other.", show_default="of --from-… if given")
+]
+FromImds = Annotated[
+    bool,
+    typer.Option("--from-imds", help="Node id, region and zone from the metadata of this EC2 instance."),
+]
+FromEcsMetadata = Annotated[
+    bool,
+    typer.Option("--from-ecs-metadata", help="Node id, region and zone from the metadata of this ECS task."),
 ]
 TlsCa = Annotated[str, typer.Option(metavar="PATH", help="By these authorities, Envoy verifies bridges (PEM).")]
 TlsCertificate = Annotated[str, typer.Option(metavar="PATH", help="With this, Envoy proves who it is (PEM).")]
@@ -84,6 +103,17 @@ def content(options: BootstrapOptions, part: Part) -> dict[str, object]:
     return secret(options.tls, Secret.CERTIFICATE if part is Part.CERTIFICATE else Secret.CA)
 
 
+def named(node_id: str) -> str:
+    """The same name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not node_id:
+        raise ConfigError("give the Envoy a --node-id; --from-imds and --from-ecs-metadata take one from AWS")
+    return node_id
+
+
 def tls(ca: str, certificate: str, key: str, server_name: str, secrets: str) -> EnvoyTls | None:
     """The TLS of an Envoy from options that are empty where they are not given; None when none is.
 
@@ -114,14 +144,30 @@ def bridges(texts: Sequence[str]) -> tuple[BridgeAddress, ...]:
     )
 
 
-def http_listeners(texts: Sequence[str], routes: Sequence[str]) -> tuple[HttpListener, ...]:
-    """HTTP listeners from `HOST:PORT`, each with every route, from `[HOST]/PREFIX=CLUSTER`.
+def http_listeners(
+    http: Sequence[str], grpc: Sequence[str], routes: Sequence[str], tls: ListenerTls | None
+) -> tuple[HttpListener, ...]:
+    """HTTP and gRPC listeners from `HOST:PORT`, each with every route, from `[HOST]/PREFIX=CLUSTER`.
 
     Raises:
-        ConfigError: one of them is something else.
+        ConfigError: one of them is something else, or there is a gRPC listener and no route.
     """
     parsed = tuple(_route(text) for text in routes)
-    return tuple(HttpListener(_address(text), parsed) for text in texts) if parsed else ()
+    if grpc and not parsed:
+        raise ConfigError("a listener for gRPC needs a --route, such as /=api")
+    kinds = [(text, False) for text in http if parsed] + [(text, True) for text in grpc]
+    return tuple(HttpListener(_address(text), parsed, grpc=is_grpc, tls=tls) for text, is_grpc in kinds)
+
+
+def listener_tls(certificate: str, key: str) -> ListenerTls | None:
+    """The TLS of listeners from options that are empty where they are not given; None when neither is.
+
+    Raises:
+        ConfigError: there is one without the other.
+    """
+    if bool(certificate) != bool(key):
+        raise ConfigError("--listen-certificate and --listen-key belong together")
+    return ListenerTls(certificate, key) if certificate else None
 
 
 def tcp_listeners(texts: Sequence[str]) -> tuple[TcpListener, ...]:

@@ -1,14 +1,17 @@
 """Every kind of bootstrap that we write, judged by a real Envoy."""
 
 import asyncio
+import ssl
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from bridge.bootstrap import (
     ApiType,
     BootstrapOptions,
     HttpListener,
+    ListenerTls,
     PipeAddress,
     Route,
     SocketAddress,
@@ -20,6 +23,7 @@ from bridge.model import Locality
 from bridge.resources import ResourceBuilder
 from support.backends import backends
 from support.builders import appeared, service
+from support.certificates import Authority
 from support.envoy import EnvoyProcess, validate
 from support.ports import free_port
 from support.resource_files import ResourceFiles
@@ -52,6 +56,9 @@ VARIANTS = {
                 ),
             ),
         ),
+    ),
+    "a gRPC listener": BootstrapOptions(
+        "edge-1", "edge", (BRIDGE,), listeners=(HttpListener(LISTENER, (Route("api"),), grpc=True),)
     ),
     "a TCP listener": BootstrapOptions("edge-1", "edge", (BRIDGE,), listeners=(TcpListener(LISTENER, "postgres"),)),
     "listeners on IPv6": BootstrapOptions(
@@ -138,6 +145,27 @@ async def test_requests_go_by_authority_then_by_longest_prefix(tmp_path: Path) -
             ]
 
     assert answers == ["web", "api", "shop", "shop"]
+
+
+async def test_a_listener_proves_who_it_is(tmp_path: Path) -> None:
+    files, port, authority = ResourceFiles(tmp_path), free_port(), Authority()
+    pair = authority.issue("web.example.com")
+    (tmp_path / "tls.crt").write_bytes(pair.certificate)
+    (tmp_path / "tls.key").write_bytes(pair.private_key)
+    tls = ListenerTls(str(tmp_path / "tls.crt"), str(tmp_path / "tls.key"))
+    listener = HttpListener(SocketAddress("127.0.0.1", port), (Route("web"),), grpc=True, tls=tls)
+    options = BootstrapOptions("edge-1", "edge", (BRIDGE,), listeners=(listener,))
+    bootstrap = {**render(options), "dynamic_resources": files.dynamic_resources}
+    trust = ssl.create_default_context(cadata=authority.certificate.decode())
+    async with backends("web") as running:
+        files.write(ResourceBuilder({}, []).apply(Snapshot(), appeared(service("web", [running.endpoint("web")]))))
+
+        async with EnvoyProcess(bootstrap, tmp_path), aiohttp.ClientSession() as client:
+            url = f"https://127.0.0.1:{port}/"
+            async with client.get(url, ssl=trust, server_hostname="web.example.com") as answer:
+                text = await answer.text()
+
+    assert text == "web"
 
 
 async def test_a_listener_waits_for_its_cluster_without_stopping_envoy(tmp_path: Path) -> None:

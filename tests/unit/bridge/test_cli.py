@@ -258,6 +258,28 @@ def test_bootstrap_takes_a_bridge_by_its_socket(command: Command) -> None:
     assert (outcome.status, relative.status) == (0, 2)
 
 
+def test_bootstrap_writes_listeners_for_grpc_and_tls(command: Command) -> None:
+    outcome = command(
+        *("bootstrap", "--node-id", "a", "--cluster", "b", "--route", "/=web", "-o", "json"),
+        *("--listen", "0.0.0.0:8443", "--grpc", "0.0.0.0:9443"),
+        *("--listen-certificate", "/etc/envoy/tls.crt", "--listen-key", "/etc/envoy/tls.key"),
+    )
+
+    listeners = json.loads(outcome.output)["static_resources"]["listeners"]
+    assert [listener["name"] for listener in listeners] == ["http_0.0.0.0_8443", "grpc_0.0.0.0_9443"]
+    chains = [listener["filter_chains"][0] for listener in listeners]
+    assert all("/etc/envoy/tls.key" in json.dumps(chain["transport_socket"]) for chain in chains)
+    routes = [chain["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0]["routes"][0] for chain in chains]
+    assert [route["route"] for route in routes] == [{"cluster": "web"}, {"cluster": "web", "timeout": "0s"}]
+
+
+def test_bootstrap_says_where_there_is_no_metadata(command: Command) -> None:
+    outcome = command("bootstrap", "--cluster", "b", "--from-ecs-metadata")
+
+    assert outcome.status == 3
+    assert "this is no container of ECS" in outcome.error
+
+
 def test_bootstrap_writes_the_same_as_json(command: Command) -> None:
     arguments = ["bootstrap", "--node-id", "a", "--cluster", "b", "--route", "/=web"]
 
@@ -301,6 +323,10 @@ def _listeners(
         (["--route", "/api="], "'/api=' is not [HOST]/PREFIX=CLUSTER"),
         (["--tcp", "127.0.0.1=a"], "'127.0.0.1' is not host:port"),
         (["--route", "/=a", "--listen", "localhost:1"], "a listener listens on an IP address"),
+        (["--grpc", "127.0.0.1:1"], "a listener for gRPC needs a --route"),
+        (["--route", "/=a", "--listen-key", "/k"], "--listen-certificate and --listen-key belong together"),
+        (["--route", "/=a", "--listen-key", "k", "--listen-certificate", "/c"], "the path 'k' of a listener's TLS"),
+        (["--node-id", ""], "give the Envoy a --node-id"),
     ],
 )
 def test_bootstrap_refuses_what_envoy_could_not_use(command: Command, arguments: list[str], reason: str) -> None:
