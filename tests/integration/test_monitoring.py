@@ -1,6 +1,6 @@
 """A real Prometheus that scraped a bridge, with Envoy and Consul at work, answers all that alerts and dashboard ask."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,9 @@ from support.endpoints_file import EndpointsFile
 from support.envoy import EnvoyProcess, envoy
 from support.envoy_content import BAD_TEMPLATE, Bad
 from support.load import Load
-from support.monitoring import alerts, operands
+from support.monitoring import alerts, operands, recorded
 from support.ports import free_port
-from support.prometheus import Prometheus, check_metrics, prometheus
+from support.prometheus import JOB, Prometheus, check_config, check_metrics, prometheus
 from support.transports import without_retries
 from support.waiting import eventually
 
@@ -87,7 +87,7 @@ def configuration(directory: Path, consul: ConsulAgent, file: EndpointsFile, aws
 
 
 @asynccontextmanager
-async def world(directory: Path, rules: Path) -> AsyncIterator[World]:
+async def world(directory: Path, rules: Sequence[Path]) -> AsyncIterator[World]:
     port, file = free_port(), EndpointsFile(directory / "endpoints.json")
     file.set("bulk", MANY)
     listener = HttpListener(SocketAddress("127.0.0.1", port), (Route("web"),))
@@ -112,17 +112,22 @@ async def world(directory: Path, rules: Path) -> AsyncIterator[World]:
 
 
 def asked(repository: Path) -> list[str]:
-    """All that alerts compare and all that panels draw, for all bridges."""
+    """All that alerts compare, all that panels draw and all that is recorded, for all bridges."""
     panels = [query.expression for row in ROWS.values() for panel in row for query in panel.queries]
     drawn = [each.replace("$instance", ".+").replace("$__rate_interval", "1m") for each in panels]
-    return drawn + [each for alert in alerts(repository) for each in operands(alert.expression)]
+    return [
+        *drawn,
+        *recorded(repository),
+        *(each for alert in alerts(repository) for each in operands(alert.expression)),
+    ]
 
 
 async def test_what_alerts_and_dashboard_ask_has_an_answer_and_what_is_wrong_is_noticed(
     tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_credentials(monkeypatch)
-    async with world(tmp_path, repository / "monitoring/alerts.yml") as here:
+    rules = [repository / f"monitoring/{name}.yml" for name in ("alerts", "rules")]
+    async with world(tmp_path, rules) as here:
         await eventually(lambda: "a" in here.load.answers, timeout=PATIENCE, what="requests go through")
         await here.register("b")
         await eventually(lambda: "b" in here.load.answers, timeout=PATIENCE, what="Envoy follows Consul")
@@ -156,3 +161,11 @@ async def exposition_is_clean(here: World) -> None:
     assert await check_metrics(text) == ""
     assert [str(key) for key in addresses if str(key) in text or f'"{key.address}"' in text] == []
     assert 'xds_bridge_service_endpoints{health="healthy",service="web"} 2.0' in text
+
+
+@pytest.mark.parametrize("way", ["static", "ec2", "ecs"])
+async def test_prometheus_accepts_the_configuration_for(way: str, repository: Path) -> None:
+    path = repository / f"monitoring/scrape/{way}.yml"
+
+    assert await check_config(path) == ""
+    assert f"job_name: {JOB}\n" in path.read_text(), "that by which alerts and dashboard go"

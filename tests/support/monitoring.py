@@ -31,6 +31,12 @@ def alerts(repository: Path) -> Iterator[Alert]:
             yield Alert(rule["alert"], rule["expr"], rule["labels"], rule["annotations"])
 
 
+def recorded(repository: Path) -> list[str]:
+    """The names of the series that recording rules make."""
+    content = YAML(typ="safe").load(repository / "monitoring/rules.yml")
+    return [rule["record"] for group in content["groups"] for rule in group["rules"]]
+
+
 def cases(repository: Path) -> Iterator[tuple[str, bool]]:
     """The cases of all alerts: of which one, and whether it is to fire."""
     content = YAML(typ="safe").load(repository / "monitoring/alerts_test.yml")

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -80,12 +80,12 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def prometheus(directory: Path, target: int, rules: Path) -> AsyncIterator[Prometheus]:
+async def prometheus(directory: Path, target: int, rules: Sequence[Path]) -> AsyncIterator[Prometheus]:
     """One that scrapes a port of this machine several times a second from soon on; wait for it by `until_scraped`."""
     port, log = free_port(), directory / "prometheus.log"
     config = {
         "global": {"scrape_interval": "300ms", "scrape_timeout": "300ms", "evaluation_interval": "500ms"},
-        "rule_files": [str(rules)],
+        "rule_files": [str(path) for path in rules],
         "scrape_configs": [{"job_name": JOB, "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]}],
     }
     _write(directory / "prometheus.yml", json.dumps(config))
@@ -108,6 +108,15 @@ async def prometheus(directory: Path, target: int, rules: Path) -> AsyncIterator
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir()
     path.write_text(text)
+
+
+async def check_config(path: Path) -> str:
+    """What `promtool check config` complains about in a configuration of Prometheus; nothing when all is well."""
+    process = await asyncio.create_subprocess_exec(
+        PROMTOOL, "check", "config", path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await process.communicate()
+    return output.decode() if process.returncode else ""
 
 
 async def check_metrics(text: str) -> str:
