@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 
@@ -21,11 +22,23 @@ def main() -> None:
     shutil.rmtree(DIST, ignore_errors=True)
     say("building the wheel and the source distribution")
     run([PYTHON, "-m", "build", "--no-isolation", "--outdir", DIST])
-    (wheel,) = DIST.glob("*.whl")
+    (wheel,), (source,) = DIST.glob("*.whl"), DIST.glob("*.tar.gz")
+    _require_whole(source)
     with tempfile.TemporaryDirectory() as clean:
         _try_out(wheel, Path(clean))
     for product in sorted(DIST.iterdir()):
         say(f"built dist/{product.name}")
+
+
+NEEDED = ("systemd/install.sh", "requirements/install.lock", "requirements/build.lock", "Dockerfile", "docs/index.md")
+"""What the source distribution must have for somebody who installs the service from it."""
+
+
+def _require_whole(source: Path) -> None:
+    with tarfile.open(source) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    if missing := sorted(set(NEEDED) - names):
+        raise StepError(f"{source.name} is without {', '.join(missing)}; see MANIFEST.in")
 
 
 PAGE = "lib/*/site-packages/bridge/admin/page"
@@ -37,7 +50,7 @@ def _try_out(wheel: Path, folder: Path) -> None:
     # Without pip of its own, so that it works without python3-venv too; ours installs into it.
     run([PYTHON, "-m", "venv", "--without-pip", folder])
     install: list[str | Path] = [PYTHON, "-m", "pip", "--python", folder / "bin" / "python", "install", "--no-input"]
-    run([*install, "--require-hashes", "--requirement", LOCKS / "run.lock"], attempts=3)
+    run([*install, "--require-hashes", "--requirement", LOCKS / "install.lock"], attempts=3)
     run([*install, "--no-deps", wheel])
     for command in ("xds-bridge", "xds-bridge-health"):
         answer = subprocess.run(
