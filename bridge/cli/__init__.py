@@ -216,9 +216,7 @@ def bootstrap(  # noqa: PLR0913 (an option each)
     zone: Annotated[str, typer.Option(help="Where this Envoy runs, within the region.")] = "",
     admin_port: Annotated[int, typer.Option(help="Port of Envoy's own admin interface, on loopback.")] = 9901,
     sotw: Annotated[bool, typer.Option("--sotw", help="State of the World in place of incremental updates.")] = False,
-    no_ads: Annotated[
-        bool, typer.Option("--no-ads", help="A stream for each cluster; needs a view with `eds` in the bridge.")
-    ] = False,
+    no_ads: form.NoAds = False,
     tls_ca: form.TlsCa = "",
     tls_certificate: form.TlsCertificate = "",
     tls_key: form.TlsKey = "",
@@ -234,8 +232,8 @@ def bootstrap(  # noqa: PLR0913 (an option each)
     """
     from bridge import bootstrap as envoy  # noqa: PLC0415 (the command has the same name)
 
+    known = _whereabouts(imds=from_imds, ecs=from_ecs_metadata)
     try:
-        known = whereabouts.find(imds=from_imds, ecs=from_ecs_metadata, environ=os.environ)
         options = envoy.BootstrapOptions(
             node_id=form.named(node_id or known.name),
             node_cluster=cluster,
@@ -244,23 +242,20 @@ def bootstrap(  # noqa: PLR0913 (an option each)
             admin_port=admin_port,
             api_type=envoy.ApiType.GRPC if sotw else envoy.ApiType.DELTA_GRPC,
             aggregated=not no_ads,
-            listeners=(
-                *form.http_listeners(
-                    listen or ([] if grpc else [form.DEFAULT_LISTENER]),
-                    grpc or [],
-                    route or [],
-                    form.listener_tls(listen_certificate, listen_key),
-                ),
-                *form.tcp_listeners(tcp or []),
-            ),
+            listeners=form.listeners(listen, grpc, tcp, route or [], form.listener_tls(listen_certificate, listen_key)),
             tls=form.tls(tls_ca, tls_certificate, tls_key, tls_server_name, tls_secrets),
         )
         content = form.content(options, part)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from error
+    typer.echo(form.write(content, output), nl=False)
+
+
+def _whereabouts(*, imds: bool, ecs: bool) -> whereabouts.Whereabouts:
+    try:
+        return whereabouts.find(imds=imds, ecs=ecs, environ=os.environ)
     except whereabouts.UnknownError as error:
         _refuse(str(error), EXIT_FAILED)
-    typer.echo(form.write(content, output), nl=False)
 
 
 @contextlib.contextmanager

@@ -64,6 +64,9 @@ FromEcsMetadata = Annotated[
     bool,
     typer.Option("--from-ecs-metadata", help="Node id, region and zone from the metadata of this ECS task."),
 ]
+NoAds = Annotated[
+    bool, typer.Option("--no-ads", help="A stream for each cluster; needs a view with `eds` in the bridge.")
+]
 TlsCa = Annotated[str, typer.Option(metavar="PATH", help="By these authorities, Envoy verifies bridges (PEM).")]
 TlsCertificate = Annotated[str, typer.Option(metavar="PATH", help="With this, Envoy proves who it is (PEM).")]
 TlsKey = Annotated[str, typer.Option(metavar="PATH", help="The key to --tls-certificate (PEM).")]
@@ -144,10 +147,14 @@ def bridges(texts: Sequence[str]) -> tuple[BridgeAddress, ...]:
     )
 
 
-def http_listeners(
-    http: Sequence[str], grpc: Sequence[str], routes: Sequence[str], tls: ListenerTls | None
-) -> tuple[HttpListener, ...]:
-    """HTTP and gRPC listeners from `HOST:PORT`, each with every route, from `[HOST]/PREFIX=CLUSTER`.
+def listeners(
+    http: Sequence[str] | None,
+    grpc: Sequence[str] | None,
+    tcp: Sequence[str] | None,
+    routes: Sequence[str],
+    tls: ListenerTls | None,
+) -> tuple[HttpListener | TcpListener, ...]:
+    """Listeners from `HOST:PORT`, with every route from `[HOST]/PREFIX=CLUSTER`, and from `HOST:PORT=CLUSTER` for TCP.
 
     Raises:
         ConfigError: one of them is something else, or there is a gRPC listener and no route.
@@ -155,8 +162,12 @@ def http_listeners(
     parsed = tuple(_route(text) for text in routes)
     if grpc and not parsed:
         raise ConfigError("a listener for gRPC needs a --route, such as /=api")
-    kinds = [(text, False) for text in http if parsed] + [(text, True) for text in grpc]
-    return tuple(HttpListener(_address(text), parsed, grpc=is_grpc, tls=tls) for text, is_grpc in kinds)
+    plain = [] if not parsed else http or ([] if grpc else [DEFAULT_LISTENER])
+    return (
+        *(HttpListener(_address(text), parsed, tls=tls) for text in plain),
+        *(HttpListener(_address(text), parsed, grpc=True, tls=tls) for text in grpc or ()),
+        *(TcpListener(_address(address), cluster) for address, cluster in map(_tcp, tcp or ())),
+    )
 
 
 def listener_tls(certificate: str, key: str) -> ListenerTls | None:
@@ -168,16 +179,6 @@ def listener_tls(certificate: str, key: str) -> ListenerTls | None:
     if bool(certificate) != bool(key):
         raise ConfigError("--listen-certificate and --listen-key belong together")
     return ListenerTls(certificate, key) if certificate else None
-
-
-def tcp_listeners(texts: Sequence[str]) -> tuple[TcpListener, ...]:
-    """TCP listeners from `HOST:PORT=CLUSTER`.
-
-    Raises:
-        ConfigError: one is something else.
-    """
-    pairs = (_pair(text, "HOST:PORT=CLUSTER, such as 127.0.0.1:6379=redis") for text in texts)
-    return tuple(TcpListener(_address(address), cluster) for address, cluster in pairs)
 
 
 def write(content: dict[str, object], output: Output) -> str:
@@ -212,6 +213,10 @@ def _route(text: str) -> Route:
     match, cluster = _pair(text, "[HOST]/PREFIX=CLUSTER, such as /api=api or shop.example.com/=shop")
     authority, _, prefix = match.partition("/")
     return Route(cluster, prefix=f"/{prefix}", authority=authority or "*")
+
+
+def _tcp(text: str) -> tuple[str, str]:
+    return _pair(text, "HOST:PORT=CLUSTER, such as 127.0.0.1:6379=redis")
 
 
 def _pair(text: str, form: str) -> tuple[str, str]:

@@ -2,6 +2,6 @@
 
 from bridge.notify.condition import Condition
 from bridge.notify.herald import Herald
-from bridge.notify.manager import ServiceManager
+from bridge.notify.sd_notify import ServiceManager
 
 __all__ = ["Condition", "Herald", "ServiceManager"]

@@ -6,8 +6,8 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from bridge.notify.condition import Condition
-from bridge.notify.manager import Manager
 from bridge.notify.progress import Pipeline, Progress
+from bridge.notify.sd_notify import Manager
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.notify.manager import ServiceManager
+from bridge.notify.sd_notify import ServiceManager
 
 PROCESS = 4711
 

@@ -1,0 +1,155 @@
+# The role that xds-bridge reads AWS with: what `xds-bridge iam-policy` prints, and no action more.
+
+terraform {
+  required_version = ">= 1.5"
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.0"
+    }
+  }
+}
+
+data "aws_partition" "current" {}
+
+locals {
+  # A name stands for the cluster in every account of the region, as in the configuration.
+  cluster_prefix = "arn:${data.aws_partition.current.partition}:ecs:${var.region}:*:cluster"
+  cluster_arns = [
+    for cluster in var.ecs_clusters : startswith(cluster, "arn:") ? cluster : "${local.cluster_prefix}/${cluster}"
+  ]
+  in_region = { test = "StringEquals", variable = "aws:RequestedRegion", values = [var.region] }
+  ecs_unscoped = concat(
+    ["ecs:DescribeTaskDefinition", "ec2:DescribeInstances", "ssm:DescribeInstanceInformation"],
+    length(var.ecs_clusters) == 0 ? ["ecs:ListClusters"] : [],
+    var.public_addresses ? ["ec2:DescribeNetworkInterfaces"] : [],
+    var.zone_ids ? ["ec2:DescribeAvailabilityZones"] : [],
+  )
+  ec2_actions = concat(
+    ["ec2:DescribeInstances"],
+    var.zone_ids ? ["ec2:DescribeAvailabilityZones"] : [],
+    var.autoscaling ? ["autoscaling:DescribeAutoScalingInstances"] : [],
+  )
+}
+
+data "aws_iam_policy_document" "assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+    principals {
+      type        = "Service"
+      identifiers = [var.service]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "read" {
+  dynamic "statement" {
+    for_each = var.ecs ? [1] : []
+    content {
+      sid       = "EcsClusters"
+      actions   = ["ecs:DescribeClusters"]
+      resources = length(local.cluster_arns) > 0 ? local.cluster_arns : ["${local.cluster_prefix}/*"]
+      condition {
+        test     = local.in_region.test
+        variable = local.in_region.variable
+        values   = local.in_region.values
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.ecs ? [1] : []
+    content {
+      sid       = "EcsHostsEcsTaskDefinitions"
+      actions   = local.ecs_unscoped
+      resources = ["*"]
+      condition {
+        test     = local.in_region.test
+        variable = local.in_region.variable
+        values   = local.in_region.values
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.ecs ? [1] : []
+    content {
+      sid       = "EcsTasks"
+      actions   = ["ecs:DescribeContainerInstances", "ecs:DescribeTasks", "ecs:ListTasks"]
+      resources = ["*"]
+      condition {
+        test     = local.in_region.test
+        variable = local.in_region.variable
+        values   = local.in_region.values
+      }
+      dynamic "condition" {
+        for_each = length(local.cluster_arns) > 0 ? [1] : []
+        content {
+          test     = anytrue([for arn in local.cluster_arns : strcontains(arn, "*")]) ? "ArnLike" : "ArnEquals"
+          variable = "ecs:cluster"
+          values   = local.cluster_arns
+        }
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.ec2 ? [1] : []
+    content {
+      sid       = "Ec2Instances"
+      actions   = local.ec2_actions
+      resources = ["*"]
+      condition {
+        test     = local.in_region.test
+        variable = local.in_region.variable
+        values   = local.in_region.values
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(var.queue_arns) > 0 ? [1] : []
+    content {
+      sid       = "Events"
+      actions   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
+      resources = var.queue_arns
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(var.assume_role_arns) > 0 ? [1] : []
+    content {
+      sid       = "AssumeRoles"
+      actions   = ["sts:AssumeRole"]
+      resources = var.assume_role_arns
+    }
+  }
+}
+
+resource "aws_iam_role" "this" {
+  name                 = var.name
+  description          = "What xds-bridge reads endpoints with"
+  assume_role_policy   = data.aws_iam_policy_document.assume.json
+  permissions_boundary = var.permissions_boundary
+  tags                 = var.tags
+}
+
+resource "aws_iam_role_policy" "read" {
+  name   = "read"
+  role   = aws_iam_role.this.name
+  policy = data.aws_iam_policy_document.read.json
+
+  lifecycle {
+    precondition {
+      condition     = var.ecs || var.ec2 || length(var.assume_role_arns) > 0
+      error_message = "A role that may read nothing is of no use: set ecs or ec2 to true, or name assume_role_arns."
+    }
+  }
+}
+
+resource "aws_iam_instance_profile" "this" {
+  count = var.service == "ec2.amazonaws.com" ? 1 : 0
+  name  = var.name
+  role  = aws_iam_role.this.name
+  tags  = var.tags
+}
