@@ -189,10 +189,8 @@ current_version() { basename "$(dirname "$(readlink -f "$PREFIX/bin" || true)")"
 use_version() {
     local before
     before=$(current_version)
-    point_to "$1"
-    install -D -m 0644 "$HERE/xds-bridge.service" "$UNIT"
-    sha256sum "$UNIT" >"$PREFIX/unit.sha256"
-    systemctl daemon-reload
+    [ ! -e "$UNIT" ] || cp "$UNIT" "$WORK/unit"
+    put_in_place "$1" "$HERE/xds-bridge.service"
     if ! systemctl --quiet is-active xds-bridge; then
         say "version $1 is installed; the next two steps are yours:"
         say "  edit $CONFIG/bridge.yaml; xds-bridge check tells whether it is right"
@@ -202,11 +200,19 @@ use_version() {
     elif systemctl restart xds-bridge; then
         say "version $1 runs; before it, $before did, which is kept"
     else
-        point_to "$before"
+        put_in_place "$before" "$WORK/unit"
         systemctl restart xds-bridge || true
         refuse "version $1 did not come up (journalctl -u xds-bridge), so $before runs again"
     fi
     remove_versions_but "$1" "$before"
+}
+
+# Have a version be the one that the unit, its own, starts.
+put_in_place() {
+    point_to "$1"
+    install -D -m 0644 "$2" "$UNIT"
+    sha256sum "$UNIT" >"$PREFIX/unit.sha256"
+    systemctl daemon-reload
 }
 
 # Links are put in place by renaming, so that there is a program at each moment.

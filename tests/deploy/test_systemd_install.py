@@ -98,11 +98,12 @@ async def refuses_a_version_that_does_not_accept_the_configuration(service: Serv
 
 
 async def goes_back_when_the_new_version_does_not_come_up(service: Service) -> None:
-    before = version(service)
+    before, unit = version(service), service.machine.path(UNIT).read_text()
 
     refused = await next_version(service, "0.3.0", broken=True)
 
     assert refused == (1, before)
+    assert service.machine.path(UNIT).read_text() == unit
     assert await service.machine.shows("ActiveState") == "active"
 
 
@@ -148,6 +149,8 @@ async def next_version(service: Service, number: str, *, broken: bool = False) -
     if broken:
         application = machine.path(f"{source}/bridge/app.py")
         application.write_text(application.read_text() + "\n\nasync def serve(*_):\n    raise OSError('no')\n")
+        unit = machine.path(f"{source}/systemd/xds-bridge.service")
+        unit.write_text(unit.read_text() + "# of that version\n")
     ran = await machine.run(f"{source}/systemd/install.sh", environ=OFFLINE)
     return ran.status, version(service)
 

@@ -1,4 +1,4 @@
-"""The shipped unit under a real systemd: no request of an Envoy's client fails through the whole life of the service.
+"""The shipped unit under a real systemd, with a real Consul: no request of an Envoy's client fails through its life.
 
 The story is told by a process of its own, which this file is too, in a network that nobody else has.
 """
@@ -12,8 +12,10 @@ from pathlib import Path, PurePosixPath
 
 from bridge.bootstrap import BootstrapOptions, HttpListener, Route, SocketAddress, render
 from bridge.envoy_tls import EnvoyTls
-from support.backends import backends
+from support.backends import Backends, backends
 from support.certificates import Authority
+from support.consul import ConsulAgent, consul_agent
+from support.consul_rights import READ_ALL
 from support.envoy import EnvoyProcess
 from support.far_network import tell
 from support.load import Load
@@ -22,7 +24,7 @@ from support.systemd_service import CONFIG, CREDENTIALS, ORDERS, Service
 from support.waiting import eventually
 
 NAME = "spiffe://prod/xds-bridge"
-SETTINGS = {
+SETTINGS: dict[str, object] = {
     "xds": {
         "listen": "127.0.0.1:18000",
         "tls": {
@@ -33,19 +35,23 @@ SETTINGS = {
     },
     "admin": {"listen": "127.0.0.1:19000", "socket": "/run/xds-bridge/admin.sock"},
     "state_directory": "/var/lib/xds-bridge",
-    "sources": [
-        {"name": "local", "type": "file", "path": "/etc/xds-bridge/endpoints.yaml"},
-        {"name": "saboteur", "type": "saboteur", "orders": ORDERS, "allow_empty": True},
-    ],
 }
+
+
+HEALTHY = "answering Envoys; 3 of 3 sources fresh; 2 endpoints in 1 service; 1 stream"
 
 
 @dataclass
 class World:
-    """The service, and an Envoy that goes by it and is asked all the time."""
+    """The service, what it reads, and an Envoy that goes by it and is asked all the time."""
 
     service: Service
+    settings: dict[str, object]
     authority: Authority
+    consul: ConsulAgent
+    accessor: str
+    """Of the token that the bridge has at first."""
+    backends: Backends
     load: Load
 
     @property
@@ -74,14 +80,20 @@ class World:
 
 @asynccontextmanager
 async def world(directory: Path) -> AsyncIterator[World]:
-    async with SystemdMachine(directory) as machine, backends("a", "b") as running:
+    async with (
+        SystemdMachine(directory) as machine,
+        backends("a", "b") as running,
+        consul_agent(acl=True) as consul,
+    ):
         service, authority = Service(machine), Authority()
         assert (await service.install()).status == 0
         await service.add_saboteur()
         await service.give("ca.crt", authority.certificate)
-        endpoints = [f"{{address: {key.address}, port: {key.port}}}" for key in running.addresses.values()]
-        machine.write("/etc/xds-bridge/endpoints.yaml", f"services: {{web: [{', '.join(endpoints)}]}}\n")
-        service.configure(**SETTINGS)
+        accessor = await give_token(service, consul, "first")
+        for name, key in running.addresses.items():
+            await consul.register("web", key.address, node=f"node-{name}", id=name, port=key.port)
+        settings = SETTINGS | {"sources": sources(consul)}
+        service.configure(**settings)
         pair = authority.issue(NAME)
         await service.give("tls.key", pair.private_key)
         await service.give("tls.crt", pair.certificate)
@@ -91,7 +103,24 @@ async def world(directory: Path) -> AsyncIterator[World]:
             EnvoyProcess(render(envoy(authority, directory)), directory),
             Load("http://127.0.0.1:10000/") as load,
         ):
-            yield World(service, authority, load)
+            yield World(service, settings, authority, consul, accessor, running, load)
+
+
+def sources(consul: ConsulAgent) -> list[dict[str, object]]:
+    file = f"{CREDENTIALS}/consul-token"
+    return [
+        {"name": "dc1", "type": "consul", "address": consul.address, "token_file": file, "wait": "1s"},
+        {"name": "local", "type": "file", "path": "/etc/xds-bridge/endpoints.yaml", "allow_empty": True},
+        {"name": "saboteur", "type": "saboteur", "orders": ORDERS, "allow_empty": True},
+    ]
+
+
+async def give_token(service: Service, consul: ConsulAgent, name: str) -> str:
+    """Give the bridge a new token, which may read everything; returns by what it is revoked."""
+    await consul.policy(name, READ_ALL)
+    secret, accessor = await consul.token(name)
+    await service.give("consul-token", secret.encode())
+    return accessor
 
 
 def envoy(authority: Authority, directory: Path) -> BootstrapOptions:
@@ -112,6 +141,7 @@ async def story(directory: Path) -> None:
             reloads,
             refuses_a_bad_reload,
             takes_up_what_is_renewed,
+            takes_up_a_token_that_was_rotated,
             comes_back_when_killed,
             comes_back_when_blocked,
             comes_back_when_it_eats_too_much,
@@ -124,7 +154,7 @@ async def story(directory: Path) -> None:
 
 
 async def runs_without_rights(here: World) -> None:
-    await here.says("answering Envoys; 2 of 2 sources fresh; 2 endpoints in 1 service; 1 stream")
+    await here.says(HEALTHY)
     process = await here.machine.shows("MainPID")
     (owner,) = {(await here.machine.do("stat", "-c", "%u", f"/proc/{process}")).strip()}
     assert int(owner) >= 61184, "a user that is made for it (systemd.exec(5), DynamicUser=)"
@@ -137,7 +167,7 @@ async def runs_without_rights(here: World) -> None:
 
 
 async def reloads(here: World) -> None:
-    here.service.configure(**{**SETTINGS, "cluster_retention": "2h"})
+    here.service.configure(**{**here.settings, "cluster_retention": "2h"})
 
     await here.machine.do("systemctl", "reload", "xds-bridge")
 
@@ -152,9 +182,9 @@ async def refuses_a_bad_reload(here: World) -> None:
     assert refused.status != 0
     assert "the last reload was refused (" in await here.machine.shows("StatusText")
     assert await here.machine.shows("ActiveState") == "active"
-    here.service.configure(**SETTINGS)
+    here.service.configure(**here.settings)
     await here.machine.do("systemctl", "reload", "xds-bridge")
-    await here.says("answering Envoys; 2 of 2 sources fresh; 2 endpoints in 1 service; 1 stream")
+    await here.says(HEALTHY)
 
 
 async def takes_up_what_is_renewed(here: World) -> None:
@@ -166,6 +196,19 @@ async def takes_up_what_is_renewed(here: World) -> None:
 
     await eventually(taken_up, timeout=60, what="the renewed certificate is taken up")
     assert "tls.rejected" not in await here.machine.journal()
+
+
+async def takes_up_a_token_that_was_rotated(here: World) -> None:
+    """The old one is revoked, and what is registered from then on arrives."""
+    await give_token(here.service, here.consul, "second")
+    await here.consul.request("DELETE", f"/v1/acl/token/{here.accessor}")
+    key = await here.backends.start("c")
+
+    await here.consul.register("web", key.address, node="node-c", id="c", port=key.port)
+
+    await eventually(lambda: here.load.answers["c"] > 0, timeout=60, what="a new endpoint gets requests")
+    await here.consul.deregister("node-c", "c")
+    await here.says(HEALTHY)
 
 
 async def comes_back_when_killed(here: World) -> None:
@@ -223,7 +266,7 @@ async def stays_down_with_a_bad_configuration(here: World) -> None:
     assert await here.machine.shows("ExecMainStatus") == "78"
     assert await here.machine.shows("ActiveState") == "failed", "nobody tries again what cannot work"
     await here.unharmed()
-    here.service.configure(**SETTINGS)
+    here.service.configure(**here.settings)
     await here.machine.do("systemctl", "start", "xds-bridge")
 
 

@@ -77,6 +77,27 @@ def test_without_a_bridge_a_command_says_in_a_line_where_it_looked(command: Comm
     )
 
 
+@pytest.mark.parametrize("verb", ["events --follow", "diff"])
+def test_those_that_take_longer_say_it_too(command: Command, tmp_path: Path, verb: str) -> None:
+    config, endpoints, port = tmp_path / "bridge.yaml", tmp_path / "endpoints.yaml", free_port()
+    endpoints.write_text("services: {}\n", encoding="utf-8")
+    config.write_text(f"sources: [{{name: local, type: file, path: {endpoints}}}]\n", encoding="utf-8")
+
+    outcome = command(*verb.split(), "--config", str(config), "--admin", f"http://127.0.0.1:{port}")
+
+    assert (outcome.status, outcome.output) == (3, "")
+    assert outcome.error == f"cannot reach a bridge on http://127.0.0.1:{port} (Connection refused)\n"
+
+
+def test_a_server_that_is_not_there_is_named_by_fetch(command: Command) -> None:
+    address = f"127.0.0.1:{free_port()}"
+
+    outcome = command("fetch", address)
+
+    assert (outcome.status, outcome.output) == (3, "")
+    assert address in outcome.error
+
+
 @pytest.mark.parametrize("url", ["127.0.0.1:19000", "http://", "http://[", "http://h:99999", "http://h:port"])
 def test_what_is_no_url_is_wrong_usage(command: Command, url: str) -> None:
     outcome = command("status", "--admin", url)
