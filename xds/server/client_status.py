@@ -76,9 +76,11 @@ class ClientStatus:
         connection = GrpcConnection(context)
         try:
             self._admit(connection)
-            async with self._admission.place(connection.client), self._streams.holding(connection.client):
+            async with self._admission.place(connection.client), self._streams.holding(connection.client) as call:
                 while (data := await connection.read()) is not None:
-                    await connection.write(await self._answer(data))
+                    answer = await self._answer(data)
+                    with call.answering():
+                        await connection.write(answer)
         except Refused as refusal:
             await refuse(context, refusal, self._observer)
         except Disconnected:

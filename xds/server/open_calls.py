@@ -2,10 +2,39 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from xds.refusal import Reason, Refused
+
+
+class OpenCall:
+    """One of them; made within its deadline."""
+
+    def __init__(self, deadline: asyncio.Timeout) -> None:
+        self._deadline = deadline
+        self._answering = False
+        self._over = False
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Not be ended within the block, but after it.
+
+        gRPC ends no call in order of which a write was given up while it was taking the message.
+        """
+        self._answering = True
+        try:
+            yield
+        finally:
+            self._answering = False
+            if self._over:
+                self._deadline.reschedule(asyncio.get_running_loop().time())
+
+    def end(self) -> None:
+        """End it, as soon as it waits for the client."""
+        self._over = True
+        if not self._answering:
+            self._deadline.reschedule(asyncio.get_running_loop().time())
 
 
 class OpenCalls:
@@ -18,10 +47,10 @@ class OpenCalls:
     def __init__(self, most: int) -> None:
         self._most = most
         self._calls = Counter[str]()
-        self._deadlines: set[asyncio.Timeout] = set()
+        self._open: set[OpenCall] = set()
 
     @asynccontextmanager
-    async def holding(self, client: str) -> AsyncIterator[None]:
+    async def holding(self, client: str) -> AsyncIterator[OpenCall]:
         """Be open for as long as the block lasts.
 
         Args:
@@ -34,20 +63,20 @@ class OpenCalls:
             raise Refused(Reason.TOO_MANY, f"{client} has {self._most} calls of this kind open already")
         self._calls[client] += 1
         deadline = asyncio.timeout(None)
+        call = OpenCall(deadline)
         try:
             async with deadline:
-                self._deadlines.add(deadline)
-                yield
+                self._open.add(call)
+                yield call
         except TimeoutError as error:
             raise Refused(Reason.STOPPING, "the server is stopping") from error
         finally:
-            self._deadlines.discard(deadline)
+            self._open.discard(call)
             self._calls[client] -= 1
             if not self._calls[client]:
                 del self._calls[client]
 
     def end(self) -> None:
         """End every open call."""
-        now = asyncio.get_running_loop().time()
-        for deadline in self._deadlines:
-            deadline.reschedule(now)
+        for call in self._open:
+            call.end()

@@ -1,5 +1,6 @@
 """The gate in front of any service, of every kind of method."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -52,6 +53,12 @@ async def targets(recorder: StreamRecorder, tmp_path: Path) -> AsyncIterator[dic
     await server.stop(0)
 
 
+async def nothing() -> AsyncIterator[bytes]:
+    """Requests that never come: one that is sent into the end of its call fails, as the client's own error."""
+    await asyncio.Event().wait()
+    yield b""
+
+
 async def call(target: str, kind: str) -> bytes:
     """The answer to a call.
 
@@ -60,7 +67,7 @@ async def call(target: str, kind: str) -> bytes:
     """
     async with grpc.aio.insecure_channel(target) as channel:
         method = getattr(channel, kind)(f"/service/{kind}")
-        requests = iter([b"request"]) if kind.startswith("stream") else b"request"
+        requests = nothing() if kind.startswith("stream") else b"request"
         if not kind.endswith("stream"):
             answer: bytes = await method(requests)
             return answer
