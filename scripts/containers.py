@@ -1,6 +1,7 @@
-"""What builds and runs containers, from Debian and unpacked: buildah, crun, and a base image that debootstrap makes.
+"""What builds and runs containers, from Debian and unpacked: buildah, crun, and a clean Debian that debootstrap makes.
 
-Needs root, as do the tests of containers: the base image is a file system with its owners.
+That is what images are based on, and the root of machines that tests boot. Needs root, as do these tests: it is a file
+system with its owners.
 """
 
 import os
@@ -15,13 +16,13 @@ CONTAINERS = CACHE / "containers"
 BUILDAH = CONTAINERS / "buildah"
 CRUN = CONTAINERS / "crun"
 DEBOOTSTRAP = CONTAINERS / "debootstrap"
-BASE = CONTAINERS / "base.tar"
-"""A file system with Debian's Python and its venv, and nothing else that the image needs."""
+CLEAN = CONTAINERS / "debian"
+"""A Debian with Python and its venv, and systemd; nothing else that an image or an installation needs."""
 
 THERE = ("libc6", "libgcc-s1")
 """What every Debian has; a second C library beside the loader of the first breaks."""
 
-CONTENT = "python3,python3-venv,ca-certificates"
+CONTENT = "python3,python3-venv,ca-certificates,systemd-sysv"
 
 
 def ensure() -> None:
@@ -32,8 +33,8 @@ def ensure() -> None:
     """
     for folder in (BUILDAH, CRUN, DEBOOTSTRAP):
         _ensure_program(folder)
-    if not BASE.exists():
-        _make_base()
+    if not CLEAN.exists():
+        _make_debian()
 
 
 def _ensure_program(folder: Path) -> None:
@@ -58,17 +59,15 @@ def _multiarch(folder: Path) -> str:
     return next(folder.glob("usr/lib/*-linux-gnu*")).name
 
 
-def _make_base() -> None:
+def _make_debian() -> None:
     if os.geteuid() != 0:
-        raise StepError("the tests of the container need root, to make a file system with owners; run them as root")
-    say("making a base image with debootstrap (about a minute)")
-    root = CONTAINERS / "base"
-    shutil.rmtree(root, ignore_errors=True)
+        raise StepError("the tests of the service and the container need root, to make a Debian for them")
+    say("making a clean Debian with debootstrap (about a minute)")
+    new = CLEAN.with_suffix(".new")
+    shutil.rmtree(new, ignore_errors=True)
     program, suite = DEBOOTSTRAP / "usr/sbin/debootstrap", debian.own_suite()
     options = ["--variant=minbase", f"--include={CONTENT}", f"--keyring={debian.KEYRING}"]
     scripts = f"DEBOOTSTRAP_DIR={DEBOOTSTRAP}/usr/share/debootstrap"
-    run(["env", scripts, str(program), *options, suite, str(root), debian.mirror()])
-    new = BASE.with_suffix(".new")
-    run(["tar", "--create", "--file", new, "--directory", root, "--exclude=./var/cache/apt/*", "."])
-    shutil.rmtree(root)
-    new.replace(BASE)  # last, so that an interrupted set-up is begun anew
+    run(["env", scripts, str(program), *options, suite, str(new), debian.mirror()])
+    shutil.rmtree(new / "var/cache/apt")
+    new.replace(CLEAN)  # last, so that an interrupted set-up is begun anew

@@ -60,10 +60,13 @@ async def holds_what_it_should(base: Image, ours: Image) -> None:
 async def serves_envoys(container: Container, directory: Path, files: Path, running: Backends) -> None:
     listener = HttpListener(SocketAddress("127.0.0.1", 10000), (Route("web"),))
     options = BootstrapOptions("edge-1", "edge", (SocketAddress("127.0.0.1", 18000),), listeners=(listener,))
+    # An Envoy that waits for it for too long goes on without clusters.
+    await eventually(
+        lambda: healthy(container, "--ready"), timeout=120, what=f"the bridge is ready; see {container.log}"
+    )
     async with EnvoyProcess(render(options), directory), Load("http://127.0.0.1:10000/") as load:
         await load.more(50)
         assert await container.run("xds-bridge-health") == (0, "")
-        assert (await container.run("xds-bridge-health", "--ready"))[0] == 0
         assert (await container.run("touch", "/opt/xds-bridge/anything"))[0] == 1, "the root is read-only"
         assert (await container.run("touch", "/var/lib/xds-bridge/anything"))[0] == 0
 
@@ -77,12 +80,12 @@ async def serves_envoys(container: Container, directory: Path, files: Path, runn
         await container.start()
         await eventually(lambda: healthy(container), timeout=60, what="the container lives again")
         await load.more(50)
-        assert load.failures == []
+        assert load.failures == [], load.failures
         assert await container.stop() == 0
 
 
-async def healthy(container: Container) -> bool:
-    return (await container.run("xds-bridge-health"))[0] == 0
+async def healthy(container: Container, *arguments: str) -> bool:
+    return (await container.run("xds-bridge-health", *arguments))[0] == 0
 
 
 def write(files: Path, running: Backends) -> None:

@@ -7,9 +7,10 @@ import asyncio
 import sys
 from pathlib import Path
 
+from scripts.step import ROOT
 from support.far_network import tell
 from support.systemd_machine import SystemdMachine
-from support.systemd_service import CONFIG, OFFLINE, REPOSITORY, Service
+from support.systemd_service import CONFIG, OFFLINE, Service
 
 UNIT = "/usr/local/lib/systemd/system/xds-bridge.service"
 PROGRAM = ("bridge", "adapters", "xds", "systemd", "requirements", "docs", "pyproject.toml", "README.md", "LICENSE")
@@ -34,7 +35,7 @@ async def refuses_what_cannot_work(service: Service) -> None:
     await machine.do("chmod", "+x", "/root/old/systemctl", "/root/old/python3")
     await machine.do("cp", "/root/old/python3", "/opt/old-python3")
     await machine.do("cp", "/usr/bin/python3", "/root/python3")
-    script, path = REPOSITORY / "systemd/install.sh", "/usr/sbin:/usr/bin:/sbin:/bin"
+    script, path = ROOT / "systemd/install.sh", "/usr/sbin:/usr/bin:/sbin:/bin"
     refusals = {
         "run it as root": ("setpriv", "--reuid=65534", "--clear-groups", script),
         "systemd 240 is too old": ("env", f"PATH=/root/old:{path}", script),
@@ -143,7 +144,7 @@ async def next_version(service: Service, number: str, *, broken: bool = False) -
     """Install another version; how install.sh ended, and which is in use then."""
     source, machine = f"/root/{number}", service.machine
     await machine.do("mkdir", source)
-    await machine.do("cp", "-R", *(REPOSITORY / name for name in PROGRAM), source)
+    await machine.do("cp", "-R", *(ROOT / name for name in PROGRAM), source)
     project = machine.path(f"{source}/pyproject.toml")
     project.write_text(project.read_text().replace('version = "0.1.0"', f'version = "{number}"'))
     if broken:

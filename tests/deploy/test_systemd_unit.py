@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from bridge.bootstrap import BootstrapOptions, HttpListener, Route, SocketAddress, render
@@ -99,11 +100,17 @@ async def world(directory: Path) -> AsyncIterator[World]:
         await service.give("tls.crt", pair.certificate)
         await service.drop_in("quick", ["WatchdogSec=6", "MemoryMax=300M"])
         await machine.do("systemctl", "enable", "--now", "xds-bridge")
+        # An Envoy that waits for it for too long goes on without clusters.
+        await eventually(partial(ready, machine), timeout=120, what="the bridge is ready")
         async with (
             EnvoyProcess(render(envoy(authority, directory)), directory),
             Load("http://127.0.0.1:10000/") as load,
         ):
             yield World(service, settings, authority, consul, accessor, running, load)
+
+
+async def ready(machine: SystemdMachine) -> bool:
+    return (await machine.run("xds-bridge-health", "--ready")).status == 0
 
 
 def sources(consul: ConsulAgent) -> list[dict[str, object]]:

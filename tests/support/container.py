@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts import containers
+from scripts.step import ROOT
+from scripts.wheels import WHEELS
 from support.confidential import require_none
-from support.systemd_service import REPOSITORY
 
-TOOLS = REPOSITORY / ".cache/containers"
-BUILDAH, CRUN = TOOLS / "buildah/usr/bin/buildah", TOOLS / "crun/usr/bin/crun"
-_POLICY: tuple[str | Path, ...] = ("--signature-policy", TOOLS / "buildah/etc/containers/policy.json")
+BUILDAH, CRUN = containers.BUILDAH / "usr/bin/buildah", containers.CRUN / "usr/bin/crun"
+_CONTAINERS = containers.BUILDAH / "etc/containers"
+_POLICY: tuple[str | Path, ...] = ("--signature-policy", _CONTAINERS / "policy.json")
 _CGROUPS = "mount --make-rprivate / && umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup"
 """crun refuses both versions of control groups side by side; in a mount namespace of its own there is one."""
 
@@ -63,7 +65,7 @@ class Image:
 
 def buildah(store: Path, verb: str, *arguments: str | Path) -> list[str | Path]:
     """A command line of buildah that keeps everything in a folder."""
-    registries = TOOLS / "buildah/etc/containers/registries.conf"
+    registries = _CONTAINERS / "registries.conf"
     places = ("--root", store / "root", "--runroot", store / "run", "--storage-driver", "vfs")
     return [BUILDAH, *places, "--registries-conf", registries, verb, *arguments]
 
@@ -74,13 +76,13 @@ async def images(directory: Path) -> AsyncIterator[tuple[Image, Image]]:
     store = directory / "images"
     try:
         base = (await output(*buildah(store, "from", *_POLICY, "scratch"))).strip()
-        await output(*buildah(store, "add", base, TOOLS / "base.tar", "/"))
+        await output(*buildah(store, "add", base, containers.CLEAN, "/"))
         await output(*buildah(store, "commit", *_POLICY, "--rm", base, "localhost/base"))
         arguments = ("BASE=localhost/base", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheels", "VERSION=1.2.3", "REVISION=abc")
         options = [part for argument in arguments for part in ("--build-arg", argument)]
-        wheels = ("--volume", f"{REPOSITORY}/.cache/wheels:/wheels:ro")
+        wheels = ("--volume", f"{WHEELS}:/wheels:ro")
         how = (*_POLICY, "--isolation", "chroot", "--format", "docker", *options, *wheels)
-        await output(*buildah(store, "bud", *how, "--tag", "localhost/xds-bridge", REPOSITORY))
+        await output(*buildah(store, "bud", *how, "--tag", "localhost/xds-bridge", ROOT))
         yield Image(store, "localhost/base"), Image(store, "localhost/xds-bridge")
     finally:
         shutil.rmtree(store, ignore_errors=True)

@@ -1,17 +1,18 @@
 #!/bin/bash
-# Boots a real systemd as PID 1 on a copy of this machine's root that is thrown away: `unshare … boot.sh DIRECTORY`.
-# It has this process' network, and nothing runs in it but what is started there.
+# Boots a real systemd as PID 1 on a clean Debian, whose changes are thrown away: `unshare … systemd_boot.sh DIRECTORY DEBIAN
+# REPOSITORY`. It has this process' network, and nothing runs in it but what is started there.
 set -euo pipefail
-directory=$1
+directory=$1 debian=$2 repository=$3
 root=$directory/root
 
 mount --make-rprivate /
 mkdir -p "$directory/layer" "$root"
 mount -t tmpfs tmpfs "$directory/layer"
 mkdir "$directory/layer/upper" "$directory/layer/work"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$directory/layer/upper,workdir=$directory/layer/work" "$root"
-# What other tests have of it is not touched: DIRECTORY itself is theirs and ours.
-mount --bind "$directory" "$root$directory"
+mount -t overlay overlay -o "lowerdir=$debian,upperdir=$directory/layer/upper,workdir=$directory/layer/work" "$root"
+mkdir -p "$root$repository"
+mount --bind "$repository" "$root$repository"
+mount -o remount,bind,ro "$root$repository"
 
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
@@ -35,7 +36,7 @@ done
 mkdir "$root/sys/fs/cgroup/systemd"
 mount -t cgroup -o none,name=systemd cgroup "$root/sys/fs/cgroup/systemd"
 
-rm -rf "$root"/etc/systemd/system/*.wants "$root/etc/xds-bridge" "$root/opt/xds-bridge"
+rm -rf "$root"/etc/systemd/system/*.wants
 # What would change the kernel that all share.
 for unit in systemd-sysctl systemd-modules-load systemd-remount-fs systemd-binfmt systemd-random-seed; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit.service"

@@ -1,4 +1,4 @@
-"""A real systemd as PID 1 in namespaces of its own, on a copy of this machine's root that is thrown away.
+"""A real systemd as PID 1 in namespaces of its own, on a clean Debian that has the repository, and forgets everything.
 
 It shares the network of the process that boots it, which has to be one of its own (`far_network.tell`).
 """
@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from scripts.containers import CLEAN
+from scripts.step import ROOT
 from support.confidential import require_none
 from support.waiting import eventually
 
@@ -32,7 +34,7 @@ class SystemdMachine:
     """One machine, for `async with`.
 
     Args:
-        directory: for its files; the machine has it too, at the same path.
+        directory: for its files.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -45,7 +47,10 @@ class SystemdMachine:
         self._directory.mkdir()
         with self._log.open("wb") as log:
             self._booter = await asyncio.create_subprocess_exec(
-                "unshare", *_OWN, BOOT, self._directory, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL
+                *("unshare", *_OWN, BOOT, self._directory, CLEAN, ROOT),
+                stdout=log,
+                stderr=log,
+                stdin=asyncio.subprocess.DEVNULL,
             )
         await eventually(self._booted, timeout=60, what=f"systemd is up; see {self._log}")
         return self

@@ -4,11 +4,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripts.step import ROOT
+from scripts.wheels import WHEELS
 from support.systemd_machine import Ran, SystemdMachine
 from support.waiting import eventually
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(REPOSITORY / ".cache/wheels")}
+OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS)}
 """The packages were fetched before: the machine has no network."""
 
 CONFIG = "/etc/xds-bridge/bridge.yaml"
@@ -25,7 +26,7 @@ class Service:
 
     async def install(self, *arguments: str) -> Ran:
         """Run install.sh."""
-        return await self.machine.run(REPOSITORY / "systemd/install.sh", *arguments, environ=OFFLINE)
+        return await self.machine.run(ROOT / "systemd/install.sh", *arguments, environ=OFFLINE)
 
     def configure(self, **settings: object) -> None:
         """Write the configuration; JSON is YAML."""
