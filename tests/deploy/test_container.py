@@ -9,11 +9,13 @@ import shutil
 import sys
 from pathlib import Path
 
+import pytest
+
 from bridge.bootstrap import BootstrapOptions, HttpListener, Route, SocketAddress, render
 from support.backends import Backends, backends
 from support.container import Container, Image, images
 from support.envoy import EnvoyProcess
-from support.far_network import tell
+from support.far_network import PATIENCE, tell
 from support.load import Load
 from support.waiting import eventually
 
@@ -95,6 +97,7 @@ def write(files: Path, running: Backends) -> None:
     (files / "endpoints.new").replace(files / "endpoints.json")
 
 
+@pytest.mark.timeout(PATIENCE)
 async def test_the_image_holds_a_bridge_that_serves_envoys(tmp_path: Path, repository: Path) -> None:
     assert await tell(__file__, tmp_path, repository, superuser=True) == ""
 

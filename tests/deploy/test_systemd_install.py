@@ -7,8 +7,10 @@ import asyncio
 import sys
 from pathlib import Path
 
+import pytest
+
 from scripts.step import ROOT
-from support.far_network import tell
+from support.far_network import PATIENCE, tell
 from support.systemd_machine import SystemdMachine
 from support.systemd_service import CONFIG, OFFLINE, Service
 
@@ -156,6 +158,7 @@ async def next_version(service: Service, number: str, *, broken: bool = False) -
     return ran.status, version(service)
 
 
+@pytest.mark.timeout(PATIENCE)
 async def test_install_sh_changes_what_it_says_and_nothing_else(tmp_path: Path, repository: Path) -> None:
     assert await tell(__file__, tmp_path, repository, superuser=True) == ""
 

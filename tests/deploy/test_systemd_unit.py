@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+import pytest
+
 from bridge.bootstrap import BootstrapOptions, HttpListener, Route, SocketAddress, render
 from bridge.envoy_tls import EnvoyTls
 from support.backends import Backends, backends
@@ -18,7 +20,7 @@ from support.certificates import Authority
 from support.consul import ConsulAgent, consul_agent
 from support.consul_rights import READ_ALL
 from support.envoy import EnvoyProcess
-from support.far_network import tell
+from support.far_network import PATIENCE, tell
 from support.load import Load
 from support.systemd_machine import SystemdMachine
 from support.systemd_service import CONFIG, CREDENTIALS, ORDERS, Service
@@ -277,6 +279,7 @@ async def stays_down_with_a_bad_configuration(here: World) -> None:
     await here.machine.do("systemctl", "start", "xds-bridge")
 
 
+@pytest.mark.timeout(PATIENCE)
 async def test_no_request_fails_through_the_life_of_the_service(tmp_path: Path, repository: Path) -> None:
     assert await tell(__file__, tmp_path, repository, superuser=True) == ""
 

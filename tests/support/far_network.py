@@ -18,6 +18,8 @@ FAR = "192.0.2.2"
 """The address at the other end of the cable."""
 NEAR = "192.0.2.1"
 """That at this end."""
+PATIENCE = 1200
+"""Seconds for a test whose story builds or installs things, on a machine that is busy with others."""
 _NOBODY = "02:00:00:00:00:01"
 
 
