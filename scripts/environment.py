@@ -43,7 +43,7 @@ def _complete(name: str) -> bool:
 def _stamp(name: str) -> str:
     """What the environment depends on: the locks, its interpreter, and the place, which its scripts name."""
     content = BUILD_LOCK.read_bytes() + (LOCKS / f"{name}.lock").read_bytes()
-    return _digest(content + f"{_interpreter()} {ROOT}".encode())
+    return digest(content + f"{_interpreter()} {ROOT}".encode())
 
 
 def _interpreter() -> str:
@@ -56,10 +56,11 @@ def _interpreter() -> str:
 
 
 def _project_stamp() -> str:
-    return _digest((ROOT / "pyproject.toml").read_bytes())
+    return digest((ROOT / "pyproject.toml").read_bytes())
 
 
-def _digest(content: bytes) -> str:
+def digest(content: bytes) -> str:
+    """By which a change of what was installed from is noticed."""
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 

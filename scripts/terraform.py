@@ -1,9 +1,8 @@
 """Terraform and what its provider's protocol needs, in an environment of its own: it wants an older protobuf."""
 
-import hashlib
 import shutil
 
-from scripts.environment import LOCKS, PIP, PYTHON
+from scripts.environment import LOCKS, PIP, PYTHON, digest
 from scripts.step import CACHE, StepError, run, say
 
 ENVIRONMENT = CACHE / "terraform"
@@ -16,7 +15,7 @@ def ensure() -> None:
     Raises:
         StepError: it cannot be made.
     """
-    stamp, wanted = ENVIRONMENT / "lock.stamp", hashlib.blake2b(LOCK.read_bytes(), digest_size=16).hexdigest()
+    stamp, wanted = ENVIRONMENT / "lock.stamp", digest(LOCK.read_bytes())
     if stamp.exists() and stamp.read_text() == wanted:
         return
     say("fetching Terraform into .cache/terraform (64 MB)")

@@ -1,9 +1,8 @@
 """The packages of an installation as files in `.cache/wheels`: tests install from them where there is no network."""
 
-import hashlib
 import shutil
 
-from scripts.environment import LOCKS, PIP
+from scripts.environment import LOCKS, PIP, digest
 from scripts.step import CACHE, StepError, run, say
 
 WHEELS = CACHE / "wheels"
@@ -17,21 +16,16 @@ def ensure() -> None:
     Raises:
         StepError: they cannot be fetched.
     """
-    stamp, wanted = WHEELS / "lock.stamp", _digest()
+    locks = [LOCKS / f"{name}.lock" for name in NEEDED]
+    stamp, wanted = WHEELS / "lock.stamp", digest(b"".join(lock.read_bytes() for lock in locks))
     if stamp.exists() and stamp.read_text() == wanted:
         return
     say("fetching the packages of an installation into .cache/wheels")
     shutil.rmtree(WHEELS, ignore_errors=True)
     WHEELS.mkdir(parents=True)
-    for name in NEEDED:
-        lock = LOCKS / f"{name}.lock"
+    for lock in locks:
         try:
             run([*PIP, "download", "--require-hashes", "--requirement", lock, "--dest", WHEELS], attempts=3)
         except StepError as error:
             raise StepError(f"cannot fetch {lock.name}; is the package index reachable? {error}") from None
     stamp.write_text(wanted)
-
-
-def _digest() -> str:
-    content = b"".join((LOCKS / f"{name}.lock").read_bytes() for name in NEEDED)
-    return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -74,12 +74,6 @@ class World:
 
         await eventually(said, timeout=30, what=f"the status {text!r}")
 
-    async def renew(self) -> None:
-        """Give the bridge a new certificate."""
-        pair = self.authority.issue(NAME)
-        await self.service.give("tls.key", pair.private_key)
-        await self.service.give("tls.crt", pair.certificate)
-
 
 @asynccontextmanager
 async def world(directory: Path) -> AsyncIterator[World]:
@@ -97,9 +91,7 @@ async def world(directory: Path) -> AsyncIterator[World]:
             await consul.register("web", key.address, node=f"node-{name}", id=name, port=key.port)
         settings = SETTINGS | {"sources": sources(consul)}
         service.configure(**settings)
-        pair = authority.issue(NAME)
-        await service.give("tls.key", pair.private_key)
-        await service.give("tls.crt", pair.certificate)
+        await give_certificate(service, authority)
         await service.drop_in("quick", ["WatchdogSec=6", "MemoryMax=300M"])
         await machine.do("systemctl", "enable", "--now", "xds-bridge")
         # An Envoy that waits for it for too long goes on without clusters.
@@ -122,6 +114,13 @@ def sources(consul: ConsulAgent) -> list[dict[str, object]]:
         {"name": "local", "type": "file", "path": "/etc/xds-bridge/endpoints.yaml", "allow_empty": True},
         {"name": "saboteur", "type": "saboteur", "orders": ORDERS, "allow_empty": True},
     ]
+
+
+async def give_certificate(service: Service, authority: Authority) -> None:
+    """Give the bridge a new certificate."""
+    pair = authority.issue(NAME)
+    await service.give("tls.key", pair.private_key)
+    await service.give("tls.crt", pair.certificate)
 
 
 async def give_token(service: Service, consul: ConsulAgent, name: str) -> str:
@@ -198,7 +197,7 @@ async def refuses_a_bad_reload(here: World) -> None:
 
 async def takes_up_what_is_renewed(here: World) -> None:
     before = (await here.machine.journal()).count("tls.loaded")
-    await here.renew()
+    await give_certificate(here.service, here.authority)
 
     async def taken_up() -> bool:
         return (await here.machine.journal()).count("tls.loaded") > before

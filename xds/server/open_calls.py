@@ -28,7 +28,7 @@ class OpenCall:
         finally:
             self._answering = False
             if self._over:
-                self._deadline.reschedule(asyncio.get_running_loop().time())
+                self.end()
 
     def end(self) -> None:
         """End it, as soon as it waits for the client."""

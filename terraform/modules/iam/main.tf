@@ -18,7 +18,6 @@ locals {
   cluster_arns = [
     for cluster in var.ecs_clusters : startswith(cluster, "arn:") ? cluster : "${local.cluster_prefix}/${cluster}"
   ]
-  in_region = { test = "StringEquals", variable = "aws:RequestedRegion", values = [var.region] }
   ecs_unscoped = concat(
     ["ecs:DescribeTaskDefinition", "ec2:DescribeInstances", "ssm:DescribeInstanceInformation"],
     length(var.ecs_clusters) == 0 ? ["ecs:ListClusters"] : [],
@@ -29,6 +28,52 @@ locals {
     ["ec2:DescribeInstances"],
     var.zone_ids ? ["ec2:DescribeAvailabilityZones"] : [],
     var.autoscaling ? ["autoscaling:DescribeAutoScalingInstances"] : [],
+  )
+  in_region = [{ test = "StringEquals", variable = "aws:RequestedRegion", values = [var.region] }]
+  in_clusters = length(local.cluster_arns) == 0 ? [] : [{
+    test     = anytrue([for arn in local.cluster_arns : strcontains(arn, "*")]) ? "ArnLike" : "ArnEquals"
+    variable = "ecs:cluster"
+    values   = local.cluster_arns
+  }]
+  statements = concat(
+    var.ecs ? [
+      {
+        sid        = "EcsClusters"
+        actions    = ["ecs:DescribeClusters"]
+        resources  = length(local.cluster_arns) > 0 ? local.cluster_arns : ["${local.cluster_prefix}/*"]
+        conditions = local.in_region
+      },
+      {
+        sid        = "EcsHostsEcsTaskDefinitions"
+        actions    = local.ecs_unscoped
+        resources  = ["*"]
+        conditions = local.in_region
+      },
+      {
+        sid        = "EcsTasks"
+        actions    = ["ecs:DescribeContainerInstances", "ecs:DescribeTasks", "ecs:ListTasks"]
+        resources  = ["*"]
+        conditions = concat(local.in_region, local.in_clusters)
+      },
+    ] : [],
+    var.ec2 ? [{
+      sid        = "Ec2Instances"
+      actions    = local.ec2_actions
+      resources  = ["*"]
+      conditions = local.in_region
+    }] : [],
+    length(var.queue_arns) > 0 ? [{
+      sid        = "Events"
+      actions    = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
+      resources  = var.queue_arns
+      conditions = []
+    }] : [],
+    length(var.assume_role_arns) > 0 ? [{
+      sid        = "AssumeRoles"
+      actions    = ["sts:AssumeRole"]
+      resources  = var.assume_role_arns
+      conditions = []
+    }] : [],
   )
 }
 
@@ -44,84 +89,19 @@ data "aws_iam_policy_document" "assume" {
 
 data "aws_iam_policy_document" "read" {
   dynamic "statement" {
-    for_each = var.ecs ? [1] : []
+    for_each = local.statements
     content {
-      sid       = "EcsClusters"
-      actions   = ["ecs:DescribeClusters"]
-      resources = length(local.cluster_arns) > 0 ? local.cluster_arns : ["${local.cluster_prefix}/*"]
-      condition {
-        test     = local.in_region.test
-        variable = local.in_region.variable
-        values   = local.in_region.values
-      }
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.ecs ? [1] : []
-    content {
-      sid       = "EcsHostsEcsTaskDefinitions"
-      actions   = local.ecs_unscoped
-      resources = ["*"]
-      condition {
-        test     = local.in_region.test
-        variable = local.in_region.variable
-        values   = local.in_region.values
-      }
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.ecs ? [1] : []
-    content {
-      sid       = "EcsTasks"
-      actions   = ["ecs:DescribeContainerInstances", "ecs:DescribeTasks", "ecs:ListTasks"]
-      resources = ["*"]
-      condition {
-        test     = local.in_region.test
-        variable = local.in_region.variable
-        values   = local.in_region.values
-      }
+      sid       = statement.value.sid
+      actions   = statement.value.actions
+      resources = statement.value.resources
       dynamic "condition" {
-        for_each = length(local.cluster_arns) > 0 ? [1] : []
+        for_each = statement.value.conditions
         content {
-          test     = anytrue([for arn in local.cluster_arns : strcontains(arn, "*")]) ? "ArnLike" : "ArnEquals"
-          variable = "ecs:cluster"
-          values   = local.cluster_arns
+          test     = condition.value.test
+          variable = condition.value.variable
+          values   = condition.value.values
         }
       }
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.ec2 ? [1] : []
-    content {
-      sid       = "Ec2Instances"
-      actions   = local.ec2_actions
-      resources = ["*"]
-      condition {
-        test     = local.in_region.test
-        variable = local.in_region.variable
-        values   = local.in_region.values
-      }
-    }
-  }
-
-  dynamic "statement" {
-    for_each = length(var.queue_arns) > 0 ? [1] : []
-    content {
-      sid       = "Events"
-      actions   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
-      resources = var.queue_arns
-    }
-  }
-
-  dynamic "statement" {
-    for_each = length(var.assume_role_arns) > 0 ? [1] : []
-    content {
-      sid       = "AssumeRoles"
-      actions   = ["sts:AssumeRole"]
-      resources = var.assume_role_arns
     }
   }
 }

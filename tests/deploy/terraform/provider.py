@@ -60,14 +60,14 @@ def block(described: Block) -> tfplugin_pb2.Schema.Block:
     """One level of a schema, in the protocol's terms."""
     result = tfplugin_pb2.Schema.Block(version=0)
     for name, attribute in sorted(described["attributes"].items()):
-        required, computed = bool(attribute.get("required")), bool(attribute.get("computed"))
+        required = bool(attribute.get("required"))
         result.attributes.append(
             tfplugin_pb2.Schema.Attribute(
                 name=name,
                 type=json.dumps(attribute["type"]).encode(),
                 required=required,
-                optional=not required and not computed,
-                computed=computed or (not required and name in ALSO_COMPUTED),
+                optional=not required and not attribute.get("computed"),
+                computed=is_computed(name, attribute),
             )
         )
     for name, inner in sorted(described["blocks"].items()):
@@ -76,6 +76,11 @@ def block(described: Block) -> tfplugin_pb2.Schema.Block:
         nested = tfplugin_pb2.Schema.NestedBlock(type_name=name, nesting=nesting, block=block(inner), min_items=least)
         result.block_types.append(nested)
     return result
+
+
+def is_computed(name: str, attribute: Block) -> bool:
+    """Whether the provider gives an attribute where nobody does."""
+    return bool(attribute.get("computed")) or (not attribute.get("required") and name in ALSO_COMPUTED)
 
 
 def written(values: Values | None) -> tfplugin_pb2.DynamicValue:
@@ -156,8 +161,7 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]  # gen
         if planned is None:
             return tfplugin_pb2.PlanResourceChange.Response(planned_state=request.proposed_new_state)
         for name, attribute in self._schema[request.type_name]["attributes"].items():
-            computed = attribute.get("computed") or (not attribute.get("required") and name in ALSO_COMPUTED)
-            if computed and planned.get(name) is None:
+            if is_computed(name, attribute) and planned.get(name) is None:
                 planned[name] = UNKNOWN if name not in ("arn", "url") else _made_up(request.type_name, name, planned)
         return tfplugin_pb2.PlanResourceChange.Response(planned_state=written(planned))
 
