@@ -360,6 +360,8 @@ class Session(Generic[RequestT]):
             self.end()
 
     def _give_up(self) -> None:
+        if self._ended:  # two ways lead here, and a busy machine takes its time to end a stream
+            return
         self._shared.observer.stalled(self)
         self.end()
 

@@ -28,8 +28,7 @@ async def test_clients_that_do_not_read_cost_no_more_than_the_budget_and_are_hun
             await eventually(lambda: _alone_after_a_change(server, other), timeout=120)
 
             assert server.peak() < before + BOUND
-            # The bystander too, where the machine is too busy for it to read everything in time; it comes back.
-            assert (await server.counts())["stalled"] >= 32
+            assert (await server.counts())["stalled"] == 32
             # The clients still live, and what they did not read is free all the same.
             await settles(server, before + 32 * MIB)
 
