@@ -18,6 +18,11 @@ from scripts.step import ROOT
 
 SCHEMA = ROOT / "tests/deploy/terraform/aws_schema.json"
 WANTED = (
+    *("aws_autoscaling_group", "aws_launch_template", "aws_security_group", "aws_vpc_security_group_egress_rule"),
+    *("aws_vpc_security_group_ingress_rule", "aws_lb", "aws_lb_listener", "aws_lb_target_group"),
+    *("aws_ecs_service", "aws_ecs_task_definition", "aws_cloudwatch_log_group", "aws_service_discovery_service"),
+    *("aws_service_discovery_private_dns_namespace",),
+    *("aws_efs_access_point", "aws_efs_file_system", "aws_efs_file_system_policy", "aws_efs_mount_target"),
     *("aws_cloudwatch_event_rule", "aws_cloudwatch_event_target", "aws_sqs_queue", "aws_sqs_queue_policy"),
     *("aws_iam_role", "aws_iam_role_policy", "aws_iam_instance_profile"),
     *("data.aws_caller_identity", "data.aws_iam_policy_document", "data.aws_partition", "data.aws_region"),

@@ -36,6 +36,37 @@ ROLES: dict[str, tuple[Json, list[Json]]] = {
 """Variables of the role's module, and the sources that it is for."""
 
 
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:token-AbCdEf"
+CONFIG = """
+xds: {listen: "0.0.0.0:18000", insecure: true}
+admin: {listen: "0.0.0.0:19000"}
+sources:
+  - {name: tasks, type: ecs, region: "${AWS_REGION}", api_budget: "${API_BUDGET}", events: {queue: "${QUEUE_TASKS}"}}
+"""
+CONSUL = """
+xds: {listen: "0.0.0.0:18000", insecure: true}
+admin: {listen: "0.0.0.0:19000"}
+sources: [{name: dc1, type: consul, address: "http://consul.internal:8500"}]
+"""
+DEPLOYED: Json = {
+    "config": CONFIG,
+    "vpc_id": "vpc-1",
+    "subnet_ids": ["subnet-a", "subnet-b"],
+    "envoy_security_group_ids": {"edge": "sg-edge"},
+}
+
+
+def of_tasks(**variables: object) -> Json:
+    """What the module ecs needs beside, but for some variables."""
+    return {"image": "xds-bridge:0.1.0", "cluster_arn": PROD} | variables
+
+
+def of_instances(**variables: object) -> Json:
+    """What the module ec2 needs beside, but for some variables."""
+    release = "https://example.com/xds_bridge-0.1.0.tar.gz"
+    return {"image_id": "ami-0123456789abcdef0", "release_url": release, "release_sha256": "0" * 64} | variables
+
+
 @pytest.fixture(scope="module")
 def modules(request: pytest.FixtureRequest) -> Path:
     return Path(request.config.rootpath) / "terraform/modules"
@@ -67,6 +98,15 @@ async def test_a_task_takes_the_role_and_an_instance_gets_a_profile_too(modules:
         assert statement["Action"] == "sts:AssumeRole"
         assert statement["Principal"] == {"Service": f"{service}.amazonaws.com"}
         assert len(planned.resources("aws_iam_instance_profile")) == profiles
+
+
+async def test_a_bridge_that_reads_consul_alone_may_do_nothing_in_aws(modules: Path) -> None:
+    planned = await told(modules / "ecs", **DEPLOYED | of_tasks(config=CONSUL))
+
+    assert planned.error == ""
+    roles = [role["name"] for role in planned.resources("aws_iam_role").values()]
+    assert sorted(cast("list[str]", roles)) == ["xds-bridge-1", "xds-bridge-2", "xds-bridge-execution"]
+    assert list(planned.resources("aws_iam_role_policy")) == ["aws_iam_role_policy.execution"]
 
 
 async def test_a_queue_is_encrypted_forgets_soon_and_hears_its_own_rules_alone(modules: Path) -> None:
@@ -105,15 +145,52 @@ async def test_rules_are_for_the_events_that_the_documentation_names(
     assert json.loads(cast("str", rule["event_pattern"])) == json.loads(documented)
 
 
-REFUSED = {
+REFUSED_OF_TASKS: dict[str, tuple[Json, str]] = {
+    "no YAML": ({"config": "sources: ["}, "YAML with at least one source"),
+    "no sources": ({"config": "admin: {}"}, "YAML with at least one source"),
+    "another port": ({"config": CONFIG.replace(":18000", ":18001")}, "these are the ports that are let in"),
+    "a budget of its own": ({"config": CONFIG.replace("${API_BUDGET}", "5")}, "divided among them"),
+    "a queue for all": ({"config": CONFIG.replace("${QUEUE_TASKS}", QUEUE_URL)}, "has a queue of its own"),
+    "elsewhere": ({"config": CONFIG.replace("${AWS_REGION}", "us-east-1")}, "are not in eu-west-1, where"),
+    "no replica": ({"replicas": 0}, "a whole number from 1 to 6"),
+    "half a replica": ({"replicas": 1.5}, "a whole number from 1 to 6"),
+    "a budget of nothing": ({"api_budget": 0}, "from 1 to 100 calls a second"),
+    "a name too long": ({"name": "x" * 24}, "has 23 characters at most"),
+    "no Envoys": ({"envoy_security_group_ids": {}}, "nobody else is let in"),
+    "no subnet": ({"subnet_ids": []}, "name a private subnet for each zone"),
+    "the latest image": ({"image": "xds-bridge:latest"}, "and not latest"),
+    "another capacity": ({"launch_type": "LAMBDA"}, "launch_type is FARGATE or EC2"),
+    "more cores": ({"cpu": 4096}, "does not use more than one core"),
+    "too little memory": ({"memory": 64}, "from 512 to 16384 MiB"),
+    "another processor": ({"cpu_architecture": "arm64"}, "is X86_64 or ARM64"),
+    "a cluster by name": ({"cluster_arn": "prod"}, "is the ARN of an ECS cluster"),
+    "a log for ever": ({"log_retention_days": 2}, "is one of CloudWatch's"),
+    "a secret itself": ({"secret_files": {"token": "hunter2"}}, "never the secret itself"),
+    "a secret elsewhere": ({"secret_files": {"../token": SECRET}}, "without .. in them"),
+    "a file elsewhere": ({"files": {"/etc/passwd": ""}}, "are relative to /etc/xds-bridge"),
+    "two configurations": ({"files": {"bridge.yaml": ""}}, "which is given by config"),
+    "a key by alias": ({"secret_kms_key_arns": ["alias/x"]}, "an alias is not enough"),
+    "nowhere to": ({"egress": {"nowhere": {"port": 443}}}, "and one of cidr"),
+}
+REFUSED_OF_INSTANCES: dict[str, tuple[Json, str]] = {
+    "no AMI": ({"image_id": "debian-12"}, "is that of an AMI"),
+    "no sum": ({"release_sha256": "0"}, "has 64 hexadecimal digits"),
+    "no archive": ({"release_url": "s3://releases/xds.tar.gz"}, "is the URL of a source distribution"),
+    "no index": ({"pip_index_url": "'; reboot"}, "pip_index_url is a URL"),
+}
+REFUSED: dict[str, tuple[str, Json, str]] = {
     "a queue without a name": ("events", {"name": "", "kind": "ecs"}, "name has letters, digits, - and _"),
     "a queue with a name too long": ("events", {"name": "q" * 55, "kind": "ecs"}, "54 of them at most"),
     "another kind": ("events", {"name": "q", "kind": "eks"}, "kind is ecs or ec2"),
     "a cluster by name": ("events", {"name": "q", "kind": "ecs", "cluster_arns": ["prod"]}, "are ARNs of ECS clusters"),
     "a role of nobody": ("iam", {**TASK, "service": "lambda.amazonaws.com"}, "where the bridge runs"),
     "a region that is none": ("iam", {**TASK, "region": "Ireland"}, "such as eu-west-1"),
-    "a role that may read nothing": ("iam", TASK, "set ecs or ec2 to true"),
     "a role by name": ("iam", {**TASK, "assume_role_arns": ["reader"]}, "are ARNs of roles"),
+    **{f"ecs: {what}": ("ecs", DEPLOYED | of_tasks(**given), why) for what, (given, why) in REFUSED_OF_TASKS.items()},
+    **{
+        f"ec2: {what}": ("ec2", DEPLOYED | of_instances(**given), why)
+        for what, (given, why) in REFUSED_OF_INSTANCES.items()
+    },
 }
 
 
@@ -124,10 +201,3 @@ async def test_what_is_out_of_range_is_refused_with_a_sentence(
     refused = await told(modules / module, **variables)
 
     assert why in " ".join(refused.error.replace("│", " ").replace("\\n", " ").split())
-
-
-@pytest.mark.parametrize("module", ["events", "iam"])
-async def test_modules_are_formatted_as_terraform_formats(module: str, modules: Path) -> None:
-    name = {"name": "q", "kind": "ecs"} if module == "events" else {**TASK, "ecs": True}
-
-    assert (await told(modules / module, **name)).badly_formatted.strip() == ""

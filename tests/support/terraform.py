@@ -16,7 +16,7 @@ Statement = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Told:
-    """What came of `fmt`, `validate` and `plan`."""
+    """What comes of `fmt`, `validate` and `plan`."""
 
     badly_formatted: str
     error: str
@@ -24,27 +24,49 @@ class Told:
     plan: Json
 
     def resources(self, kind: str = "") -> dict[str, Json]:
-        """What is planned, of one type or of all, by address."""
-        values = cast("dict[str, dict[str, list[Json]]]", self.plan["planned_values"])
+        """What is planned, of one type or of all, by address; also by the modules that a module uses."""
+        values = cast("dict[str, Json]", self.plan["planned_values"])
         return {
             cast("str", each["address"]): cast("Json", each["values"])
-            for each in values["root_module"]["resources"]
+            for each in _resources(values["root_module"])
             if kind in ("", each["type"])
         }
 
+    def outputs(self) -> Json:
+        """What is told to whoever uses the module, by name."""
+        values = cast("dict[str, dict[str, Json]]", self.plan["planned_values"])
+        return {name: each.get("value") for name, each in values.get("outputs", {}).items()}
+
+
+def _resources(module: Json) -> Iterator[Json]:
+    yield from cast("list[Json]", module.get("resources", []))
+    for child in cast("list[Json]", module.get("child_modules", [])):
+        yield from _resources(child)
+
 
 async def told(module: Path, **variables: object) -> Told:
-    """Run Terraform on a module."""
+    """Have Terraform plan a module."""
+    status, output = await _drive("plan", module, json.dumps(variables))
+    assert status == 0, output
+    answer = json.loads(output)
+    return Told(answer["formatted"], answer.get("error", ""), answer.get("plan", {}))
+
+
+async def run_tests(module: Path) -> tuple[int, str]:
+    """Run the tests that a module has of its own (`terraform test`): 0 if all pass, and what they say."""
+    return await _drive("test", module)
+
+
+async def _drive(*arguments: str | Path) -> tuple[int, str]:
     driver = Path(__file__).parents[1] / "deploy/terraform/drive.py"
     process = await asyncio.create_subprocess_exec(
-        *(ENVIRONMENT / "bin/python", driver, module, json.dumps(variables)),
+        *(ENVIRONMENT / "bin/python", driver, *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     output, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
-    answer = json.loads(output)
-    return Told(answer["formatted"], answer.get("error", ""), answer.get("plan", {}))
+    assert process.returncode is not None
+    return process.returncode, output.decode() or errors.decode()
 
 
 def allowed(policy: Mapping[str, object]) -> set[Statement]:

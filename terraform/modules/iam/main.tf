@@ -114,17 +114,12 @@ resource "aws_iam_role" "this" {
   tags                 = var.tags
 }
 
+# None for a bridge that reads Consul and files alone.
 resource "aws_iam_role_policy" "read" {
+  count  = length(local.statements) > 0 ? 1 : 0
   name   = "read"
   role   = aws_iam_role.this.name
   policy = data.aws_iam_policy_document.read.json
-
-  lifecycle {
-    precondition {
-      condition     = var.ecs || var.ec2 || length(var.assume_role_arns) > 0
-      error_message = "A role that may read nothing is of no use: set ecs or ec2 to true, or name assume_role_arns."
-    }
-  }
 }
 
 resource "aws_iam_instance_profile" "this" {

@@ -30,7 +30,6 @@ ACCOUNT, REGION = "123456789012", "eu-west-1"
 KNOWN: Mapping[str, Values] = {
     "aws_caller_identity": {"account_id": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:root", "user_id": "root"},
     "aws_partition": {"partition": "aws", "dns_suffix": "amazonaws.com", "reverse_dns_prefix": "com.amazonaws"},
-    "aws_region": {"name": REGION, "region": REGION, "description": "Europe (Ireland)"},
 }
 ALSO_COMPUTED = frozenset({"id", "arn", "name", "name_prefix", "region", "tags_all"})
 """Given by the provider where nobody does; the package that the schema comes from does not tell."""
@@ -162,12 +161,12 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]  # gen
             return tfplugin_pb2.PlanResourceChange.Response(planned_state=request.proposed_new_state)
         for name, attribute in self._schema[request.type_name]["attributes"].items():
             if is_computed(name, attribute) and planned.get(name) is None:
-                planned[name] = UNKNOWN if name not in ("arn", "url") else _made_up(request.type_name, name, planned)
+                planned[name] = _made_up(request.type_name, name, planned)
         return tfplugin_pb2.PlanResourceChange.Response(planned_state=written(planned))
 
     def ReadDataSource(self, request: Question, _context: object) -> object:  # noqa: N802
         state = read(request.config) or {}
-        state["id"] = request.type_name
+        state["id"] = REGION if request.type_name == "aws_region" else request.type_name
         if request.type_name == "aws_iam_policy_document":
             state["json"] = state["minified_json"] = policy(state)
         for name, value in KNOWN.get(request.type_name, {}).items():
@@ -184,19 +183,49 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]  # gen
         return (name.removeprefix("data.") for name in self._schema if name.startswith("data.") == data)
 
 
-_ARNS: Mapping[str, Callable[[str], str]] = {
-    "aws_sqs_queue": lambda name: f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}",
-    "aws_cloudwatch_event_rule": lambda name: f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{name}",
-    "aws_iam_role": lambda name: f"arn:aws:iam::{ACCOUNT}:role/{name}",
-    "aws_iam_instance_profile": lambda name: f"arn:aws:iam::{ACCOUNT}:instance-profile/{name}",
+_ARNS: Mapping[str, str] = {
+    "aws_autoscaling_group": "autoscaling:{region}:{account}:autoScalingGroup:0:autoScalingGroupName/{name}",
+    "aws_cloudwatch_event_rule": "events:{region}:{account}:rule/{name}",
+    "aws_cloudwatch_log_group": "logs:{region}:{account}:log-group:{name}",
+    "aws_ecs_service": "ecs:{region}:{account}:service/cluster/{name}",
+    "aws_ecs_task_definition": "ecs:{region}:{account}:task-definition/{name}:1",
+    "aws_efs_access_point": "elasticfilesystem:{region}:{account}:access-point/fsap-{name}",
+    "aws_efs_file_system": "elasticfilesystem:{region}:{account}:file-system/fs-{name}",
+    "aws_iam_instance_profile": "iam::{account}:instance-profile/{name}",
+    "aws_iam_role": "iam::{account}:role/{name}",
+    "aws_launch_template": "ec2:{region}:{account}:launch-template/lt-{name}",
+    "aws_lb": "elasticloadbalancing:{region}:{account}:loadbalancer/net/{name}/0",
+    "aws_lb_target_group": "elasticloadbalancing:{region}:{account}:targetgroup/{name}/0",
+    "aws_security_group": "ec2:{region}:{account}:security-group/sg-{name}",
+    "aws_service_discovery_private_dns_namespace": "servicediscovery:{region}:{account}:namespace/ns-{name}",
+    "aws_service_discovery_service": "servicediscovery:{region}:{account}:service/srv-{name}",
+    "aws_sqs_queue": "sqs:{region}:{account}:{name}",
 }
+_NAMES: Mapping[str, Callable[[Values], object]] = {
+    "aws_ecs_task_definition": lambda planned: planned["family"],
+    "aws_efs_access_point": lambda planned: planned["root_directory"][0]["path"].strip("/"),
+    "aws_efs_file_system": lambda planned: planned["creation_token"],
+}
+"""Of what has no attribute `name`."""
 
 
-def _made_up(kind: str, attribute: str, planned: Values) -> str:
-    """What AWS would give a resource of this name, already in the plan, so that policies can be looked at there."""
-    name = planned.get("name")
-    assert isinstance(name, str), f"{kind} has no name to make up its {attribute} from"
-    return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}" if attribute == "url" else _ARNS[kind](name)
+def _made_up(kind: str, attribute: str, planned: Values) -> object:
+    """What AWS would give a resource of this name, already in the plan, so that policies can be looked at there.
+
+    Everything else is known after apply.
+    """
+    name = _NAMES[kind](planned) if kind in _NAMES else planned.get("name")
+    if not isinstance(name, str):
+        return UNKNOWN
+    arn = "arn:aws:" + _ARNS[kind].format(region=REGION, account=ACCOUNT, name=name) if kind in _ARNS else ""
+    made_up: Values = {
+        "arn": arn,
+        "url": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}",
+        "dns_name": f"{name}.elb.{REGION}.amazonaws.com",
+        "file_system_arn": f"arn:aws:elasticfilesystem:{REGION}:{ACCOUNT}:file-system/{planned.get('file_system_id')}",
+        "id": arn.rpartition("/")[2],
+    }
+    return made_up.get(attribute) or UNKNOWN
 
 
 class _Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):  # type: ignore[misc]  # generated, without types
