@@ -23,7 +23,7 @@ COPY adapters adapters
 COPY xds xds
 RUN /builder/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . \
     && /builder/bin/pip --python /opt/xds-bridge/bin/python3 install --no-deps --no-index /wheel/*.whl \
-    && install -d -o 65532 -g 65532 -m 0700 /state /run-xds-bridge
+    && install -d -o 65532 -g 65532 -m 0700 /owned
 
 # hadolint ignore=DL3006
 FROM ${BASE}
@@ -35,8 +35,11 @@ LABEL org.opencontainers.image.title="xds-bridge" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/xds-bridge /opt/xds-bridge
-COPY --from=build --chown=65532:65532 /state /var/lib/xds-bridge
-COPY --from=build --chown=65532:65532 /run-xds-bridge /run/xds-bridge
+COPY --from=build --chown=65532:65532 /owned /etc/xds-bridge
+COPY --from=build --chown=65532:65532 /owned /var/lib/xds-bridge
+COPY --from=build --chown=65532:65532 /owned /run/xds-bridge
+# A volume that is new takes over whose the folder is: with Docker, and with ECS, where nothing else could say it.
+VOLUME ["/etc/xds-bridge", "/var/lib/xds-bridge", "/run/xds-bridge"]
 ENV PATH=/opt/xds-bridge/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 65532:65532
 EXPOSE 18000 19000

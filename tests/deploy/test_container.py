@@ -13,7 +13,8 @@ import pytest
 
 from bridge.bootstrap import BootstrapOptions, HttpListener, Route, SocketAddress, render
 from support.backends import Backends, backends
-from support.container import Container, Image, images
+from support.container import Container, Image, Mounts, images
+from support.ecs_site import tasks
 from support.envoy import EnvoyProcess
 from support.far_network import PATIENCE, tell
 from support.load import Load
@@ -36,10 +37,11 @@ async def story(directory: Path) -> None:
         files.mkdir()
         write(files, running)
         (files / "bridge.yaml").write_text(json.dumps(SETTINGS))
-        writable = ("/var/lib/xds-bridge", "/run/xds-bridge")
-        container = Container(directory, root, await ours.inspect(), {"/etc/xds-bridge": files}, writable)
+        mounts = Mounts({"/etc/xds-bridge": files}, in_memory=("/var/lib/xds-bridge", "/run/xds-bridge"))
+        container = Container(directory, root, await ours.inspect(), mounts)
         await container.start()
         await serves_envoys(container, directory, files, running)
+        await serves_as_a_task_of_ecs(directory, root, await ours.inspect())
 
 
 async def holds_what_it_should(base: Image, ours: Image, root: Path) -> None:
@@ -87,6 +89,41 @@ async def serves_envoys(container: Container, directory: Path, files: Path, runn
         await load.more(50)
         assert load.failures == [], load.failures
         assert await container.stop() == 0
+
+
+async def serves_as_a_task_of_ecs(directory: Path, root: Path, image: dict[str, object]) -> None:
+    """What Terraform's example `complete` makes, run as ECS runs it; of AWS, moto is there, which judges each call."""
+    async with tasks(directory, root, image) as (site, bridge, edge):
+        serving = await bridge.start(keeping="state")
+        await eventually(lambda: healthy(serving, "--ready"), timeout=120, what=f"the task is ready; see {serving.log}")
+        envoy = await edge.start()
+        # An Envoy answers nothing before it has its clusters.
+        await eventually(lambda: listening(8080), timeout=60, what="the Envoy of the task listens")
+        async with Load("http://127.0.0.1:8080/") as load:
+            await eventually(lambda: {"t1", "v1", "c1"} <= set(load.answers), timeout=60, what="all three are asked")
+            site.start("t2")
+            await eventually(lambda: load.answers["t2"] > 0, timeout=60, what="a new task of the service is asked")
+
+            assert await serving.stop() == 0
+            await load.more(50)
+            serving = await bridge.start(keeping="state")
+            await eventually(lambda: healthy(serving, "--ready"), timeout=120, what="the next task is ready")
+            status, told = await serving.run("xds-bridge", "status")
+            assert status == 0, told
+            await load.more(50)
+            assert load.failures == [], load.failures
+        assert (await envoy.stop(), await serving.stop()) == (0, 0)
+        bridge.require_no_secret()
+        edge.require_no_secret()
+
+
+async def listening(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def healthy(container: Container, *arguments: str) -> bool:

@@ -68,6 +68,7 @@ class AwsSite:
                 self._ids[name] = self._fleet.launch({"Name": name}, address)
                 self._fleet.tell(self._ids[name], "pending")
                 self._fleet.tag(self._ids[name], "xds-service", f"web:{self.port}")
+                self._fleet.tag(self._ids[name], "env", "prod")
 
     def start(self, *names: str) -> None:
         """Let them run; without asking moto anything."""

@@ -7,8 +7,8 @@ import asyncio
 import contextlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts import containers
@@ -88,6 +88,30 @@ async def images(directory: Path) -> AsyncIterator[tuple[Image, Image]]:
         shutil.rmtree(store, ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class Mounts:
+    """What a container has of this machine, by where it has it."""
+
+    read_only: Mapping[str, Path] = field(default_factory=dict)
+    """Files and folders."""
+    writable: Mapping[str, Path] = field(default_factory=dict)
+    """Folders."""
+    in_memory: Sequence[str] = ()
+    """Empty folders that are its own."""
+
+    def described(self, user: int, group: int) -> Iterator[dict[str, object]]:
+        """As the runtime wants them."""
+        yield {"destination": "/proc", "type": "proc", "source": "proc"}
+        yield {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]}
+        yield {"destination": "/dev/shm", "type": "tmpfs", "source": "tmpfs", "options": ["mode=1777"]}
+        for how, folders in (("ro", self.read_only), ("rw", self.writable)):
+            for place, source in folders.items():
+                yield {"destination": place, "type": "bind", "source": str(source), "options": ["rbind", how]}
+        for place in self.in_memory:
+            options = ["mode=0700", f"uid={user}", f"gid={group}"]
+            yield {"destination": place, "type": "tmpfs", "source": "tmpfs", "options": options}
+
+
 class Container:
     """One container, as ECS would run it: its image's user, no rights, a read-only root; this process' network.
 
@@ -95,8 +119,10 @@ class Container:
         directory: for its files.
         root: the file system of its image.
         image: what `Image.inspect` says.
-        mounts: folders of this machine by where the container has them, read-only.
-        writable: where it may write.
+        mounts: what it has of this machine.
+        name: of the container.
+        command: what it runs, in place of what its image names.
+        environment: variables beside those of its image.
     """
 
     def __init__(
@@ -104,19 +130,24 @@ class Container:
         directory: Path,
         root: Path,
         image: dict[str, object],
-        mounts: dict[str, Path],
-        writable: Sequence[str],
+        mounts: Mounts,
+        *,
+        name: str = "bridge",
+        command: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        self.log = directory / "container.log"
-        self._bundle, self._state = directory / "bundle", directory / "crun"
-        self._root, self._image, self._mounts, self._writable = root, image, mounts, writable
+        self.log = directory / f"container-{name}.log"
+        self._name, self._command, self._environment = name, command, environment or {}
+        self._bundle, self._state = directory / f"bundle-{name}", directory / "crun"
+        self._root, self._image, self._mounts = root, image, mounts
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """Start it."""
         self._bundle.mkdir(exist_ok=True)
         (self._bundle / "config.json").write_text(json.dumps(self._specification(), indent=2))
-        crun = f"{_CGROUPS} && exec {CRUN} --cgroup-manager=disabled --root {self._state} run -b {self._bundle} bridge"
+        run = f"run -b {self._bundle} {self._name}"
+        crun = f"{_CGROUPS} && exec {CRUN} --cgroup-manager=disabled --root {self._state} {run}"
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 "unshare", "--mount", "sh", "-c", crun, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL
@@ -126,7 +157,7 @@ class Container:
         """Run a command in it, as its own user: its exit status, and what it wrote."""
         process = await asyncio.create_subprocess_exec(
             *(CRUN, "--cgroup-manager=disabled", "--root", self._state),
-            *("exec", "--user", "65532:65532", "bridge", *command),
+            *("exec", "--user", "65532:65532", self._name, *command),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -135,39 +166,33 @@ class Container:
 
     async def stop(self) -> int:
         """Send it the signal that its image names; returns its exit status."""
-        assert self._process
         signal = _config(self._image)["StopSignal"]
-        await output(CRUN, "--cgroup-manager=disabled", "--root", self._state, "kill", "bridge", str(signal))
-        async with asyncio.timeout(30):
+        await output(CRUN, "--cgroup-manager=disabled", "--root", self._state, "kill", self._name, str(signal))
+        return await self.end(timeout=30)
+
+    async def end(self, timeout: float = 60) -> int:
+        """Wait until it has ended by itself; returns its exit status."""
+        assert self._process
+        async with asyncio.timeout(timeout):
             return await self._process.wait()
 
     def _specification(self) -> dict[str, object]:
         """https://github.com/opencontainers/runtime-spec/blob/main/config.md"""
         image = _config(self._image)
-        user, group = str(image["User"]).split(":")
-        mounts: list[dict[str, object]] = [
-            {"destination": "/proc", "type": "proc", "source": "proc"},
-            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]},
-        ]
-        for place, source in self._mounts.items():
-            options = ["rbind", "ro"]
-            mounts.append({"destination": place, "type": "bind", "source": str(source), "options": options})
-        for place in self._writable:
-            options = ["mode=0700", f"uid={user}", f"gid={group}"]
-            mounts.append({"destination": place, "type": "tmpfs", "source": "tmpfs", "options": options})
+        user, group = (int(number) for number in str(image["User"]).split(":"))
         return {
             "ociVersion": "1.0.0",
             "process": {
                 "terminal": False,
-                "user": {"uid": int(user), "gid": int(group)},
-                "args": [*_list(image["Entrypoint"]), *_list(image["Cmd"])],
-                "env": _list(image["Env"]),
+                "user": {"uid": user, "gid": group},
+                "args": [*self._command] or [*_list(image["Entrypoint"]), *_list(image["Cmd"])],
+                "env": [*_list(image["Env"]), *(f"{name}={value}" for name, value in self._environment.items())],
                 "cwd": "/",
                 "noNewPrivileges": True,
                 "capabilities": {},
             },
             "root": {"path": str(self._root), "readonly": True},
-            "mounts": mounts,
+            "mounts": list(self._mounts.described(user, group)),
             "linux": {"namespaces": [{"type": each} for each in ("pid", "ipc", "uts", "mount")]},
         }
 

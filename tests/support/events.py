@@ -37,16 +37,16 @@ class EventsClient(Protocol):
 class MotoEvents:
     """A queue that a rule of EventBridge sends all events into that the bridge can use."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, name: str = "xds-bridge") -> None:
         """Make both; a message that is not deleted comes again after a second."""
         self._sqs = cast("SqsClient", boto3.client("sqs", region_name=REGION, endpoint_url=url))
         self._events = cast("EventsClient", boto3.client("events", region_name=REGION, endpoint_url=url))
         attributes = {"VisibilityTimeout": "1"}
-        self.queue = self._sqs.create_queue(QueueName="xds-bridge", Attributes=attributes)["QueueUrl"]
+        self.queue = self._sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         arn = self._attributes("QueueArn")["QueueArn"]
         sources = ["aws.ecs", "aws.ec2", "aws.autoscaling", "aws.events"]
-        self._events.put_rule(Name="xds-bridge", EventPattern=json.dumps({"source": sources}))
-        self._events.put_targets(Rule="xds-bridge", Targets=[{"Id": "queue", "Arn": arn}])
+        self._events.put_rule(Name=name, EventPattern=json.dumps({"source": sources}))
+        self._events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
 
     @property
     def left(self) -> int:
@@ -176,9 +176,9 @@ def task_detail(arn: str, cluster: str, **more: object) -> Detail:
 
 
 @contextmanager
-def moto_events(url: str) -> Iterator[MotoEvents]:
+def moto_events(url: str, name: str = "xds-bridge") -> Iterator[MotoEvents]:
     """Such a queue; in the end a message lets go of the question that still waits for one."""
-    events = MotoEvents(url)
+    events = MotoEvents(url, name)
     try:
         yield events
     finally:

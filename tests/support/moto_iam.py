@@ -11,7 +11,7 @@ import pytest
 from moto import settings
 from moto.core.authorization import ActionAuthenticatorMixin
 
-from support.aws import REGION
+from support.aws import REGION, assumed
 from support.confidential import hand_out
 from support.ecs import ACCOUNT
 from support.iam import Document, statements
@@ -69,6 +69,27 @@ class MotoIam:
         name = ROLE.rpartition("/")[2]
         self._client.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
         self._client.put_role_policy(RoleName=name, PolicyName="bridge", PolicyDocument=_for_moto(policy))
+
+
+class MotoRole:
+    """A role, whose policy counts within `judging`; made, and taken, outside of it."""
+
+    def __init__(self, url: str, name: str, policy: Document, trust: Document) -> None:
+        self.url = url
+        client = cast("IamClient", boto3.client("iam", region_name=REGION, endpoint_url=url))
+        client.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+        client.put_role_policy(RoleName=name, PolicyName="read", PolicyDocument=_for_moto(policy))
+        self._keys = assumed(url, f"arn:aws:iam::{ACCOUNT}:role/{name}")
+        hand_out(self._keys["aws_secret_access_key"])
+
+    def client(self, service: str) -> object:
+        """What makes calls as whoever has the role."""
+        return boto3.client(service, region_name=REGION, endpoint_url=self.url, **self._keys)
+
+    def credentials(self) -> Mapping[str, str]:
+        """As the agent of ECS gives them to a task."""
+        key, secret, token = self._keys.values()
+        return {"AccessKeyId": key, "SecretAccessKey": secret, "Token": token, "Expiration": "2126-01-01T00:00:00Z"}
 
 
 class KeyFile:
