@@ -39,8 +39,11 @@ async def story(directory: Path) -> None:
         (files / "bridge.yaml").write_text(json.dumps(SETTINGS))
         mounts = Mounts({"/etc/xds-bridge": files}, in_memory=("/var/lib/xds-bridge", "/run/xds-bridge"))
         container = Container(directory, root, await ours.inspect(), mounts)
-        await container.start()
-        await serves_envoys(container, directory, files, running)
+        try:
+            await container.start()
+            await serves_envoys(container, directory, files, running)
+        finally:
+            await container.remove()
         await serves_as_a_task_of_ecs(directory, root, await ours.inspect())
 
 

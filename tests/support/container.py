@@ -66,7 +66,7 @@ class Image:
 def buildah(store: Path, verb: str, *arguments: str | Path) -> list[str | Path]:
     """A command line of buildah that keeps everything in a folder."""
     registries = _CONTAINERS / "registries.conf"
-    places = ("--root", store / "root", "--runroot", store / "run", "--storage-driver", "vfs")
+    places = ("--root", store / "root", "--runroot", store / "run", "--storage-driver", "overlay")
     return [BUILDAH, *places, "--registries-conf", registries, verb, *arguments]
 
 
@@ -85,7 +85,8 @@ async def images(directory: Path) -> AsyncIterator[tuple[Image, Image]]:
         await output(*buildah(store, "bud", *how, "--tag", "localhost/xds-bridge", ROOT))
         yield Image(store, "localhost/base"), Image(store, "localhost/xds-bridge")
     finally:
-        shutil.rmtree(store, ignore_errors=True)
+        await output(*buildah(store, "rm", "--all"))  # what is unpacked is mounted
+        shutil.rmtree(store)
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,10 @@ class Container:
         signal = _config(self._image)["StopSignal"]
         await output(CRUN, "--cgroup-manager=disabled", "--root", self._state, "kill", self._name, str(signal))
         return await self.end(timeout=30)
+
+    async def remove(self) -> None:
+        """Have nothing of it run any more, whatever it did."""
+        await output(CRUN, "--cgroup-manager=disabled", "--root", self._state, "delete", "--force", self._name)
 
     async def end(self, timeout: float = 60) -> int:
         """Wait until it has ended by itself; returns its exit status."""

@@ -54,19 +54,13 @@ async def tasks(
             "QUEUE_VMS": queues[1],
             "CONSUL": consul.address,
         }
-        yield (
-            site,
-            EcsTask(
-                directory,
-                definitions["xds-bridge-1"],
-                root,
-                image,
-                secrets=secrets,
-                environment=environment,
-                files=files,
-            ),
-            EcsTask(directory, definitions["edge"], root, image, secrets=secrets, environment={}, files=files),
+        bridge = EcsTask(
+            directory, definitions["xds-bridge-1"], root, image, secrets=secrets, environment=environment, files=files
         )
+        edge = EcsTask(directory, definitions["edge"], root, image, secrets=secrets, environment={}, files=files)
+        for task in (bridge, edge):
+            stack.push_async_callback(task.remove)
+        yield site, bridge, edge
 
 
 TASK = f"arn:aws:ecs:{REGION}:123456789012:task/prod/158d1c8083dd49d6b527399fd6414f5c"

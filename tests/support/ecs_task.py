@@ -91,6 +91,11 @@ class EcsTask:
                 assert await container.end() == 0, container.log.read_text()
         return self._containers[-1]
 
+    async def remove(self) -> None:
+        """Have nothing of it run any more."""
+        for container in self._containers:
+            await container.remove()
+
     def require_no_secret(self) -> None:
         """Fail where a secret is in what a container wrote, or in the definition."""
         require_none(json.dumps(self._definitions), "the task definition")
