@@ -12,10 +12,9 @@ import pytest
 from scripts.step import ROOT
 from support.far_network import PATIENCE, tell
 from support.systemd_machine import SystemdMachine
-from support.systemd_service import CONFIG, OFFLINE, Service
+from support.systemd_service import CONFIG, OFFLINE, PROGRAM, Service
 
 UNIT = "/usr/local/lib/systemd/system/xds-bridge.service"
-PROGRAM = ("bridge", "adapters", "xds", "systemd", "requirements", "docs", "pyproject.toml", "README.md", "LICENSE")
 
 
 async def story(directory: Path) -> None:

@@ -12,6 +12,9 @@ from support.waiting import eventually
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(WHEELS)}
 """The packages were fetched before: the machine has no network."""
 
+PROGRAM = ("bridge", "adapters", "xds", "systemd", "requirements", "docs", "pyproject.toml", "README.md", "LICENSE")
+"""What install.sh needs of a source distribution."""
+
 CONFIG = "/etc/xds-bridge/bridge.yaml"
 CREDENTIALS = "/etc/xds-bridge/credentials"
 ORDERS = "/var/lib/xds-bridge/orders"

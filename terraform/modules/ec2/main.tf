@@ -66,7 +66,7 @@ resource "aws_launch_template" "this" {
   user_data = base64gzip(templatefile("${path.module}/user_data.sh", {
     files           = local.files
     secrets         = var.secret_files
-    secrets_script  = file("${path.module}/secrets.py")
+    secrets_script  = file("${path.module}/fetch_secrets.py")
     secrets_service = file("${path.module}/xds-bridge-secrets.service")
     secrets_timer   = file("${path.module}/xds-bridge-secrets.timer")
     pip_index_url   = var.pip_index_url

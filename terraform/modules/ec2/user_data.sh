@@ -16,7 +16,11 @@ fi
 export PYTHON ${pip_index_url == null ? "" : "PIP_INDEX_URL='${pip_index_url}'"}
 
 work=$(mktemp -d)
-curl --fail --silent --show-error --location --retry 5 --retry-all-errors --output "$work/release.tar.gz" '${release_url}'
+for attempt in 1 2 3 4 5; do
+    "$PYTHON" -c 'import sys, urllib.request; urllib.request.urlretrieve(*sys.argv[1:])' '${release_url}' "$work/release.tar.gz" && break
+    echo "attempt $attempt failed"
+    sleep 5
+done
 echo '${release_sha256}' "$work/release.tar.gz" | sha256sum --check
 tar --extract --gzip --strip-components 1 --no-same-owner --directory "$work" --file "$work/release.tar.gz"
 "$work/systemd/install.sh"
@@ -27,7 +31,7 @@ install -D -m 0644 <(base64 --decode <<<'${base64encode(text)}') '/etc/xds-bridg
 %{ endfor ~}
 install -D -m 0644 <(base64 --decode <<<'${base64encode(drop_in)}') /etc/systemd/system/xds-bridge.service.d/replica.conf
 %{ if length(secrets) > 0 ~}
-install -D -m 0644 <(base64 --decode <<<'${base64encode(secrets_script)}') /usr/local/lib/xds-bridge/secrets.py
+install -D -m 0644 <(base64 --decode <<<'${base64encode(secrets_script)}') /usr/local/lib/xds-bridge/fetch_secrets.py
 install -D -m 0644 <(base64 --decode <<<'${base64encode(jsonencode(secrets))}') /usr/local/lib/xds-bridge/secrets.json
 install -D -m 0644 <(base64 --decode <<<'${base64encode(secrets_service)}') /etc/systemd/system/xds-bridge-secrets.service
 install -D -m 0644 <(base64 --decode <<<'${base64encode(secrets_timer)}') /etc/systemd/system/xds-bridge-secrets.timer
