@@ -18,6 +18,7 @@ LOCKFILES = {
     "install": ("pyproject.toml",),
     "run": ("pyproject.toml", "--extra", "envoy", "--constraint", "requirements/install.lock"),
     "terraform": ("--group", "terraform"),
+    "audit": ("--group", "audit"),
     "dev": ("pyproject.toml", "--extra", "envoy", "--group", "dev", "--constraint", "requirements/run.lock"),
 }
 """Each lock and what goes into it; in this order, because each of `install` (what a service needs), `run` (with an

@@ -8,7 +8,7 @@ from pathlib import Path
 if sys.version_info < (3, 11):  # noqa: UP036 (this is where an older one is refused)
     sys.exit("set-up: Python 3.11 or newer is needed; set PYTHON, as in `make test PYTHON=python3.11`")
 
-from scripts import chromium, containers, debian, environment, golang, terraform, wheels
+from scripts import apart, chromium, containers, debian, environment, golang, wheels
 from scripts.step import CACHE, LOG, StepError, exclusive, say
 
 CONSUL = CACHE / "consul" / "consul"
@@ -59,7 +59,8 @@ def main(goal: str) -> None:
             chromium.ensure()
             wheels.ensure()
             containers.ensure()
-            terraform.ensure()
+            apart.TERRAFORM.ensure()
+            apart.AUDIT.ensure()
         if goal == "bench":
             golang.ensure()
 

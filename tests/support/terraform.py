@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from scripts.terraform import ENVIRONMENT
+from scripts.apart import TERRAFORM
 
 Json = dict[str, object]
 Statement = tuple[str, str, str]
@@ -60,7 +60,7 @@ async def run_tests(module: Path) -> tuple[int, str]:
 async def _drive(*arguments: str | Path) -> tuple[int, str]:
     driver = Path(__file__).parents[1] / "deploy/terraform/drive.py"
     process = await asyncio.create_subprocess_exec(
-        *(ENVIRONMENT / "bin/python", driver, *arguments),
+        *(TERRAFORM.bin / "python", driver, *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
