@@ -4,6 +4,7 @@ The story is told by a process of its own, which this file is too, in a network 
 """
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from scripts.step import ROOT
 from support.far_network import PATIENCE, tell
 from support.systemd_machine import SystemdMachine
 from support.systemd_service import CONFIG, OFFLINE, PROGRAM, Service
+from support.waiting import eventually
 
 UNIT = "/usr/local/lib/systemd/system/xds-bridge.service"
 
@@ -26,6 +28,7 @@ async def story(directory: Path) -> None:
         await refuses_a_version_that_does_not_accept_the_configuration(service)
         await goes_back_when_the_new_version_does_not_come_up(service)
         await brings_up_the_next_version(service)
+        await keeps_what_it_knows_up_and_down(service)
         await takes_everything_away(service)
 
 
@@ -122,6 +125,44 @@ async def brings_up_the_next_version(service: Service) -> None:
     assert service.machine.path(CONFIG).read_text().endswith("# mine\n")
 
 
+async def keeps_what_it_knows_up_and_down(service: Service) -> None:
+    """Versions that write the same state go both ways; one that writes a newer state is not gone back from."""
+    machine, endpoints = service.machine, "/etc/xds-bridge/endpoints.yaml"
+    machine.write(endpoints, "services: {web: [{address: 10.0.0.7, port: 8080}]}\n")
+    await eventually(lambda: serves(machine, "10.0.0.7:8080"), timeout=30, what="the endpoint is served")
+    await machine.do("xds-bridge", "pause")
+    machine.write(endpoints, "services: {}\n")
+    before = await what_is_paused(machine)
+    assert before
+
+    assert (await service.install()).status == 0
+    assert version(service).startswith("0.1.0-")
+    assert await serves(machine, "10.0.0.7:8080")
+    assert await what_is_paused(machine) == before
+
+    status, newest = await next_version(service, "0.5.0", newer_state=True)
+    assert (status, newest[:6]) == (0, "0.5.0-")
+    assert await serves(machine, "10.0.0.7:8080")
+    assert await what_is_paused(machine) == before
+
+    back = await service.install()
+    assert (back.status, version(service)) == (1, newest)
+    assert "did not come up" in back.output
+    assert "schema version 2, and this bridge reads 1 at most" in await machine.journal()
+    assert await serves(machine, "10.0.0.7:8080")
+    assert await what_is_paused(machine) == before
+
+
+async def serves(machine: SystemdMachine, endpoint: str) -> bool:
+    return endpoint in (await machine.run("xds-bridge", "endpoints", "web")).output
+
+
+async def what_is_paused(machine: SystemdMachine) -> list[object]:
+    """Since when, and by whom, each source is paused."""
+    status = json.loads((await machine.run("xds-bridge", "status", "-o", "json")).output)
+    return [(each["name"], each["paused"]["since"], each["paused"]["by"]) for each in status["sources"]]
+
+
 async def takes_everything_away(service: Service) -> None:
     for _ in range(2):  # the second time there is nothing left, which is as it should be
         gone = await service.install("--uninstall")
@@ -141,7 +182,9 @@ def version(service: Service) -> str:
     return service.machine.path("/opt/xds-bridge/bin").readlink().parent.name
 
 
-async def next_version(service: Service, number: str, *, broken: bool = False) -> tuple[int, str]:
+async def next_version(
+    service: Service, number: str, *, broken: bool = False, newer_state: bool = False
+) -> tuple[int, str]:
     """Install another version; how install.sh ended, and which is in use then."""
     source, machine = f"/root/{number}", service.machine
     await machine.do("mkdir", source)
@@ -153,6 +196,9 @@ async def next_version(service: Service, number: str, *, broken: bool = False) -
         application.write_text(application.read_text() + "\n\nasync def serve(*_):\n    raise OSError('no')\n")
         unit = machine.path(f"{source}/systemd/xds-bridge.service")
         unit.write_text(unit.read_text() + "# of that version\n")
+    if newer_state:
+        schema = machine.path(f"{source}/bridge/state/schema.py")
+        schema.write_text(f"{schema.read_text()}\nCURRENT = Schema(2, {{1: lambda content: content}})\n")
     ran = await machine.run(f"{source}/systemd/install.sh", environ=OFFLINE)
     return ran.status, version(service)
 

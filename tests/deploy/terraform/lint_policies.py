@@ -9,7 +9,6 @@ import sys
 
 from parliament import analyze_policy_string
 
-
 ELSEWHERE = frozenset({"RESOURCE_STAR"})
 """Not said: clusters are named by a condition, which parliament does not count as naming what an action is for."""
 
