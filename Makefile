@@ -9,7 +9,7 @@ VENV := .cache/venv/bin
 WAITING := $(VENV)/pytest -n 2 --dist loadfile -o asyncio_debug=false
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos soak check bench build docs screenshots clean lock setup-run setup-test setup-bench
+.PHONY: help run test chaos soak check bench build release docs screenshots clean lock setup-run setup-test setup-bench
 MAKEFLAGS += --no-print-directory
 
 help:
@@ -42,6 +42,11 @@ bench: setup-bench ## measure; prints numbers, judges only those that have a bud
 
 build: setup-test ## the wheel and the source distribution in dist/, tried in a clean virtual environment
 	$(VENV)/python -m scripts.package
+
+release: setup-test ## check that this commit is a release, with all tests; leaves in dist/ what is to be published
+	$(VENV)/python -m scripts.release ready
+	$(MAKE) test build
+	$(VENV)/python -m scripts.release parts
 
 docs: setup-test ## the documentation as a site in .cache/site; writes the page of commands anew
 	$(VENV)/python -m scripts.commands
