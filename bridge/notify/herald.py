@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 INTERVAL = 5.0
 """Seconds between two looks at how the bridge does."""
 
+UNWATCHED = 30.0
+"""Seconds that changes may wait where no watchdog says how long: several looks, since they may begin right after one."""
+
 EXTENSION = 15.0
 """Seconds for which starting or ending is said to take longer; said again while the event loop moves."""
 
@@ -36,7 +39,7 @@ class Herald:
         self._ticks = ticks
         patience = manager.patience
         self._interval = min(INTERVAL, patience / 3) if patience else INTERVAL
-        self._progress = Progress(pipeline, patience or INTERVAL)
+        self._progress = Progress(pipeline, patience or UNWATCHED)
         self._told = ""
         self._stuck = False
 
@@ -87,7 +90,7 @@ class Herald:
         if not stuck:
             self._manager.alive()
         elif not before:
-            log.error("bridge.stuck", extra={"consequence": "the service manager is not told that all is well"})
+            log.error("bridge.stuck", extra={"consequence": "Envoys are not told of changes; a watchdog ends the bridge"})
 
     def _now(self) -> str:
         self._told = str(self._condition())

@@ -14,6 +14,7 @@ import pytest
 from bridge.bootstrap import BootstrapOptions, HttpListener, Route, SocketAddress, render
 from support.backends import Backends, backends
 from support.container import Container, Image, Mounts, images
+from support.crowd import crowd
 from support.ecs_site import tasks
 from support.envoy import EnvoyProcess
 from support.far_network import PATIENCE, tell
@@ -42,6 +43,7 @@ async def story(directory: Path) -> None:
         try:
             await container.start()
             await serves_envoys(container, directory, files, running)
+            await needs_as_much_memory_as_documented(container, files)
         finally:
             await container.remove()
         await serves_as_a_task_of_ecs(directory, root, await ours.inspect())
@@ -91,7 +93,30 @@ async def serves_envoys(container: Container, directory: Path, files: Path, runn
         await eventually(lambda: healthy(container), timeout=60, what="the container lives again")
         await load.more(50)
         assert load.failures == [], load.failures
-        assert await container.stop() == 0
+
+
+async def needs_as_much_memory_as_documented(container: Container, files: Path) -> None:
+    """docs/container.md says how much: 200 Envoys, each with 1,000 services of 10 endpoints."""
+    services = {
+        f"service-{number:03}": [
+            {"address": f"10.1.{number // 250}.{number % 250}", "port": 8000 + n} for n in range(10)
+        ]
+        for number in range(999)
+    }
+    replace(files, services | {"web": [{"address": "10.2.0.1", "port": 8080}]})
+    async with crowd(18000, 200, [*services, "web"]):
+        _, status = await container.run("cat", "/proc/1/status")
+        print("PEAK", peak(status) >> 20)
+        assert 0 < peak(status) < 256 << 20, status
+
+
+def ten(address: str) -> list[dict[str, object]]:
+    return [{"address": address, "port": 8000 + number} for number in range(10)]
+
+
+def peak(status: str) -> int:
+    """The most bytes of memory that a process has had (proc_pid_status(5))."""
+    return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
 async def serves_as_a_task_of_ecs(directory: Path, root: Path, image: dict[str, object]) -> None:
@@ -134,9 +159,14 @@ async def healthy(container: Container, *arguments: str) -> bool:
 
 
 def write(files: Path, running: Backends) -> None:
-    """Have the backends in the file of endpoints, which is replaced in one go."""
+    """Have the backends in the file of endpoints."""
     endpoints = [{"address": key.address, "port": key.port} for key in running.addresses.values()]
-    (files / "endpoints.new").write_text(json.dumps({"services": {"web": endpoints}}))
+    replace(files, {"web": endpoints})
+
+
+def replace(files: Path, services: dict[str, list[dict[str, object]]]) -> None:
+    """Replace the file of endpoints in one go."""
+    (files / "endpoints.new").write_text(json.dumps({"services": services}))
     (files / "endpoints.new").replace(files / "endpoints.json")
 
 

@@ -174,5 +174,5 @@ def test_help_names_every_target(repository: Path) -> None:
     shown = subprocess.run(["make"], cwd=repository, check=True, capture_output=True, text=True).stdout
 
     assert re.findall(r"^  make (\w+) ", shown, flags=re.MULTILINE) == [
-        "run", "test", "chaos", "soak", "check", "bench", "build", "docs", "screenshots", "clean", "lock",
+        "run", "test", "chaos", "soak", "check", "bench", "build", "release", "docs", "screenshots", "clean", "lock",
     ]  # fmt: skip

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from bridge.notify import Condition, Herald
+from bridge.notify.herald import INTERVAL, UNWATCHED
+from bridge.notify.progress import Progress
 from support.waiting import eventually
 
 
@@ -92,6 +94,16 @@ async def test_the_watchdog_is_fed_three_times_while_it_waits() -> None:
 
         assert bench.intervals == [3.0]
         task.cancel()
+
+
+def test_without_a_watchdog_a_change_that_came_right_after_a_look_has_not_waited_for_too_long() -> None:
+    pipeline = FakePipeline()
+    progress = Progress(pipeline, UNWATCHED)
+    assert not progress.stuck(0)
+    pipeline.waiting = True
+
+    assert not progress.stuck(INTERVAL + 1)
+    assert progress.stuck(UNWATCHED + 1)
 
 
 async def test_a_pipeline_that_stands_still_is_not_vouched_for(caplog: pytest.LogCaptureFixture) -> None:
