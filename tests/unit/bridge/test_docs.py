@@ -22,7 +22,13 @@ EXAMPLES = {
     *("consul.yaml", "ec2.yaml", "ecs.yaml", "file.yaml", "migration.yaml"),
     *("tls.yaml", "two-datacenters.yaml", "views.yaml"),
 }
-ENVIRON = {"CONSUL_HOST": "consul.example.com"}
+ENVIRON = {
+    "CONSUL_HOST": "consul.example.com",
+    # What the modules of Terraform give.
+    "AWS_REGION": "eu-west-1",
+    "API_BUDGET": "2.5",
+    "QUEUE_TASKS": "https://sqs.eu-west-1.amazonaws.com/123456789012/xds-bridge-1-tasks",
+}
 
 
 @dataclass(frozen=True)
