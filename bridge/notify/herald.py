@@ -90,7 +90,9 @@ class Herald:
         if not stuck:
             self._manager.alive()
         elif not before:
-            log.error("bridge.stuck", extra={"consequence": "Envoys are not told of changes; a watchdog ends the bridge"})
+            log.error(
+                "bridge.stuck", extra={"consequence": "Envoys are not told of changes; a watchdog ends the bridge"}
+            )
 
     def _now(self) -> str:
         self._told = str(self._condition())
