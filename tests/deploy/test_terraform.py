@@ -170,6 +170,10 @@ REFUSED_OF_TASKS: dict[str, tuple[Json, str]] = {
     "a file elsewhere": ({"files": {"/etc/passwd": ""}}, "are relative to /etc/xds-bridge"),
     "two configurations": ({"files": {"bridge.yaml": ""}}, "which is given by config"),
     "a key by alias": ({"secret_kms_key_arns": ["alias/x"]}, "an alias is not enough"),
+    "a purpose with quotes": (
+        {"egress": {"it's AWS": {"port": 443, "cidr": "0.0.0.0/0"}}},
+        "the description of a rule",
+    ),
     "nowhere to": ({"egress": {"nowhere": {"port": 443}}}, "and one of cidr"),
 }
 REFUSED_OF_INSTANCES: dict[str, tuple[Json, str]] = {

@@ -39,6 +39,6 @@ variable "consul" {
 }
 
 variable "secret_arns" {
-  description = "Secrets of Secrets Manager: bridge and envoy with the keys certificate, private_key and ca, in PEM; consul with the ACL token."
+  description = "Secrets of Secrets Manager: bridge and envoy with the keys certificate, private_key and ca, in PEM (that of bridge for xds-bridge-1.mesh.internal and xds-bridge-2.mesh.internal); consul with the ACL token."
   type        = object({ bridge = string, envoy = string, consul = string })
 }

@@ -35,7 +35,7 @@ output "bootstrap" {
   description = "How each Envoy's bootstrap is made."
   value = join(" ", concat(
     ["xds-bridge bootstrap --from-imds --cluster edge --listen 0.0.0.0:8080 --route /=web"],
-    ["--tls-certificate /etc/envoy/tls.crt --tls-key /etc/envoy/tls.key --tls-ca /etc/envoy/ca.crt"],
+    ["--tls-certificate /etc/envoy/tls.crt --tls-key /etc/envoy/tls.key --tls-ca /etc/envoy/ca.crt --tls-server-name xds-bridge"],
     [for address in module.xds_bridge.xds : "--bridge ${address}"],
   ))
 }

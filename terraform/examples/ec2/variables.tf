@@ -39,6 +39,6 @@ variable "prometheus_security_group_id" {
 }
 
 variable "tls_secret_arn" {
-  description = "A secret of Secrets Manager with the keys certificate, private_key and client_ca, in PEM."
+  description = "A secret of Secrets Manager with the keys certificate (for the name xds-bridge), private_key and client_ca, in PEM."
   type        = string
 }

@@ -16,6 +16,25 @@ locals {
   balanced = var.load_balancer ? local.replicas : toset([])
   # A port each: an Envoy that lost one replica is to find another one, not the same again.
   ports = { for each in local.replicas : each => 17999 + tonumber(each) }
+
+  bridge   = aws_security_group.bridge.id
+  balancer = one(aws_security_group.balancer[*].id)
+  xds      = { for name, id in var.envoy_security_group_ids : "xDS for ${name}" => id }
+  peers    = var.peers ? { "Replicas compare what they serve" = { group = local.bridge, port = 19000 } } : {}
+
+  # By what each is for: who is let in at which port, and who is reached.
+  ingress = merge(
+    { for purpose, group in local.xds : purpose => { group = group, port = 18000 } if !var.load_balancer },
+    var.load_balancer ? { "xDS by the load balancer" = { group = local.balancer, port = 18000 } } : {},
+    { for name, id in var.prometheus_security_group_ids : "Metrics for ${name}" => { group = id, port = 19000 } },
+    local.peers,
+  )
+  egress = merge(
+    { for purpose, to in var.egress : purpose => {
+      cidr = to.cidr, group = to.security_group_id, prefix_list = to.prefix_list_id, port = to.port
+    } },
+    { for purpose, to in local.peers : purpose => merge(to, { cidr = null, prefix_list = null }) },
+  )
 }
 
 resource "aws_security_group" "bridge" {
@@ -26,57 +45,24 @@ resource "aws_security_group" "bridge" {
   tags        = var.tags
 }
 
-resource "aws_vpc_security_group_ingress_rule" "envoys" {
-  for_each                     = var.load_balancer ? {} : var.envoy_security_group_ids
-  security_group_id            = aws_security_group.bridge.id
-  description                  = "xDS for ${each.key}"
-  referenced_security_group_id = each.value
+resource "aws_vpc_security_group_ingress_rule" "bridge" {
+  for_each                     = local.ingress
+  security_group_id            = local.bridge
+  description                  = each.key
+  referenced_security_group_id = each.value.group
   ip_protocol                  = "tcp"
-  from_port                    = 18000
-  to_port                      = 18000
+  from_port                    = each.value.port
+  to_port                      = each.value.port
   tags                         = var.tags
 }
 
-resource "aws_vpc_security_group_ingress_rule" "prometheus" {
-  for_each                     = var.prometheus_security_group_ids
-  security_group_id            = aws_security_group.bridge.id
-  description                  = "Metrics for ${each.key}"
-  referenced_security_group_id = each.value
-  ip_protocol                  = "tcp"
-  from_port                    = 19000
-  to_port                      = 19000
-  tags                         = var.tags
-}
-
-resource "aws_vpc_security_group_ingress_rule" "peers" {
-  count                        = var.peers ? 1 : 0
-  security_group_id            = aws_security_group.bridge.id
-  description                  = "Replicas compare what they serve"
-  referenced_security_group_id = aws_security_group.bridge.id
-  ip_protocol                  = "tcp"
-  from_port                    = 19000
-  to_port                      = 19000
-  tags                         = var.tags
-}
-
-resource "aws_vpc_security_group_egress_rule" "peers" {
-  count                        = var.peers ? 1 : 0
-  security_group_id            = aws_security_group.bridge.id
-  description                  = "Replicas compare what they serve"
-  referenced_security_group_id = aws_security_group.bridge.id
-  ip_protocol                  = "tcp"
-  from_port                    = 19000
-  to_port                      = 19000
-  tags                         = var.tags
-}
-
-resource "aws_vpc_security_group_egress_rule" "sources" {
-  for_each                     = var.egress
-  security_group_id            = aws_security_group.bridge.id
+resource "aws_vpc_security_group_egress_rule" "bridge" {
+  for_each                     = local.egress
+  security_group_id            = local.bridge
   description                  = each.key
   cidr_ipv4                    = each.value.cidr
-  referenced_security_group_id = each.value.security_group_id
-  prefix_list_id               = each.value.prefix_list_id
+  referenced_security_group_id = each.value.group
+  prefix_list_id               = each.value.prefix_list
   ip_protocol                  = "tcp"
   from_port                    = each.value.port
   to_port                      = each.value.port
@@ -92,9 +78,9 @@ resource "aws_security_group" "balancer" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "balancer" {
-  for_each                     = var.load_balancer ? var.envoy_security_group_ids : {}
-  security_group_id            = aws_security_group.balancer[0].id
-  description                  = "xDS for ${each.key}"
+  for_each                     = var.load_balancer ? local.xds : {}
+  security_group_id            = local.balancer
+  description                  = each.key
   referenced_security_group_id = each.value
   ip_protocol                  = "tcp"
   from_port                    = 18000
@@ -104,20 +90,9 @@ resource "aws_vpc_security_group_ingress_rule" "balancer" {
 
 resource "aws_vpc_security_group_egress_rule" "balancer" {
   count                        = var.load_balancer ? 1 : 0
-  security_group_id            = aws_security_group.balancer[0].id
+  security_group_id            = local.balancer
   description                  = "xDS to the replicas"
-  referenced_security_group_id = aws_security_group.bridge.id
-  ip_protocol                  = "tcp"
-  from_port                    = 18000
-  to_port                      = 18000
-  tags                         = var.tags
-}
-
-resource "aws_vpc_security_group_ingress_rule" "from_balancer" {
-  count                        = var.load_balancer ? 1 : 0
-  security_group_id            = aws_security_group.bridge.id
-  description                  = "xDS through the load balancer"
-  referenced_security_group_id = aws_security_group.balancer[0].id
+  referenced_security_group_id = local.bridge
   ip_protocol                  = "tcp"
   from_port                    = 18000
   to_port                      = 18000
@@ -132,7 +107,7 @@ resource "aws_lb" "this" {
   internal           = true
   load_balancer_type = "network"
   subnets            = var.subnet_ids
-  security_groups    = [aws_security_group.balancer[0].id]
+  security_groups    = [local.balancer]
   # A replica is in one zone, and Envoys are in all of them.
   enable_cross_zone_load_balancing = true
   tags                             = var.tags
@@ -160,8 +135,6 @@ resource "aws_lb_listener" "this" {
   load_balancer_arn = aws_lb.this[0].arn
   protocol          = "TCP"
   port              = local.ports[each.key]
-  # As long as a stream may rest: Envoy and the bridge look after it themselves, every 30 s.
-  tcp_idle_timeout_seconds = 350
   default_action {
     type             = "forward"
     target_group_arn = aws_lb_target_group.this[each.key].arn

@@ -63,6 +63,10 @@ variable "egress" {
     ])
     error_message = "Each of egress has a port, and one of cidr, security_group_id and prefix_list_id."
   }
+  validation {
+    condition     = alltrue([for name in keys(var.egress) : can(regex("^[A-Za-z0-9 ._:/()#,@+=&;*-]{1,200}$", name))])
+    error_message = "What egress is for becomes the description of a rule: letters, digits, spaces and ._:/()#,@+=&;*- alone."
+  }
 }
 
 variable "load_balancer" {
