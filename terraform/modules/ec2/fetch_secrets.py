@@ -27,6 +27,7 @@ def secret(arn: str) -> str:
 
 
 def main() -> None:
+    """Write what is not there yet, or was rotated."""
     for name, arn in json.loads((Path(__file__).parent / "secrets.json").read_text()).items():
         text, file = secret(arn), FOLDER / name
         if file.exists() and file.read_text() == text:

@@ -1,4 +1,4 @@
-"""Writes the configuration of a task where the bridge reads it: what is in FILES, and the secrets that SECRETS names."""
+"""Writes the configuration of a task where the bridge reads it: what is in FILES, and the secrets that SECRETS name."""
 
 import json
 import os
