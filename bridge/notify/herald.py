@@ -15,7 +15,7 @@ INTERVAL = 5.0
 """Seconds between two looks at how the bridge does."""
 
 UNWATCHED = 30.0
-"""Seconds that changes may wait where no watchdog says how long: several looks, since they may begin right after one."""
+"""Seconds that changes may wait where no watchdog says how long: several looks, since they may begin after one."""
 
 EXTENSION = 15.0
 """Seconds for which starting or ending is said to take longer; said again while the event loop moves."""
