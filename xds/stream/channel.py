@@ -250,7 +250,7 @@ class Channel:
         self.whole, self.claimed = False, None
         self._owed, self._owed_lately = NOTHING, set()
         if self.suspects:
-            self.suspects.discard(due)
+            self.suspects.discard(due.difference(self.held))  # what is held was not sent
 
     def next_nonce(self, generation: Generation, position: int) -> str:
         """A nonce that this stream never had, equal on all streams that get the same response for the same reason.
