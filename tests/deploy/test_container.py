@@ -124,6 +124,7 @@ async def serves_as_a_task_of_ecs(directory: Path, root: Path, image: dict[str, 
     async with tasks(directory, root, image) as (site, bridge, edge):
         serving = await bridge.start(keeping="state")
         await eventually(lambda: healthy(serving, "--ready"), timeout=120, what=f"the task is ready; see {serving.log}")
+        assert await serving.run(*bridge.health_check()) == (0, "")
         envoy = await edge.start()
         # An Envoy answers nothing before it has its clusters.
         await eventually(lambda: listening(8080), timeout=60, what="the Envoy of the task listens")

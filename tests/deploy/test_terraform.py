@@ -1,5 +1,7 @@
 """The modules of `terraform/`, as the real Terraform plans them: least privilege, safe queues, and clear refusals."""
 
+import base64
+import gzip
 import json
 from pathlib import Path
 from typing import cast
@@ -100,6 +102,28 @@ async def test_a_task_takes_the_role_and_an_instance_gets_a_profile_too(modules:
         assert len(planned.resources("aws_iam_instance_profile")) == profiles
 
 
+async def test_a_rule_for_clusters_by_name_and_by_arn_hears_of_all(modules: Path) -> None:
+    mixed = CONFIG.replace("type: ecs,", f"type: ecs, clusters: [prod, '{PROD}'],")
+    planned = await told(modules / "ecs", **DEPLOYED | of_tasks(config=mixed))
+
+    assert planned.error == ""
+    patterns = [rule["event_pattern"] for rule in planned.resources("aws_cloudwatch_event_rule").values()]
+    changes = [json.loads(pattern) for pattern in cast("list[str | None]", patterns) if pattern]
+    assert len(changes) == 2
+    assert all("detail" not in pattern for pattern in changes)
+
+
+async def test_a_variable_reaches_the_service_as_it_is(modules: Path) -> None:
+    given = {"URL": 'http://a/%2F"b\\c', "REPLICA": "mine"}
+    planned = await told(modules / "ec2", **DEPLOYED | of_instances(environment=given))
+
+    assert planned.error == ""
+    (one, _) = planned.resources("aws_launch_template").values()
+    script = gzip.decompress(base64.b64decode(cast("str", one["user_data"]))).decode()
+    assert json.dumps('Environment="URL=http://a/%%2F\\"b\\\\c"')[1:-1] in script
+    assert "REPLICA=xds-bridge-1" in script
+
+
 async def test_a_bridge_that_reads_consul_alone_may_do_nothing_in_aws(modules: Path) -> None:
     planned = await told(modules / "ecs", **DEPLOYED | of_tasks(config=CONSUL))
 
@@ -162,6 +186,11 @@ REFUSED_OF_TASKS: dict[str, tuple[Json, str]] = {
     "another capacity": ({"launch_type": "LAMBDA"}, "launch_type is FARGATE or EC2"),
     "more cores": ({"cpu": 4096}, "does not use more than one core"),
     "too little memory": ({"memory": 64}, "from 512 to 16384 MiB"),
+    "memory that Fargate does not pair with it": ({"memory": 512}, "Fargate has from 1024 to 4096 MiB"),
+    "an image of a registry with a port": ({"image": "registry:5000/xds-bridge"}, "and not latest"),
+    "peers without names": ({"peers": True}, "peers needs cloud_map_namespace"),
+    "a variable of two lines": ({"environment": {"A": "1\nB=2"}}, "values of one line"),
+    "too much to configure": ({"files": {"endpoints.yaml": "x" * 50000}}, "of which AWS takes 64 KiB"),
     "another processor": ({"cpu_architecture": "arm64"}, "is X86_64 or ARM64"),
     "a cluster by name": ({"cluster_arn": "prod"}, "is the ARN of an ECS cluster"),
     "a log for ever": ({"log_retention_days": 2}, "is one of CloudWatch's"),
@@ -180,6 +209,11 @@ REFUSED_OF_INSTANCES: dict[str, tuple[Json, str]] = {
     "no AMI": ({"image_id": "debian-12"}, "is that of an AMI"),
     "no sum": ({"release_sha256": "0"}, "has 64 hexadecimal digits"),
     "no archive": ({"release_url": "s3://releases/xds.tar.gz"}, "is the URL of a source distribution"),
+    "too much to configure": (
+        {"files": {"endpoints.yaml": " ".join(str(number**7) for number in range(3000))}},
+        "AWS takes 16 KiB of user data",
+    ),
+    "a variable with a space": ({"environment": {"A B": "1"}}, "has names of letters"),
     "no index": ({"pip_index_url": "'; reboot"}, "pip_index_url is a URL"),
 }
 REFUSED: dict[str, tuple[str, Json, str]] = {

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from support.command import command
-from support.terraform import Json, Told, allowed, run_tests, told
+from support.terraform import Json, Told, allowed, run_tests, told, unplannable
 from support.terraform_examples import (
     CLUSTER,
     ENVOYS,
@@ -55,6 +55,11 @@ async def test_an_example_is_planned_as_it_is_and_all_is_formatted_as_terraform_
     name: str, repository: Path, planned: dict[str, Told]
 ) -> None:
     assert (await plan(name, repository, planned)).badly_formatted.strip() == ""
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_an_example_can_be_planned_before_anything_is_there(name: str, repository: Path) -> None:
+    assert await unplannable(example(repository, name), **EXAMPLES[name]) == ""
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -135,9 +140,15 @@ def user_data(template: Json) -> str:
     return gzip.decompress(base64.b64decode(cast("str", template["user_data"]))).decode()
 
 
+def files_of(template: Json) -> dict[str, str]:
+    """What user data writes, text by path."""
+    (written,) = re.findall(r"json\.loads\(r\'\'\'(.*)\'\'\'\)", user_data(template))
+    files: dict[str, str] = json.loads(written)
+    return files
+
+
 def drop_in(template: Json) -> str:
-    (text,) = re.findall(r"'(\S+)'\) /etc/systemd/system/xds-bridge.service.d/", user_data(template))
-    return base64.b64decode(text).decode()
+    return files_of(template)["/etc/systemd/system/xds-bridge.service.d/replica.conf"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -278,7 +289,9 @@ async def test_an_instance_is_asked_by_token_has_an_encrypted_disk_and_is_replac
         assert (metadata["http_tokens"], metadata["http_put_response_hop_limit"]) == ("required", 1)
         ((disk,),) = (each["ebs"] for each in cast("list[dict[str, list[Json]]]", template["block_device_mappings"]))
         assert disk["encrypted"] in (True, "true")
-        assert secret("tls") not in user_data(template).replace(f"{secret('tls')}:", "")
+        named = json.loads(files_of(template)["/usr/local/lib/xds-bridge/secrets.json"])
+        parts = {"tls.crt": "certificate", "tls.key": "private_key", "ca.crt": "client_ca"}
+        assert named == {f"credentials/{file}": f"{secret('tls')}:{key}::" for file, key in parts.items()}
     for group in resources.resources("aws_autoscaling_group").values():
         assert (group["min_size"], group["desired_capacity"], group["max_size"]) == (1, 1, 2)
         (refresh,) = cast("list[Json]", group["instance_refresh"])

@@ -124,6 +124,7 @@ class Container:
         name: of the container.
         command: what it runs, in place of what its image names.
         environment: variables beside those of its image.
+        user: `UID:GID`, in place of that of its image.
     """
 
     def __init__(
@@ -136,11 +137,13 @@ class Container:
         name: str = "bridge",
         command: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        user: str = "",
     ) -> None:
         self.log = directory / f"container-{name}.log"
         self._name, self._command, self._environment = name, command, environment or {}
         self._bundle, self._state = directory / f"bundle-{name}", directory / "crun"
         self._root, self._image, self._mounts = root, image, mounts
+        self._user = user or str(_config(image)["User"])
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -158,7 +161,7 @@ class Container:
         """Run a command in it, as its own user: its exit status, and what it wrote."""
         process = await asyncio.create_subprocess_exec(
             *(CRUN, "--cgroup-manager=disabled", "--root", self._state),
-            *("exec", "--user", "65532:65532", self._name, *command),
+            *("exec", "--user", self._user, self._name, *command),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -184,7 +187,7 @@ class Container:
     def _specification(self) -> dict[str, object]:
         """https://github.com/opencontainers/runtime-spec/blob/main/config.md"""
         image = _config(self._image)
-        user, group = (int(number) for number in str(image["User"]).split(":"))
+        user, group = (int(number) for number in self._user.split(":"))
         return {
             "ociVersion": "1.0.0",
             "process": {

@@ -76,20 +76,37 @@ class EcsTask:
         self._containers: list[Container] = []
 
     async def start(self, *, keeping: str = "") -> Container:
-        """Start its containers in their order, each when those before it have ended well; returns the last one.
+        """Start each container when those that it depends on have ended well; returns the one that the task is for.
+
+        Of several that may start, the essential one is first: nothing but `dependsOn` says otherwise.
 
         Args:
             keeping: the volume that is on EFS, and is not empty when a task before it has used it.
         """
-        volumes = self._volumes(keeping)
-        last = list(self._definitions)[-1]
-        for name in self._definitions:
+        volumes, waiting, ended = self._volumes(keeping), dict(self._definitions), set[str]()
+        essential: Container | None = None
+        while waiting:
+            name = max(
+                (each for each, described in waiting.items() if _needed(described) <= ended),
+                key=lambda each: bool(waiting[each]["essential"]),
+            )
             container = self._container(name, volumes)
             self._containers.append(container)
             await container.start()
-            if name != last:
+            if waiting.pop(name)["essential"]:
+                essential = container
+            else:
                 assert await container.end() == 0, container.log.read_text()
-        return self._containers[-1]
+                ended.add(name)
+        assert essential
+        return essential
+
+    def health_check(self) -> list[str]:
+        """The command by which ECS sees whether the essential container lives."""
+        (checked,) = (each["healthCheck"] for each in self._definitions.values() if "healthCheck" in each)
+        kind, *command = cast("Mapping[str, list[str]]", checked)["command"]
+        assert kind == "CMD"
+        return command
 
     async def remove(self) -> None:
         """Have nothing of it run any more."""
@@ -123,6 +140,8 @@ class EcsTask:
     def _container(self, name: str, volumes: Mapping[str, Path]) -> Container:
         described = self._definitions[name]
         assert described["readonlyRootFilesystem"] is True
+        limits = cast("Mapping[str, object]", described["linuxParameters"])
+        assert limits["capabilities"] == {"drop": ["ALL"]}  # which is how each container runs here
         mounts = {str(each["containerPath"]): each for each in _mounts(described)}
         places = {place: volumes[each["sourceVolume"]] for place, each in mounts.items()}
         read_only = {place: folder for place, folder in places.items() if mounts[place]["readOnly"]}
@@ -138,7 +157,15 @@ class EcsTask:
             name=name,
             command=command,
             environment={**given, **VARIABLES, **self._environment},
+            user=str(described["user"]),
         )
+
+
+def _needed(container: Json) -> set[str]:
+    """The containers that have to end well before this one starts."""
+    needed = _listed(container, "dependsOn")
+    assert all(each["condition"] == "SUCCESS" for each in needed)
+    return {each["containerName"] for each in needed}
 
 
 def _mounts(container: Json) -> list[dict[str, str]]:

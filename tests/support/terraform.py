@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,17 +53,25 @@ async def told(module: Path, **variables: object) -> Told:
     return Told(answer["formatted"], answer.get("error", ""), answer.get("plan", {}))
 
 
+async def unplannable(module: Path, **variables: object) -> str:
+    """Why a module cannot be planned with a provider that knows ids, ARNs and addresses after apply alone, if so."""
+    status, output = await _drive("plan", module, json.dumps(variables), KNOWN_AFTER_APPLY="yes")
+    assert status == 0, output
+    return str(json.loads(output).get("error", ""))
+
+
 async def run_tests(module: Path) -> tuple[int, str]:
     """Run the tests that a module has of its own (`terraform test`): 0 if all pass, and what they say."""
     return await _drive("test", module)
 
 
-async def _drive(*arguments: str | Path) -> tuple[int, str]:
+async def _drive(*arguments: str | Path, **environ: str) -> tuple[int, str]:
     driver = Path(__file__).parents[1] / "deploy/terraform/drive.py"
     process = await asyncio.create_subprocess_exec(
         *(TERRAFORM.bin / "python", driver, *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **environ},
     )
     output, errors = await process.communicate()
     assert process.returncode is not None

@@ -316,6 +316,11 @@ class Channel:
         if not self.suspects:
             self.unexplained = None
 
+    def acquit(self) -> None:
+        """There is nothing to be sent of the suspects whose turn it was. After the last ones nothing is unexplained."""
+        if not self.suspects:
+            self.unexplained = None
+
     def restart(self) -> None:
         """Owe everything, held content included: the client asked for all there is."""
         self.whole = True

@@ -70,7 +70,10 @@ class Incremental:
         """What to send to find out whether there is a bad one among `suspects`; None if none can be sent any more."""
         existing = suspects & generation.snapshot.names(channel.type.url)
         names = channel.without_held(existing, generation.snapshot)
-        return Plan(generation.snapshot, names, fresh=names) if names else None
+        if not names:
+            channel.acquit()
+            return None
+        return Plan(generation.snapshot, names, fresh=names)
 
 
 def _to_answer(before: Subscription, wants: Subscription, request: DeltaRequest) -> frozenset[str]:

@@ -88,7 +88,10 @@ class StateOfTheWorld:
     def isolate(self, channel: Channel, generation: Generation, suspects: frozenset[str]) -> Plan | None:
         """What to send to find out whether there is a bad one among `suspects`; None if that is not to be tried."""
         if not channel.type.full_state:
-            return _partial(channel, generation.snapshot, suspects)
+            plan = _partial(channel, generation.snapshot, suspects)
+            if plan is None:
+                channel.acquit()
+            return plan
         if channel.tries >= _MAX_TRIES:
             return None
         channel.tries += 1

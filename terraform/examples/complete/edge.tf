@@ -36,7 +36,9 @@ resource "aws_ecs_task_definition" "edge" {
       name                   = "bootstrap"
       image                  = var.image
       essential              = false
+      user                   = "65532:65532"
       readonlyRootFilesystem = true
+      linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
       entryPoint             = ["sh", "-ec"]
       command = [<<-EOT
         umask 077
@@ -87,6 +89,13 @@ resource "aws_ecs_service" "edge" {
     security_groups  = [aws_security_group.edge.id]
     assign_public_ip = false
   }
+
+  # What a task needs at its start.
+  depends_on = [
+    aws_iam_role_policy.edge,
+    aws_vpc_security_group_egress_rule.edge_to_aws,
+    aws_vpc_security_group_egress_rule.edge_to_bridges,
+  ]
 }
 
 # Let your load balancer in at 8080, and the Envoys out to your services, here.
@@ -121,12 +130,20 @@ resource "aws_cloudwatch_log_group" "edge" {
   retention_in_days = 30
 }
 
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+
 data "aws_iam_policy_document" "ecs" {
   statement {
     actions = ["sts:AssumeRole"]
     principals {
       type        = "Service"
       identifiers = ["ecs-tasks.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
     }
   }
 }
@@ -147,7 +164,7 @@ data "aws_iam_policy_document" "edge" {
   }
   statement {
     actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-    resources = ["arn:aws:ecr:${var.region}:*:repository/*"]
+    resources = ["arn:${data.aws_partition.current.partition}:ecr:${var.region}:${data.aws_caller_identity.current.account_id}:repository/*"]
   }
   statement {
     actions   = ["ecr:GetAuthorizationToken"]

@@ -30,9 +30,9 @@ module "xds_bridge" {
   envoy_security_group_ids      = { edge = aws_security_group.edge.id }
   prometheus_security_group_ids = { prometheus = var.prometheus_security_group_id }
   cloud_map_namespace           = aws_service_discovery_private_dns_namespace.mesh
-  efs_file_system_id            = aws_efs_file_system.state.id
-  efs_security_group_id         = aws_security_group.state.id
-  peers                         = true
+  # By its mount targets, so that these are there before a task wants them.
+  efs   = { file_system_id = aws_efs_mount_target.state[0].file_system_id, security_group_id = aws_security_group.state.id }
+  peers = true
   egress = {
     "HTTPS, to AWS" = { port = 443, cidr = "0.0.0.0/0" }
     "Consul"        = { port = 8501, security_group_id = var.consul.security_group_id }

@@ -14,6 +14,43 @@ resource "aws_efs_mount_target" "state" {
   security_groups = [aws_security_group.state.id]
 }
 
+# Without a policy, EFS lets in whoever reaches it; with this one, each replica by its own access point alone, and with TLS.
+data "aws_iam_policy_document" "state" {
+  statement {
+    effect    = "Deny"
+    actions   = ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientRootAccess", "elasticfilesystem:ClientWrite"]
+    resources = [aws_efs_file_system.state.arn]
+    principals {
+      type        = "AWS"
+      identifiers = ["*"]
+    }
+    condition {
+      test     = "Null"
+      variable = "elasticfilesystem:AccessPointArn"
+      values   = ["true"]
+    }
+  }
+  statement {
+    effect    = "Deny"
+    actions   = ["*"]
+    resources = [aws_efs_file_system.state.arn]
+    principals {
+      type        = "AWS"
+      identifiers = ["*"]
+    }
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_efs_file_system_policy" "state" {
+  file_system_id = aws_efs_file_system.state.id
+  policy         = data.aws_iam_policy_document.state.json
+}
+
 resource "aws_security_group" "state" {
   name        = "xds-bridge-state"
   description = "xds-bridge: its state on EFS"

@@ -6,6 +6,8 @@ output "security_group_id" {
 output "target_group_arns" {
   description = "The target group of each replica; empty without a load balancer."
   value       = { for each, group in aws_lb_target_group.this : each => group.arn }
+  # ECS and Auto Scaling refuse one that no listener forwards to.
+  depends_on = [aws_lb_listener.this]
 }
 
 output "addresses" {

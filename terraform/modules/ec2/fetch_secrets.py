@@ -15,14 +15,15 @@ GROUP = grp.getgrnam("xds-bridge-credentials").gr_gid
 
 
 def secret(arn: str) -> str:
-    """Of Secrets Manager, of which one key may be named behind the ARN as ECS does it, or of Systems Manager."""
+    """Of Secrets Manager, with key, stage and version behind the ARN as ECS has them, or of Systems Manager."""
     parts = arn.split(":")
     client = boto3.client(parts[2], region_name=parts[3])
     if parts[2] == "ssm":
         (parameter,) = client.get_parameters(Names=[arn], WithDecryption=True)["Parameters"]
         return str(parameter["Value"])
-    value: str = client.get_secret_value(SecretId=":".join(parts[:7]))["SecretString"]
-    key = parts[7] if len(parts) > 7 else ""
+    key, stage, version = [*parts[7:], "", "", ""][:3]
+    which = {name: text for name, text in (("VersionStage", stage), ("VersionId", version)) if text}
+    value: str = client.get_secret_value(SecretId=":".join(parts[:7]), **which)["SecretString"]
     return str(json.loads(value)[key]) if key else value
 
 

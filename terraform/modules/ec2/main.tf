@@ -19,7 +19,36 @@ locals {
       subnet_id = element(var.subnet_ids, number)
     }
   }
-  files = merge(var.files, { "bridge.yaml" = var.config })
+  with_secrets = length(var.secret_files) > 0
+  # By their path on the instance.
+  files = merge(
+    { for path, text in merge(var.files, { "bridge.yaml" = var.config }) : "/etc/xds-bridge/${path}" => text },
+    local.with_secrets ? {
+      "/usr/local/lib/xds-bridge/fetch_secrets.py"     = file("${path.module}/fetch_secrets.py")
+      "/usr/local/lib/xds-bridge/secrets.json"         = jsonencode(var.secret_files)
+      "/etc/systemd/system/xds-bridge-secrets.service" = file("${path.module}/xds-bridge-secrets.service")
+      "/etc/systemd/system/xds-bridge-secrets.timer"   = file("${path.module}/xds-bridge-secrets.timer")
+    } : {},
+  )
+  drop_ins = {
+    for each, replica in module.replica : each => join("\n", concat(["[Service]"], [
+      # systemd gives %, " and \ a meaning.
+      for name, value in merge(var.environment, replica.environment) :
+      "Environment=\"${name}=${replace(replace(replace(value, "\\", "\\\\"), "\"", "\\\""), "%", "%%")}\""
+    ], [""]))
+  }
+  user_data = {
+    for each in keys(local.replicas) : each => base64gzip(templatefile("${path.module}/user_data.sh", {
+      # Quotes in it would end the text that it is in.
+      files = replace(jsonencode(merge(local.files, {
+        "/etc/systemd/system/xds-bridge.service.d/replica.conf" = local.drop_ins[each]
+      })), "'", "\\u0027")
+      secrets        = local.with_secrets
+      pip_index_url  = var.pip_index_url
+      release_url    = var.release_url
+      release_sha256 = var.release_sha256
+    }))
+  }
 }
 
 module "access" {
@@ -30,7 +59,7 @@ module "access" {
   subnet_ids                    = var.subnet_ids
   envoy_security_group_ids      = var.envoy_security_group_ids
   prometheus_security_group_ids = var.prometheus_security_group_ids
-  peers                         = var.peers
+  peers                         = false # they have no address for it
   egress                        = var.egress
   load_balancer                 = true
   target_type                   = "instance"
@@ -63,20 +92,8 @@ resource "aws_launch_template" "this" {
   instance_type          = var.instance_type
   vpc_security_group_ids = [module.access.security_group_id]
   update_default_version = true
-  user_data = base64gzip(templatefile("${path.module}/user_data.sh", {
-    files           = local.files
-    secrets         = var.secret_files
-    secrets_script  = file("${path.module}/fetch_secrets.py")
-    secrets_service = file("${path.module}/xds-bridge-secrets.service")
-    secrets_timer   = file("${path.module}/xds-bridge-secrets.timer")
-    pip_index_url   = var.pip_index_url
-    release_url     = var.release_url
-    release_sha256  = var.release_sha256
-    drop_in = join("\n", concat(["[Service]"], [
-      for name, value in merge(module.replica[each.key].environment, var.environment) : "Environment=\"${name}=${value}\""
-    ], [""]))
-  }))
-  tags = var.tags
+  user_data              = local.user_data[each.key]
+  tags                   = var.tags
 
   iam_instance_profile {
     name = module.replica[each.key].role.instance_profile
@@ -100,6 +117,14 @@ resource "aws_launch_template" "this" {
 
   monitoring {
     enabled = true
+  }
+
+  lifecycle {
+    precondition {
+      # Of what is encoded, four characters are three bytes.
+      condition     = length(local.user_data[each.key]) <= 21848
+      error_message = "config and files are too large: AWS takes 16 KiB of user data, compressed, and these make ${floor(length(local.user_data[each.key]) * 3 / 4)} bytes."
+    }
   }
 
   dynamic "tag_specifications" {

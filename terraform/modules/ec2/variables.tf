@@ -1,5 +1,5 @@
 variable "name" {
-  description = "What the names of everything begin with; replicas are called NAME-1, NAME-2 …"
+  description = "What the names of everything begin with; replicas are called NAME-1, NAME-2 … Roles are for all regions of an account, so each region needs another name."
   type        = string
   default     = "xds-bridge"
 }
@@ -31,6 +31,10 @@ variable "environment" {
   description = "Further variables that config refers to. No secrets."
   type        = map(string)
   default     = {}
+  validation {
+    condition     = alltrue([for name, value in var.environment : can(regex("^[A-Za-z_][A-Za-z0-9_]*$", name)) && !can(regex("[[:cntrl:]]", value))])
+    error_message = "environment has names of letters, digits and _, and values of one line."
+  }
 }
 
 variable "image_id" {
@@ -117,12 +121,6 @@ variable "prometheus_security_group_ids" {
   description = "Security groups of the Prometheus servers, by any name: who may reach port 19000."
   type        = map(string)
   default     = {}
-}
-
-variable "peers" {
-  description = "Whether replicas may reach each other at port 19000, for admin.peers."
-  type        = bool
-  default     = false
 }
 
 variable "egress" {

@@ -25,7 +25,9 @@ locals {
   # By their order: a name of a variable has no dots and no slashes.
   secrets = { for number, file in sort(keys(var.secret_files)) : file => "SECRET_${number}" }
   volumes = { files = "/etc/xds-bridge", state = "/var/lib/xds-bridge", run = "/run/xds-bridge" }
-  on_efs  = var.efs_file_system_id != null
+  on_efs  = var.efs != null
+  # Fargate has these pairs alone (MiB by CPU units).
+  fargate_memory = { 256 = [512, 2048], 512 = [1024, 4096], 1024 = [2048, 8192], 2048 = [4096, 16384] }
 }
 
 module "access" {
@@ -38,7 +40,7 @@ module "access" {
   prometheus_security_group_ids = var.prometheus_security_group_ids
   peers                         = var.peers
   egress = merge(var.egress, local.on_efs ? {
-    "State on EFS" = { port = 2049, security_group_id = var.efs_security_group_id }
+    "State on EFS" = { port = 2049, security_group_id = var.efs.security_group_id }
   } : {})
   load_balancer = var.cloud_map_namespace == null
   target_type   = "ip"
@@ -81,7 +83,7 @@ resource "aws_service_discovery_service" "this" {
 
 resource "aws_efs_access_point" "this" {
   for_each       = local.on_efs ? local.replicas : {}
-  file_system_id = var.efs_file_system_id
+  file_system_id = var.efs.file_system_id
   posix_user {
     uid = 65532
     gid = 65532
@@ -141,7 +143,7 @@ resource "aws_ecs_task_definition" "this" {
       dynamic "efs_volume_configuration" {
         for_each = volume.key == "state" && local.on_efs ? [aws_efs_access_point.this[each.key].id] : []
         content {
-          file_system_id     = var.efs_file_system_id
+          file_system_id     = var.efs.file_system_id
           transit_encryption = "ENABLED"
           authorization_config {
             access_point_id = efs_volume_configuration.value
@@ -149,6 +151,17 @@ resource "aws_ecs_task_definition" "this" {
           }
         }
       }
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = var.launch_type != "FARGATE" || (var.memory >= local.fargate_memory[var.cpu][0] && var.memory <= local.fargate_memory[var.cpu][1])
+      error_message = "Fargate has from ${local.fargate_memory[var.cpu][0]} to ${local.fargate_memory[var.cpu][1]} MiB of memory with cpu = ${var.cpu}."
+    }
+    precondition {
+      condition     = length(jsonencode(local.files)) < 45000
+      error_message = "config and files are part of the task definition, of which AWS takes 64 KiB; ${length(jsonencode(local.files))} characters are too many for it."
     }
   }
 
@@ -174,7 +187,7 @@ resource "aws_ecs_task_definition" "this" {
         for volume, place in local.volumes : { sourceVolume = volume, containerPath = place, readOnly = volume == "files" }
       ]
       environment = [
-        for name, value in merge(module.replica[each.key].environment, var.environment) : { name = name, value = value }
+        for name, value in merge(var.environment, module.replica[each.key].environment) : { name = name, value = value }
       ]
       portMappings = [for port in [18000, 19000] : { containerPort = port, protocol = "tcp" }]
       # That it lives, not that it is ready: a source that is away must not end the task.
@@ -190,7 +203,8 @@ locals {
     image                  = var.image
     user                   = "65532:65532"
     readonlyRootFilesystem = !var.execute_command
-    linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
+    # Who comes by execute-command is root, and may not use the bridge's socket without this one right of root's.
+    linuxParameters = { initProcessEnabled = true, capabilities = { drop = var.execute_command ? [] : ["ALL"] } }
     logConfiguration = {
       logDriver = "awslogs"
       options = {
@@ -213,7 +227,9 @@ resource "aws_ecs_service" "this" {
   propagate_tags         = "SERVICE"
   tags                   = var.tags
 
-  # State on EFS is for one bridge at a time, so the old task has to end first; otherwise the new one has to live first.
+  # State on EFS is for one bridge at a time, so the old task has to end first, and the next replica has to wait for that (apply
+  # with -parallelism=1); otherwise the new one has to live first.
+  wait_for_steady_state              = local.on_efs
   deployment_minimum_healthy_percent = local.on_efs ? 0 : 100
   deployment_maximum_percent         = local.on_efs ? 100 : 200
 
@@ -241,6 +257,23 @@ resource "aws_ecs_service" "this" {
       target_group_arn = load_balancer.value
       container_name   = "xds-bridge"
       container_port   = 18000
+    }
+  }
+
+  # What a task needs at its start.
+  depends_on = [
+    aws_iam_role_policy.execution,
+    aws_iam_role_policy.state,
+    aws_iam_role_policy.exec,
+    module.secrets,
+    module.replica,
+    module.access,
+  ]
+
+  lifecycle {
+    precondition {
+      condition     = !var.peers || var.cloud_map_namespace != null
+      error_message = "peers needs cloud_map_namespace: at a load balancer replicas have no address for port 19000."
     }
   }
 }

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "What the names of everything begin with; replicas are called NAME-1, NAME-2 …"
+  description = "What the names of everything begin with; replicas are called NAME-1, NAME-2 … Roles are for all regions of an account, so each region needs another name."
   type        = string
   default     = "xds-bridge"
 }
@@ -31,13 +31,17 @@ variable "environment" {
   description = "Further variables that config refers to. No secrets."
   type        = map(string)
   default     = {}
+  validation {
+    condition     = alltrue([for name, value in var.environment : can(regex("^[A-Za-z_][A-Za-z0-9_]*$", name)) && !can(regex("[[:cntrl:]]", value))])
+    error_message = "environment has names of letters, digits and _, and values of one line."
+  }
 }
 
 variable "image" {
   description = "The image of xds-bridge, best by its digest."
   type        = string
   validation {
-    condition     = can(regex("^[^:@]+([:@].+)$", var.image)) && !endswith(var.image, ":latest")
+    condition     = can(regex("^([^@]*/)?[^/:@]+(:[^/:@]+)?(@sha256:[0-9a-f]{64})?$", var.image)) && can(regex("(:[^/]+|@[^/]+)$", var.image)) && !endswith(var.image, ":latest")
     error_message = "image has a tag or a digest, and not latest: a task that is started anew must be the same bridge as before."
   }
 }
@@ -129,7 +133,7 @@ variable "prometheus_security_group_ids" {
 }
 
 variable "peers" {
-  description = "Whether replicas may reach each other at port 19000, for admin.peers."
+  description = "Whether replicas may reach each other at port 19000, for admin.peers. They find each other by cloud_map_namespace."
   type        = bool
   default     = false
 }
@@ -153,15 +157,9 @@ variable "cloud_map_namespace" {
   default     = null
 }
 
-variable "efs_file_system_id" {
-  description = "A file system of EFS on which state_directory outlives a task; on the task's own disk otherwise."
-  type        = string
-  default     = null
-}
-
-variable "efs_security_group_id" {
-  description = "The security group of its mount targets; needed with efs_file_system_id."
-  type        = string
+variable "efs" {
+  description = "A file system of EFS on which state_directory outlives a task, and the security group of its mount targets; on the task's own disk otherwise. Its policy should let nobody in but by an access point: see the example complete."
+  type        = object({ file_system_id = string, security_group_id = string })
   default     = null
 }
 

@@ -11,6 +11,7 @@ terraform {
 }
 
 data "aws_partition" "current" {}
+data "aws_caller_identity" "current" {}
 
 locals {
   # A name stands for the cluster in every account of the region, as in the configuration.
@@ -83,6 +84,15 @@ data "aws_iam_policy_document" "assume" {
     principals {
       type        = "Service"
       identifiers = [var.service]
+    }
+    # ECS says for whom it asks; EC2 does not.
+    dynamic "condition" {
+      for_each = var.service == "ecs-tasks.amazonaws.com" ? [data.aws_caller_identity.current.account_id] : []
+      content {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [condition.value]
+      }
     }
   }
 }

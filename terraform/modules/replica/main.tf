@@ -31,11 +31,12 @@ locals {
 }
 
 module "events" {
-  source       = "../events"
-  for_each     = local.queues
-  name         = "${var.name}-${each.key}"
-  kind         = each.value.type
-  cluster_arns = [for cluster in try(each.value.clusters, []) : cluster if startswith(cluster, "arn:")]
+  source   = "../events"
+  for_each = local.queues
+  name     = "${var.name}-${each.key}"
+  kind     = each.value.type
+  # A rule that names some clusters by their ARNs would be deaf to those that are named otherwise.
+  cluster_arns = alltrue([for cluster in try(each.value.clusters, []) : startswith(cluster, "arn:")]) ? try(each.value.clusters, []) : []
   tags         = var.tags
 }
 

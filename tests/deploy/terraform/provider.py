@@ -212,8 +212,10 @@ _NAMES: Mapping[str, Callable[[Values], object]] = {
 def _made_up(kind: str, attribute: str, planned: Values) -> object:
     """What AWS would give a resource of this name, already in the plan, so that policies can be looked at there.
 
-    Everything else is known after apply.
+    Everything else is known after apply; all of it is where `KNOWN_AFTER_APPLY` is set, as with the real provider.
     """
+    if "KNOWN_AFTER_APPLY" in os.environ:
+        return UNKNOWN
     name = _NAMES[kind](planned) if kind in _NAMES else planned.get("name")
     if not isinstance(name, str):
         return UNKNOWN

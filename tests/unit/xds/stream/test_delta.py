@@ -109,6 +109,23 @@ def test_what_vanished_while_it_is_isolated_is_told_as_gone(stream: Stream[Delta
     assert stream.next(cache, 0.0) is None
 
 
+def test_what_was_told_to_be_gone_before_it_was_rejected_is_not_in_the_way(
+    stream: Stream[DeltaRequest], cache: SnapshotCache
+) -> None:
+    stream.receive(DeltaRequest(type_url=CLUSTER.url), 0.0)
+    late = required(stream.next(cache, 0.0))
+    cache.set(snapshot({}))
+    stream.expire(6.0)
+    gone = required(stream.next(cache, 6.0))
+    stream.receive(DeltaRequest(type_url=CLUSTER.url, nonce=late.nonce, error="no"), 7.0)
+    stream.receive(DeltaRequest(type_url=CLUSTER.url, nonce=gone.nonce), 7.0)
+
+    assert stream.next(cache, 7.0) is None
+    (standing,) = stream.standings(cache, 7.0)
+    assert said(gone) == (set(), {"a", "b"})
+    assert standing.progress is Progress.SYNCED
+
+
 def test_held_versions_save_equal_clusters_but_not_those_asked_for_by_name(
     stream: Stream[DeltaRequest], cache: SnapshotCache
 ) -> None:
