@@ -31,8 +31,10 @@ class Suspects:
         """One of these is bad: have each half of them tried by itself, after the groups that wait already.
 
         A rejected half is halved again, so that one bad name among a thousand is found in about twenty tries, and most
-        of the good ones need only the first.
+        of the good ones need only the first. A group that is just these, and waits, has had its try.
         """
+        if (number := self._group_of.get(next(iter(names), ""))) and self._groups[number] == names:
+            self.discard(names)
         ordered = sorted(names.difference(self._group_of))  # sorted: equal streams then send equal bytes
         middle = (len(ordered) + 1) // 2
         for half in (ordered[:middle], ordered[middle:]):

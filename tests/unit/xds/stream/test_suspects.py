@@ -24,6 +24,15 @@ def test_what_is_suspected_already_does_not_wait_twice() -> None:
     assert drained(suspects) == groups("a", "b", "c")
 
 
+def test_a_group_that_was_rejected_elsewhere_while_it_waited_is_halved_without_a_try_of_its_own() -> None:
+    suspects = Suspects()
+    suspects.halve(frozenset("abcd"))
+
+    suspects.halve(frozenset("cd"))
+
+    assert drained(suspects) == groups("ab", "c", "d")
+
+
 def test_a_group_without_names_does_not_wait() -> None:
     suspects = Suspects()
     suspects.halve(frozenset("abcd"))
