@@ -230,7 +230,7 @@ def _service(known: ServiceFacts, facts: Facts) -> ServiceStory:
     service, key = known.service, facts.question.key
     served = [each for each in service.endpoints if key in (None, each.endpoint.key)] if service else []
     reports = [each for each in known.reports if key in (None, each.endpoint.key)]
-    aside = [each for each in known.set_aside if key is None or each.entry.reported == str(key)]
+    aside = [each for each in known.set_aside if key is None or _is_about(each, key, facts)]
     holds = tuple(hold for hold in facts.holds if known.name in hold.services)
     orders = Orders(facts.orders.drains, facts.orders.pauses, holds)
     there = service is not None and (key is None or bool(served))
@@ -251,6 +251,14 @@ def _service(known: ServiceFacts, facts: Facts) -> ServiceStory:
         holds=holds,
         views=tuple(showing.views(known.name, service, facts.shows, known.receivers)) if there else (),
     )
+
+
+def _is_about(aside: ReportedSetAside, key: EndpointKey, facts: Facts) -> bool:
+    """Whether an entry is this endpoint: by its address, or by the word of its source, which may spell it otherwise."""
+    if aside.entry.reported == str(key):
+        return True
+    answer, instance = facts.answers.get(aside.source), aside.entry.instance
+    return bool(instance) and isinstance(answer, Statement) and any(s.instance == instance for s in answer.sightings)
 
 
 def _withheld(reports: Iterable[Report], served: set[EndpointKey], service: Service | None) -> Iterator[WithheldStory]:

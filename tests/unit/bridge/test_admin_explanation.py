@@ -132,6 +132,19 @@ async def test_a_mistake_is_told_also_when_the_source_does_not_answer(bench: Ben
     assert await conclusion(bench, "web", finding=True) == "not served: dc1 says: twice — mend it there"
 
 
+async def test_what_a_source_spells_otherwise_is_told_by_its_instance(bench: Bench) -> None:
+    put(bench, served("10.0.0.2"))
+    bench.inquiry.answers = {DC1: seen(Verdict.SET_ASIDE, "port 0", "task/app", "app:0")}
+    entries = (SetAside(InstanceId("task/app"), "app:0", "port 0"), SetAside(InstanceId("other"), "app:0", "port 0"))
+    bench.knowledge.aside = tuple(ReportedSetAside(DC1, Scope("s"), entry) for entry in entries)
+
+    story = (await bench.get("/api/v1/explain?target=10.0.0.1:80"))["story"]
+
+    assert isinstance(story, dict)
+    ((aside,),) = (service["set_aside"] for service in story["services"])
+    assert aside["instance"] == "task/app"
+
+
 async def test_an_entry_of_a_file_is_told_by_its_address_beside_those_that_are_served(bench: Bench) -> None:
     put(bench, ServedEndpoint(Endpoint("10.0.0.1", 80), (Origin(LOCAL, Scope("f"), InstanceId(""), 1.0),)))
     right, wrong = seen(Verdict.REPORTED, instance=""), seen(Verdict.SET_ASIDE, "twice", "", "10.0.0.2:80")
