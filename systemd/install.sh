@@ -77,7 +77,7 @@ require_python() {
         /home/* | /root/* | /run/user/*) refuse "$real lies in a home, which the service does not see; set PYTHON=/usr/bin/python3" ;;
     esac
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        refuse "$("$PYTHON" -V) is too old; Python 3.11 or newer is needed; set PYTHON"
+        refuse "$("$PYTHON" -V) is too old; Python 3.11 or newer is needed; set PYTHON, such as PYTHON=/usr/bin/python3.11 after dnf install python3.11"
     "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null ||
         refuse "$PYTHON cannot make virtual environments; on Debian: apt-get install python3-venv"
 }

@@ -5,6 +5,7 @@ The story is told by a process of its own, which this file is too, in a network 
 
 import asyncio
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -33,12 +34,14 @@ QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/xds-bridge-1"
 
 
 async def story(directory: Path) -> None:
-    products = directory / "dist"
-    await output(PYTHON, "-m", "build", "--no-isolation", "--outdir", products, ROOT)
-    (wheel,), (source,) = products.glob("*.whl"), products.glob("*.tar.gz")
+    products, source = directory / "dist", directory / "source"
+    # In a copy: building leaves files behind.
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "*.egg-info", "dist", "__pycache__"))
+    await output(PYTHON, "-m", "build", "--no-isolation", "--outdir", products, source)
+    (wheel,), (archive,) = products.glob("*.whl"), products.glob("*.tar.gz")
     async with SystemdMachine(directory) as machine:
         machine.path("/root/dist").mkdir()
-        for product in (wheel, source):
+        for product in (wheel, archive):
             machine.path(f"/root/dist/{product.name}").write_bytes(product.read_bytes())
         await machine.do("python3", "-m", "venv", HERE)
         await pip(machine, "--require-hashes", "--requirement", LOCKS / "install.lock")
@@ -49,7 +52,7 @@ async def story(directory: Path) -> None:
 
         await machine.do(f"{HERE}/bin/pip", "uninstall", "--yes", "--quiet", "xds-bridge")
         await pip(machine, "--require-hashes", "--requirement", LOCKS / "build.lock")
-        await pip(machine, "--no-deps", "--no-build-isolation", f"/root/dist/{source.name}")
+        await pip(machine, "--no-deps", "--no-build-isolation", f"/root/dist/{archive.name}")
         await runs_the_demo(machine)
 
 

@@ -173,6 +173,8 @@ REFUSED_OF_TASKS: dict[str, tuple[Json, str]] = {
     "no YAML": ({"config": "sources: ["}, "YAML with at least one source"),
     "no sources": ({"config": "admin: {}"}, "YAML with at least one source"),
     "another port": ({"config": CONFIG.replace(":18000", ":18001")}, "these are the ports that are let in"),
+    "loopback": ({"config": CONFIG.replace("0.0.0.0:18000", "127.0.0.1:18000")}, "beyond loopback, where Envoys are"),
+    "neither TLS nor the word": ({"config": CONFIG.replace(", insecure: true", "")}, "or xds: {insecure: true}"),
     "a budget of its own": ({"config": CONFIG.replace("${API_BUDGET}", "5")}, "divided among them"),
     "a queue for all": ({"config": CONFIG.replace("${QUEUE_TASKS}", QUEUE_URL)}, "has a queue of its own"),
     "elsewhere": ({"config": CONFIG.replace("${AWS_REGION}", "us-east-1")}, "are not in eu-west-1, where"),

@@ -18,6 +18,8 @@ from support.confidential import require_none
 from support.waiting import eventually
 
 BOOT = Path(__file__).with_name("systemd_boot.sh")
+_ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8")
+"""All that a command there begins with: what the tests have, such as PYTHONPATH, would be another machine's."""
 _OWN = ("--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc", "--cgroup")
 
 
@@ -79,7 +81,7 @@ class SystemdMachine:
         """Run a command in the machine, as its root, and wait for it."""
         variables = [f"{name}={value}" for name, value in (environ or {}).items()]
         process = await asyncio.create_subprocess_exec(
-            *("nsenter", "--target", str(self._init), "--all", "--", "env", *variables, *command),
+            *("nsenter", "--target", str(self._init), "--all", "--", "env", "-i", *_ENVIRONMENT, *variables, *command),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -28,7 +28,7 @@ module "xds_bridge" {
   vpc_id                        = var.vpc_id
   subnet_ids                    = var.subnet_ids
   envoy_security_group_ids      = { edge = aws_security_group.edge.id }
-  prometheus_security_group_ids = { prometheus = var.prometheus_security_group_id }
+  prometheus_security_group_ids = var.prometheus_security_group_id == null ? {} : { prometheus = var.prometheus_security_group_id }
   cloud_map_namespace           = aws_service_discovery_private_dns_namespace.mesh
   # By its mount targets, so that these are there before a task wants them.
   efs   = { file_system_id = aws_efs_mount_target.state[0].file_system_id, security_group_id = aws_security_group.state.id }

@@ -29,8 +29,9 @@ variable "subnet_ids" {
 }
 
 variable "prometheus_security_group_id" {
-  description = "The security group of Prometheus."
+  description = "The security group of Prometheus, where there is one."
   type        = string
+  default     = null
 }
 
 variable "consul" {

@@ -23,7 +23,7 @@ module "xds_bridge" {
   vpc_id                        = var.vpc_id
   subnet_ids                    = var.subnet_ids
   envoy_security_group_ids      = { envoys = var.envoy_security_group_id }
-  prometheus_security_group_ids = { prometheus = var.prometheus_security_group_id }
+  prometheus_security_group_ids = var.prometheus_security_group_id == null ? {} : { prometheus = var.prometheus_security_group_id }
   secret_files = {
     "credentials/tls.crt" = "${var.tls_secret_arn}:certificate::"
     "credentials/tls.key" = "${var.tls_secret_arn}:private_key::"

@@ -34,8 +34,9 @@ variable "envoy_security_group_id" {
 }
 
 variable "prometheus_security_group_id" {
-  description = "The security group of Prometheus."
+  description = "The security group of Prometheus, where there is one."
   type        = string
+  default     = null
 }
 
 variable "tls_secret_arn" {

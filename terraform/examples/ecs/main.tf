@@ -22,7 +22,7 @@ module "xds_bridge" {
   vpc_id                        = var.vpc_id
   subnet_ids                    = var.subnet_ids
   envoy_security_group_ids      = { envoys = var.envoy_security_group_id }
-  prometheus_security_group_ids = { prometheus = var.prometheus_security_group_id }
+  prometheus_security_group_ids = var.prometheus_security_group_id == null ? {} : { prometheus = var.prometheus_security_group_id }
   cloud_map_namespace           = var.cloud_map_namespace
 }
 

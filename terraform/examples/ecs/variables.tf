@@ -29,11 +29,13 @@ variable "envoy_security_group_id" {
 }
 
 variable "prometheus_security_group_id" {
-  description = "The security group of Prometheus."
+  description = "The security group of Prometheus, where there is one."
   type        = string
+  default     = null
 }
 
 variable "cloud_map_namespace" {
-  description = "A private DNS namespace of Cloud Map in the VPC."
+  description = "A private DNS namespace of Cloud Map in the VPC; without one there is a load balancer."
   type        = object({ id = string, name = string })
+  default     = null
 }

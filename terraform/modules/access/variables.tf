@@ -42,6 +42,10 @@ variable "envoy_security_group_ids" {
 variable "prometheus_security_group_ids" {
   description = "Security groups of the Prometheus servers, by any name."
   type        = map(string)
+  validation {
+    condition     = alltrue([for id in values(var.prometheus_security_group_ids) : id != null])
+    error_message = "prometheus_security_group_ids has no null in it: leave that one out."
+  }
 }
 
 variable "peers" {

@@ -15,6 +15,10 @@ variable "config" {
     error_message = "config has xds: {listen: 0.0.0.0:18000} and admin: {listen: 0.0.0.0:19000}: these are the ports that are let in."
   }
   validation {
+    condition     = !can(regex("^(127[.]|localhost|\\[::1\\])", try(yamldecode(var.config).xds.listen, ""))) && (can(yamldecode(var.config).xds.tls) || try(yamldecode(var.config).xds.insecure, false) == true)
+    error_message = "config has xds.listen beyond loopback, where Envoys are, and xds.tls or xds: {insecure: true}."
+  }
+  validation {
     condition = alltrue([
       for each in try(yamldecode(var.config).sources, []) :
       try(tostring(each.api_budget), "") == "$${API_BUDGET}" if contains(["ecs", "ec2"], try(each.type, ""))
