@@ -54,12 +54,12 @@ def cost(arguments: Sequence[str]) -> tuple[float, float]:
 
 
 def answer(listener: socket.socket) -> None:
-    """Say to everybody that all is well."""
+    """Say to everybody what a bridge says that lives."""
     while True:
         connection, _ = listener.accept()
         with connection:
             connection.recv(65536)
-            connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n{}")
+            connection.sendall(b'HTTP/1.0 200 OK\r\n\r\n{"alive": true}')
 
 
 if __name__ == "__main__":
