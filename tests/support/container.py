@@ -150,8 +150,8 @@ class Container:
         """Start it."""
         self._bundle.mkdir(exist_ok=True)
         (self._bundle / "config.json").write_text(json.dumps(self._specification(), indent=2))
-        run = f"run -b {self._bundle} {self._name}"
-        crun = f"{_CGROUPS} && exec {CRUN} --cgroup-manager=disabled --root {self._state} {run}"
+        run = " ".join(map(str, self._crun("run", "--bundle", self._bundle, self._name)))
+        crun = f"{_CGROUPS} && exec {run}"
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 "unshare", "--mount", "sh", "-c", crun, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL
@@ -160,8 +160,7 @@ class Container:
     async def run(self, *command: str) -> tuple[int, str]:
         """Run a command in it, as its own user: its exit status, and what it wrote."""
         process = await asyncio.create_subprocess_exec(
-            *(CRUN, "--cgroup-manager=disabled", "--root", self._state),
-            *("exec", "--user", self._user, self._name, *command),
+            *self._crun("exec", "--user", self._user, self._name, *command),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -171,18 +170,22 @@ class Container:
     async def stop(self) -> int:
         """Send it the signal that its image names; returns its exit status."""
         signal = _config(self._image)["StopSignal"]
-        await output(CRUN, "--cgroup-manager=disabled", "--root", self._state, "kill", self._name, str(signal))
+        await output(*self._crun("kill", self._name, str(signal)))
         return await self.end(timeout=30)
 
     async def remove(self) -> None:
         """Have nothing of it run any more, whatever it did."""
-        await output(CRUN, "--cgroup-manager=disabled", "--root", self._state, "delete", "--force", self._name)
+        await output(*self._crun("delete", "--force", self._name))
 
     async def end(self, timeout: float = 60) -> int:
         """Wait until it has ended by itself; returns its exit status."""
         assert self._process
         async with asyncio.timeout(timeout):
             return await self._process.wait()
+
+    def _crun(self, *arguments: str | Path) -> list[str | Path]:
+        """A command line of crun for where this container is."""
+        return [CRUN, "--cgroup-manager=disabled", "--root", self._state, *arguments]
 
     def _specification(self) -> dict[str, object]:
         """https://github.com/opencontainers/runtime-spec/blob/main/config.md"""

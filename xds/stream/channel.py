@@ -313,11 +313,10 @@ class Channel:
         for name in sent.response.names & self.held.keys():
             if self.held[name].version == version_of(accepted.get(name)):  # and no fallback
                 del self.held[name]
-        if not self.suspects:
-            self.unexplained = None
+        self.acquit()
 
     def acquit(self) -> None:
-        """There is nothing to be sent of the suspects whose turn it was. After the last ones nothing is unexplained."""
+        """What had its turn is taken, or is not there to be sent any more. After the last suspects all is explained."""
         if not self.suspects:
             self.unexplained = None
 

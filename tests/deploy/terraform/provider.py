@@ -30,6 +30,7 @@ ACCOUNT, REGION = "123456789012", "eu-west-1"
 KNOWN: Mapping[str, Values] = {
     "aws_caller_identity": {"account_id": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:root", "user_id": "root"},
     "aws_partition": {"partition": "aws", "dns_suffix": "amazonaws.com", "reverse_dns_prefix": "com.amazonaws"},
+    "aws_region": {"id": REGION},
 }
 ALSO_COMPUTED = frozenset({"id", "arn", "name", "name_prefix", "region", "tags_all"})
 """Given by the provider where nobody does; the package that the schema comes from does not tell."""
@@ -166,10 +167,9 @@ class Provider(tfplugin_pb2_grpc.ProviderServicer):  # type: ignore[misc]  # gen
 
     def ReadDataSource(self, request: Question, _context: object) -> object:  # noqa: N802
         state = read(request.config) or {}
-        state["id"] = REGION if request.type_name == "aws_region" else request.type_name
         if request.type_name == "aws_iam_policy_document":
             state["json"] = state["minified_json"] = policy(state)
-        for name, value in KNOWN.get(request.type_name, {}).items():
+        for name, value in {"id": request.type_name, **KNOWN.get(request.type_name, {})}.items():
             state[name] = state.get(name) or value
         return tfplugin_pb2.ReadDataSource.Response(state=written(state))
 
