@@ -46,7 +46,7 @@ class FileConfig(AdapterConfig):
     """Configuration of a source of type `file`."""
 
     path: FilePath
-    """The file. Write it elsewhere and rename it into place: then it is never seen half-written."""
+    """The file. Write a new version elsewhere and rename it into place: then it is never seen half-written."""
     interval: Annotated[Duration, Field(ge=0.01)] = 0.25
     """How often to look whether the file has changed."""
 

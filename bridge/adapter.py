@@ -49,6 +49,9 @@ Duration = Annotated[
 ]
 """Seconds, written in the configuration as `250ms`, `30s`, `5m` or `1h`."""
 
+Glob = Annotated[str, Field(min_length=1, json_schema_extra={"format": "glob"})]
+"""A pattern for names, with `*`, `?` and `[abc]`, as `fnmatch` of the standard library has it; case counts."""
+
 
 class AdapterConfig(BaseModel):
     """What every adapter's own configuration model has in common: frozen, and unknown keys are errors."""

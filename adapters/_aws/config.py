@@ -41,7 +41,7 @@ def _several(value: object) -> object:
 
 
 Region = Annotated[str, AfterValidator(_region)]
-QueueUrl = Annotated[str, AfterValidator(_queue)]
+QueueUrl = Annotated[str, AfterValidator(_queue), Field(json_schema_extra={"format": "uri"})]
 
 
 class AccountConfig(BaseModel):
@@ -68,12 +68,12 @@ class EventsConfig(BaseModel):
 
     queue: Annotated[
         tuple[QueueUrl, ...],
-        BeforeValidator(_several, json_schema_input_type=str | list[str]),
+        BeforeValidator(_several, json_schema_input_type=QueueUrl | list[QueueUrl]),
         Field(min_length=1),
     ]
-    """The URL of the queue; or a list of them, one for each account and region. Nobody else may read from it.
+    """The queue of SQS, or several, one for each account and region; nobody else may read from it.
 
-    An account and region without a queue is read every `interval`.
+    A place without a queue is read every `interval`.
     """
     heartbeat: Annotated[Duration, Field(ge=0.1, le=3600)] = 180.0
     """How long no message from the schedule may come until everything is read every `interval` again."""
@@ -98,23 +98,29 @@ class AwsConfig(AdapterConfig):
     """
 
     region: Region | None = None
-    """The region to read; the one the process runs in when neither this nor `regions` is given."""
+    """The region to read.
+
+    Without this and `regions`: `AWS_REGION`, `AWS_DEFAULT_REGION`, the SDK's configuration file, or the machine's
+    metadata.
+    """
     regions: tuple[Region, ...] = ()
     """Several regions to read, in place of `region`. Each can fail alone."""
     accounts: tuple[AccountConfig, ...] = ()
     """The accounts to read, each in every region; the one of the bridge's own credentials when left out."""
-    endpoint_url: Annotated[str, AfterValidator(_endpoint_url)] | None = None
-    """The URL that every call goes to in place of AWS's own: for tests and emulators."""
+    endpoint_url: Annotated[str, AfterValidator(_endpoint_url), Field(json_schema_extra={"format": "uri"})] | None = (
+        None
+    )
+    """Where every call goes in place of AWS's own addresses: for tests and emulators."""
     api_budget: Annotated[float, Field(gt=0, le=100)] = 5.0
-    """Calls per second in one account and region, on average, of all sources of this process together.
-
-    The buckets that AWS takes calls from belong to the whole account, refill with 10 to 20 calls a second, and are
-    shared with consoles and deployments. Where sources say different things, the lowest counts.
+    """Calls per second in one account and region, on average, of all sources of this process together; of several
+    values the lowest counts. The buckets that AWS takes calls from belong to the whole account, refill with 10 to 20
+    calls a second, and are shared with consoles and deployments. A pass that needs more stretches the interval
+    (`aws.interval_stretched`).
     """
     timeout: Annotated[Duration, Field(ge=0.1, le=60)] = 10.0
     """How long a call may go without an answer before it is tried again, up to four times in all.
 
-    The deadline of a pass, of a minute or two intervals, is longer where these tries need it.
+    The deadline of a pass (a minute, or two intervals) is longer where these tries need it.
     """
     events: EventsConfig | None = None
     """Changes as EventBridge tells of them, so that none has to wait for the next pass."""

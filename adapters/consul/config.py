@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from bridge.adapter import AdapterConfig, Duration
+from bridge.adapter import AdapterConfig, Duration, Glob
 from bridge.errors import ConfigError
 from bridge.labels import DEFAULT_PREFIX
 
@@ -60,10 +60,10 @@ class _Section(BaseModel):
 class Services(_Section):
     """Which of the catalog's services are followed, by globs over their names."""
 
-    include: tuple[str, ...] = ("*",)
+    include: tuple[Glob, ...] = ("*",)
     """A service is followed when one of these matches its name."""
-    exclude: tuple[str, ...] = ()
-    """... and none of these does."""
+    exclude: tuple[Glob, ...] = ()
+    """A service is not followed when one of these matches its name."""
 
 
 class Tls(_Section):
@@ -78,7 +78,7 @@ class Tls(_Section):
     server_name: str | None = None
     """The name in the agent's certificate, where it is not the host of the address (`server.dc1.consul`)."""
     verify: bool = True
-    """False trusts any certificate: for trying things out only."""
+    """`false` trusts any certificate: for trying things out only."""
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
@@ -90,10 +90,12 @@ class Tls(_Section):
 class Config(AdapterConfig):
     """One agent, one datacenter. Several datacenters are several sources."""
 
-    address: Annotated[str, AfterValidator(_agent_address)] = "http://127.0.0.1:8500"
-    """URL of the Consul agent, http or https. All sources that name the same agent share its connections."""
+    address: Annotated[str, AfterValidator(_agent_address), Field(json_schema_extra={"format": "uri"})] = (
+        "http://127.0.0.1:8500"
+    )
+    """URL of the Consul agent, `http` or `https`. All sources that name the same agent share its connections."""
     tls: Tls | None = None
-    """TLS settings of an https address."""
+    """TLS settings of an `https` address."""
     token_file: Path | None = None
     """File with the ACL token; read again when it changes and when the agent refuses the token.
 
@@ -106,23 +108,29 @@ class Config(AdapterConfig):
     tags: tuple[str, ...] = ()
     """Only instances that carry all of these tags."""
     filter: str | None = None
-    """Only instances that this expression of Consul's selects, such as `Service.Meta.env == "prod"`."""
+    """Only instances that this [expression](https://developer.hashicorp.com/consul/api-docs/features/filtering)
+    selects, such as `Service.Meta.env == "prod"`.
+    """
     mode: Mode = Mode.AUTO
-    """`per_service`: one blocking query per service. `aggregate`: three in all, for any number of services.
+    """`per_service`: one blocking query per service.
 
-    `auto` takes the first up to `max_watches` services, then the second. Above `max_watches`, or when the agent refuses
-    connections, `per_service` changes to aggregate too.
+    `aggregate`: three in all, for any number of services. `auto`: the first up to `max_watches` services, then the
+    second. Above `max_watches`, or when the agent refuses connections, `per_service` changes to `aggregate` too.
     """
     max_watches: int = Field(default=64, ge=1, le=5000)
     """The most blocking queries that all sources of this process together keep open at one agent for `per_service`.
 
-    An agent refuses the 201st connection of one address (`limits.http_max_conns_per_client`) and still counts those of
-    a process that died until their `wait` is over; so leave room for twice this number.
+    An agent refuses the 201st connection of one address
+    ([`http_max_conns_per_client`](https://developer.hashicorp.com/consul/docs/reference/agent/configuration-file/general#http_max_conns_per_client))
+    and still counts those of a process that died until their `wait` is over; so leave room for twice this number.
     """
     wait: Annotated[Duration, Field(ge=1, le=600)] = 55.0
-    """The longest that a blocking query stays open without a change."""
+    """The longest that a blocking query stays open without a change; 1 s to 10 min."""
     consistency: Consistency = Consistency.DEFAULT
-    """`stale` lets any server answer: for large fleets. The reads on which a removal rests are always `consistent`."""
+    """[Consistency](https://developer.hashicorp.com/consul/api-docs/features/consistency) of reads.
+
+    `stale` lets any server answer: for large fleets. The reads on which a removal rests are always `consistent`.
+    """
     tagged_address: str | None = None
     """Key of the tagged address to use where an instance or its node has it, such as `lan_ipv4` or `wan`."""
     warning: WarningHealth = WarningHealth.HEALTHY
@@ -134,9 +142,9 @@ class Config(AdapterConfig):
     label_prefix: str = Field(default=DEFAULT_PREFIX, min_length=1)
     """Prefix of the bridge's own keys in service metadata, such as `xds-weight`."""
     service_name: Annotated[str, AfterValidator(_name_template)] = "{service}"
-    """Name of the bridge's service for a Consul service: `{service}`, `{service}.{datacenter}`.
+    """Name of the bridge's service for a Consul service, such as `{service}.{datacenter}`.
 
-    It does not apply to the names in `xds-service`, which are used as they are.
+    Names in `xds-service` are used as they are.
     """
 
     @model_validator(mode="after")

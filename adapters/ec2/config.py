@@ -41,25 +41,25 @@ class Config(AwsConfig):
     """The tagged instances of some accounts and regions."""
 
     filters: Annotated[dict[str, FilterValues], AfterValidator(_filters)] = Field(default_factory=dict)
-    """Only instances that match all of these filters of `DescribeInstances`, such as `tag:env: [prod]`.
-
-    A filter on the state of instances is none to set: one that hides ending instances delays their removal.
+    """Only instances that match all of these
+    [filters](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html), such as `tag:env:
+    [prod]`. Set none on the state of instances: one that hides those that are ending delays their removal.
     """
     interval: Annotated[Duration, Field(ge=0.1)] = 30.0
     """How often each account and region is read; longer while the budget or AWS asks for it."""
     address: AddressKind = AddressKind.PRIVATE
-    """Which address of an instance is used: its private or public IPv4 address, or its IPv6 address."""
+    """Which address of an instance is used: its private or public IPv4 address, or its (primary) IPv6 address."""
     device_index: Annotated[int, Field(ge=0, le=31)] | None = None
     """Take the address of the network interface with this device index; the instance's own when left out."""
     status_checks: bool = False
-    """Make an instance UNHEALTHY while one of EC2's status checks says that it is impaired; two more calls a pass."""
+    """An instance is `UNHEALTHY` while a status check of EC2's says that it is impaired; two more calls a pass."""
     autoscaling: bool = False
     """Heed what Auto Scaling does with its instances; one more call a pass for each 50 of them.
 
-    Only those in service take traffic; those on their way out or in standby are DRAINING, those of a warm pool wait.
+    Only those in service take traffic; those on their way out or in standby are `DRAINING`, those of a warm pool wait.
     """
     zone_ids: bool = False
-    """Use zone ids (`euw1-az1`) as zones: names such as `eu-west-1a` mean another zone in each account."""
+    """Zones are ids (`euw1-az1`): names such as `eu-west-1a` mean another zone in each account."""
     metadata: tuple[Fact, ...] = ()
     """What becomes `envoy.lb` metadata beside the `xds-meta-` tags, each under its own name.
 

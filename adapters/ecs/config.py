@@ -60,21 +60,26 @@ class Config(AwsConfig):
     """Clusters of ECS, in every account and region that is named."""
 
     clusters: Annotated[tuple[Annotated[str, AfterValidator(_cluster)], ...] | None, Field(min_length=1)] = None
-    """Names or ARNs of the clusters to read; all that there are when left out. Names are looked for in every place."""
+    """Names or ARNs of the clusters to read; all that there are when left out.
+
+    Names are looked for in every account and region of the source.
+    """
     interval: Annotated[Duration, Field(ge=0.01, le=3600)] = 15.0
-    """How often the tasks are read. A cluster too large for `api_budget` is read less often."""
+    """How often the tasks are read, at least every hour. A cluster too large for `api_budget` is read less often."""
     label_prefix: Annotated[str, Field(min_length=1)] = DEFAULT_PREFIX
     """Prefix of the bridge's own keys in docker labels and task tags, such as `xds-service`."""
     address: AddressType = AddressType.PRIVATE
-    """`private`: the private IPv4 address. `public`: the public one. `ipv6`: the IPv6 address."""
+    """Which address of a task, or of the host whose port it has: the private or public IPv4 address, or the IPv6
+    address.
+    """
     starting: StartingHealth = StartingHealth.UNHEALTHY
     """What a container with a health check is until the check has had its first outcome."""
     task_health: TaskHealth = TaskHealth.CONTAINER
     """`container`: the health of the container that has the port. `any`: that of the whole task as well."""
     drain_max: Annotated[Duration, Field(ge=0)] = 600.0
-    """How long a task that is to stop stays as DRAINING at the most; less when it has stopped."""
+    """How long a task that is to stop stays as `DRAINING` at the most; less when it has stopped."""
     zone_ids: bool = False
-    """Name zones by their id (`euw1-az1`), which is the same in all accounts, in place of their name (`eu-west-1a`)."""
+    """Zones are ids (`euw1-az1`): names such as `eu-west-1a` mean another zone in each account."""
     metadata: tuple[Fact, ...] = ()
     """What becomes `envoy.lb` metadata beside the `xds-meta-` labels, each under its own name."""
 

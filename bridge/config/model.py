@@ -77,19 +77,34 @@ class AdminConfig(Section):
     """The HTTP server for operators and Prometheus: read-only, but for the unix socket."""
 
     listen: ListenAddress = Address("127.0.0.1", 19000)
-    """Where it listens, as host:port."""
+    """Where it listens, as host:port. Not the address and port of `xds.listen`."""
     expose: Expose = Expose.PROBES
-    """What other machines are answered: `probes` is /metrics, /livez and /readyz alone; `all` is everything."""
+    """What other machines are answered when `listen` is beyond loopback: `probes` is `/metrics`, `/livez` and `/readyz`
+    alone; `all` is everything. Requests from this machine are answered all of it, when they name it by address or as
+    `localhost`.
+    """
     socket: Annotated[Path, AfterValidator(_socket)] | None = None
-    """Path of a unix socket for operators: mode 0660. What is changed in a running bridge is changed through it."""
+    """A unix socket for operators: everything that HTTP shows, and what changes a running bridge, which goes through
+    nothing else. Mode 0660; write an absolute path of at most 107 bytes. A socket that a dead process left there is
+    replaced; one in use is an error.
+    """
     socket_group: Annotated[str, Field(min_length=1)] | None = None
-    """The group that may use the socket, by name or number; that of the bridge when left out."""
+    """The group that may use `socket`, by name or number; the bridge's own when left out.
 
-    peers: tuple[Annotated[str, AfterValidator(_peer)], ...] = ()
-    """The admin servers of the other replicas, as URLs. What they serve is compared with what this one serves."""
+    Unless the bridge runs as root, it has to be a member.
+    """
+
+    peers: tuple[Annotated[str, AfterValidator(_peer), Field(json_schema_extra={"format": "uri"})], ...] = ()
+    """The admin servers of the other replicas, such as `http://10.0.0.6:19000`: what they serve is compared with what
+    this one serves. Its own URL may be among them. With it, other machines may also read `/api/v1/versions`,
+    whatever `expose` says: hashes, without a name or an address.
+    """
 
     peer_patience: Duration = 60.0
-    """How long a peer may serve something else before that is told: sources that are polled reach replicas apart."""
+    """How long a peer may serve something else before that is told.
+
+    Sources that are polled reach one replica before another one: make it longer than the longest `interval`.
+    """
 
     @model_validator(mode="after")
     def _peers_differ(self) -> Self:
@@ -126,7 +141,11 @@ class LogConfig(Section):
     """What is logged, to standard error."""
 
     format: LogFormat = LogFormat.AUTO
-    """`json`, `console` or `journal`; `auto` is journal under systemd, console on a terminal and json elsewhere."""
+    """`json`: one object per line.
+
+    `console`: for people, in colour on a terminal unless `NO_COLOR` is set. `journal`: with priorities for systemd.
+    `auto`: journal under systemd, console on a terminal, json elsewhere.
+    """
     level: LogLevel = LogLevel.INFO
     """The least severe level that is logged."""
 
@@ -143,7 +162,10 @@ class MetricsConfig(Section):
     """What `/metrics` shows."""
 
     per_service: PerService = PerService.AUTO
-    """Series for each service, one for each health: `on`, `off`, or `auto`, which shows them up to 500 services."""
+    """Whether each service has series of its own, `xds_bridge_service_endpoints` by health.
+
+    `auto` shows them up to 500 services and none beyond.
+    """
 
 
 class GuardConfig(Section):
@@ -161,9 +183,9 @@ class SourceKeys(Section):
     """The keys that every source has; beside them stand those of its type."""
 
     name: Annotated[str, AfterValidator(_source_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
-    """What the source is called in logs, metrics and commands. Unique."""
+    """What the source is called in logs, metrics and commands: 1 to 63 letters, digits, `-`, `_` and `.`. Unique."""
     type: str
-    """Which adapter reads it."""
+    """Which adapter reads it. Other packages may bring more."""
     required: bool = True
     """Answer no Envoy until this source has spoken. An optional source is waited for through `startup_grace` only."""
     allow_empty: bool = False
@@ -243,13 +265,16 @@ class Config(Section):
     state_directory: Annotated[Path, AfterValidator(_state_directory)] | None = None
     """Where what is known is kept across a restart: a directory for this bridge alone. Nothing is kept without it."""
     restore_max_age: Duration = 24 * 3600.0
-    """How old what was kept of a source may be to be used after a restart."""
+    """How old what was kept of a source may be to be used after a restart; needs `state_directory`."""
     log: LogConfig = LogConfig()
     """What is logged, to standard error."""
     metrics: MetricsConfig = MetricsConfig()
     """What `/metrics` shows."""
     sources: Annotated[tuple[SourceConfig, ...], WithJsonSchema({"type": "array", "minItems": 1})]
-    """Where endpoints come from. The order matters: of one address and port the first source wins."""
+    """Where endpoints come from, at least one.
+
+    The order matters: of one address and port the first source wins, and it is the precedence for merging.
+    """
     cluster_defaults: Mapping[str, object] = Field(default_factory=dict)
     """Fields of Envoy's Cluster for every service."""
     services: tuple[ServiceRule, ...] = ()

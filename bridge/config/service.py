@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bridge.adapter import Duration
+from bridge.adapter import Duration, Glob
 from bridge.config.section import Section
 from bridge.merge import First, MergePolicy, Policy, Weighted, failover, union
 from bridge.model import ServiceName, SourceName
@@ -27,11 +27,15 @@ class MergeConfig(Section):
     """What happens when several sources report one service."""
 
     policy: Policy = Policy.UNION
-    """`union`: every endpoint of every source. `failover`: the order of the sources is the priority in Envoy.
-    `weighted`: each source has its share of the requests. `first`: the first source that has an available endpoint."""
+    """`union`: every endpoint of every source.
+
+    `failover`: the order of the sources is the priority in Envoy. `weighted`: each source has its share of the
+    requests. `first`: the first source that has an available endpoint, alone.
+    """
     weights: Mapping[str, Annotated[int, Field(ge=0, le=MAX_WEIGHT)]] = Field(default_factory=dict)
-    """`weighted` only: the share of each source, as a whole number in proportion to the others. 0, and a source that is
-    left out: its endpoints get no new requests."""
+    """`weighted` only, and required there: the share of each source by its name, 0 to 1000, in proportion to the
+    others. At least one is more than 0. With 0, as for a source that is left out, its endpoints get no new requests.
+    """
     return_after: Duration = 30.0
     """`first` only: how long an earlier source must have been available without a break before it is served again."""
 
@@ -47,8 +51,8 @@ class MergeConfig(Section):
 class ServiceRule(Section):
     """Settings for the services whose name matches; the first rule that matches a service is the one that counts."""
 
-    match: Annotated[str, Field(min_length=1)]
-    """Glob for the names of services, such as `api-*`."""
+    match: Glob
+    """The names of the services that the rule is for, such as `api-*`."""
     merge: MergeConfig = MergeConfig()
     """What happens when several sources report one of these services."""
     cluster: Mapping[str, object] = Field(default_factory=dict)

@@ -42,13 +42,17 @@ class TlsConfig(Section):
     """TLS on the port that Envoys connect to. The files are PEM; they may be replaced at any time."""
 
     certificate: Path
-    """The bridge's certificate, followed by the intermediate ones up to what Envoys trust."""
+    """The bridge's certificate (RSA, P-256 or P-384), followed by the intermediate ones up to what Envoys trust."""
     private_key: Path
     """The key to `certificate`, without a passphrase."""
     client_ca: Path | None = None
-    """The authorities that sign the certificates of Envoys. With it, nobody connects without one."""
+    """The authorities that sign the certificates of Envoys.
+
+    With it, nobody connects without one. Without it, whoever reaches the port can read every endpoint, and beyond
+    loopback the bridge warns of that.
+    """
     allowed_sans: Annotated[tuple[AllowedName, ...], AfterValidator(_not_empty)] | None = None
-    """The names, one of which an Envoy's certificate must have, beside being signed: DNS names, URIs, IP addresses.
+    """The names, one of which an Envoy's certificate must have, beside being signed; needs `client_ca`.
 
     A `*` at the end stands for the rest of a name. Everybody with a certificate when left out.
     """
@@ -79,49 +83,96 @@ class LimitsConfig(Section):
     """How much clients may ask of the server."""
 
     streams: Annotated[int, Field(ge=1)] = 50_000
-    """The most streams that are open in all. One more is refused (`RESOURCE_EXHAUSTED`)."""
+    """The most streams that are open in all; one more is refused at once.
+
+    Each costs some 40 KB, beside the names that are asked for on it (`names`).
+    """
     streams_per_client: Annotated[int, Field(ge=1)] = 5_000
-    """The most streams of one client. Without ADS an Envoy opens one for each cluster."""
+    """The most streams of one client; one more is refused at once.
+
+    A client is the first name in a certificate where there is one, else a host address; all who use a unix socket are
+    one. Without ADS an Envoy opens one stream for each cluster: Envoys behind one address need as much together.
+    """
     accept_rate: Annotated[int, Field(ge=1)] = 1_000
-    """New streams per second, two seconds' worth of which may come at once."""
+    """New streams per second.
+
+    Two seconds' worth are let in at once; more wait, clients taking turns, up to 5 s and are refused after that.
+    """
     request_rate: Annotated[int, Field(ge=1)] = 100
-    """Requests per second on one stream, twenty seconds' worth of which may come at once; more are read later."""
+    """Requests per second on one stream.
+
+    Twenty seconds' worth may come at once; a client that sends more is read more slowly, not ended (`stream.slowed`,
+    `xds_bridge_xds_streams_slowed_total`). A request with more than 1,000 fields that have to be read counts as one
+    more for each further 100, and any for each 256 KiB; one with more than 2,000 is read in portions, while others go
+    on.
+    """
     names: Annotated[int, Field(ge=1000)] = 2_000_000
-    """The most names that are asked for in all and of which there is no resource."""
+    """The most names that are asked for in all and of which there is no resource, at least 1000; a request for more
+    ends its stream (`excessive_request`). Each costs up to 400 bytes. What exists is not counted, and what several
+    streams ask for alike counts once. Until the first answer nothing exists yet.
+    """
     names_per_client: Annotated[int, Field(ge=1000)] = 250_000
-    """The most such names that one client asks for, on all its streams."""
+    """The most such names of one client, as in `streams_per_client`; at least 1000.
+
+    Of each type, one stream may ask for 100,000 names of 1,024 characters.
+    """
     request_size: Annotated[Size, Field(ge=64 << 10, le=1 << 30)] = 16 << 20
-    """The largest request. In State of the World each one names everything that the Envoy asks for."""
+    """The largest request, 64 KiB to 1 GiB.
+
+    A larger one ends its stream; one that is more than twice as large is refused before it is read, and neither counted
+    nor logged. In State of the World each request names everything that the Envoy asks for.
+    """
     in_flight: Annotated[Size, Field(ge=1 << 20)] = 64 << 20
-    """The most bytes of large responses that are being written at once, and as many again to Envoys that are slow."""
+    """The most bytes of responses above 64 KiB that are being written at once, at least 1 MiB; others wait their turn.
+
+    Writes that take longer than a second make room and may hold as much again; when that is full too and others wait,
+    the slowest are hung up on. One response that is larger than this goes alone. On `socket`, where nobody can be hung
+    up on, what clients were given up with counts until they close their connections; when that is as much again, they
+    get no more large responses (`unread`).
+    """
     write_timeout: Annotated[Duration, Field(ge=1)] = 30.0
-    """An Envoy that has not taken a response after this time is hung up on."""
+    """An Envoy that has not taken a response after this time is given up (`stream.stalled`,
+    `xds_bridge_xds_streams_stalled_total`); at least 1 s. Its connection is shut down with all streams on it, unless
+    another of them has sent a request since.
+    """
     keepalive_interval: Annotated[Duration, Field(ge=1, le=3600)] = 7.0
-    """How often an idle connection is probed."""
+    """How often an idle connection is probed, 1 s to 1 h."""
     keepalive_timeout: Annotated[Duration, Field(ge=1, le=3600)] = 4.0
-    """How long the answer to a probe may take before the connection is closed."""
+    """How long the answer to a probe may take, 1 s to 1 h. An Envoy that is frozen or cut off is gone after both."""
 
 
 class RestConfig(Section):
     """A second server, for Envoys that poll."""
 
     listen: ListenAddress
-    """Where Envoys with `api_type: REST` poll, as host:port. Beyond loopback it needs `tls`, or `insecure: true`."""
+    """Where they poll: with the certificates, authorities and names of `xds.tls` where there is that section.
+
+    Beyond loopback it needs `tls`, or `insecure: true`, in the section `xds`.
+    """
 
 
 class XdsConfig(Section):
     """The gRPC server that Envoys connect to."""
 
     insecure: bool = False
-    """Allow plain text beyond this machine. Anyone who reaches the port can then read every endpoint."""
+    """Allow plain text beyond this machine.
+
+    Anyone who reaches the port can then read every endpoint. Not together with `tls`.
+    """
     tls: TlsConfig | None = None
     """Certificates, of the bridge and of those who may connect. Without it, everything is plain text."""
     listen: ListenAddress = Address("127.0.0.1", 18000)
     """Where Envoys connect, as host:port. Beyond loopback it needs `tls`, or `insecure: true`."""
     socket: Path | None = None
-    """Path of a unix socket to listen on as well, for this machine: mode 0660, and at most 107 bytes long."""
+    """A unix socket to listen on as well, in plain text, for Envoys and tools on this machine.
+
+    Only the bridge's user and group may connect (mode 0660). The path may have 107 bytes: the operating system has no
+    room for more. A socket that a dead process left there is replaced; one in use is an error.
+    """
     csds_allowed_sans: tuple[AllowedName, ...] = ()
-    """The names, one of which a certificate must have to ask for the status of Envoys other than on `socket`."""
+    """The names, one of which a client certificate must have to ask for the status of Envoys on `listen`, written as in
+    `allowed_sans` and beside it; needs `tls.client_ca`. On `socket` anybody may who can connect.
+    """
     rest: RestConfig | None = None
     """A second server, for Envoys that poll JSON over HTTP because they cannot hold a gRPC stream."""
     debounce: Debounce = Debounce()
