@@ -48,8 +48,9 @@ release: setup-test ## check that this commit is a release, with all tests; leav
 	$(MAKE) test build
 	$(VENV)/python -m scripts.release parts
 
-docs: setup-test ## the documentation as a site in .cache/site; writes the page of commands anew
+docs: setup-test ## the documentation as a site in .cache/site; writes anew what pages say of commands and keys
 	$(VENV)/python -m scripts.commands
+	$(VENV)/python -m scripts.configuration
 	NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build
 
 screenshots: setup-test ## take the pictures of the status page anew into docs/images/, of a real bridge in a real browser
