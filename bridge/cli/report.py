@@ -6,6 +6,7 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +26,7 @@ _WORDS = {
 """Styles by the first word of a cell."""
 
 _WIDE = 240
+_UNBOUNDED = 1 << 20
 _SHOWN = 50
 _NAME = 60
 _STYLES: Mapping[Kind | None, str] = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow", None: "dim"}
@@ -137,11 +139,29 @@ def unmatched(target: Console, config: Config, readings: Sequence[Reading]) -> N
 
 
 def table(target: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under their columns; on a terminal, cells that begin with certain words of ours are coloured."""
+    """Print rows under their columns; where a word would have to be broken for it, each row as lines of its own.
+
+    On a terminal, cells that begin with certain words of ours are coloured.
+    """
+    cells = [[Text(printable(cell), overflow="fold", style=_style(cell)) for cell in row] for row in rows]
     shown = Table(*columns, box=None, pad_edge=False, header_style="dim")
-    for row in rows:
-        shown.add_row(*(Text(printable(cell), overflow="fold", style=_style(cell)) for cell in row))
-    target.print(shown)
+    for row in cells:
+        shown.add_row(*row)
+    if Measurement.get(target, target.options.update(width=_UNBOUNDED), shown).minimum <= target.width:
+        target.print(shown)
+    else:
+        _records(target, columns, cells)
+
+
+def _records(target: Console, columns: Sequence[str], rows: Iterable[Sequence[Text]]) -> None:
+    for number, row in enumerate(rows):
+        if number:
+            target.print()
+        record = Table.grid(padding=(0, 2))
+        for column, cell in zip(columns, row, strict=True):
+            if cell:
+                record.add_row(Text(column, style="dim", no_wrap=True), cell)
+        target.print(record)
 
 
 def changes(target: Console, heading: str, found: Sequence[ClusterChange]) -> None:
