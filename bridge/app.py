@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from bridge import memory, shutdown, tls
 from bridge.adapter import Adapter
-from bridge.admin import AdminServer, ListedSource, View
+from bridge.admin import AdminServer, ListedSource, Upkeep, View
 from bridge.audit import Trail
 from bridge.audit_file import AuditFile
 from bridge.clock import Clock
@@ -31,6 +31,7 @@ from bridge.operator import AuditLog, Drains, Hand, Pauses
 from bridge.peers import Peers
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
+from bridge.redaction import redacted
 from bridge.registry import Options, Registry
 from bridge.reload import Departures, Parts, Reloader, ReloadOutcome, Terms, Transition
 from bridge.resources import ResourceBuilder
@@ -273,6 +274,15 @@ class Bridge:
             rules=lambda: self._transition.config,
             trail=self._trail,
             inquiry=Inquiry(self._sources.adapters),
+            upkeep=self._upkeep,
+        )
+
+    def _upkeep(self) -> Upkeep:
+        credentials = self._credentials
+        return Upkeep(
+            state=self._keeper.error if self._keeper else "",
+            certificates=tls.ends(credentials.current) if credentials else {},
+            tls=tls.told(credentials.rejected) if credentials and credentials.rejected else "",
         )
 
     def _parts(self) -> Parts:
@@ -370,6 +380,7 @@ def _server_options(config: XdsConfig) -> ServerOptions:
         limits=Limits(**config.limits.model_dump()),  # the keys are called as the limits are
         allowed_sans=config.allowed_sans,
         status_names=config.csds_allowed_sans,
+        withhold=redacted,
     )
 
 

@@ -23,6 +23,9 @@ from bridge.poll import Poll
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+QUIET = 900.0
+"""Seconds within which a source that waits for changes has answered, whether there was one or not."""
+
 _RESERVED = logging.makeLogRecord({}).__dict__.keys() | {"message", "asctime"}
 Ticks = Callable[[float], AsyncIterator[None]]
 """Yields now, and then once every so many seconds."""
@@ -93,6 +96,15 @@ class SourceStatus:
     """How often a bug ended a read since the start of the process."""
     readings: tuple[ReadingStatus, ...] = ()
     """The reads that it consists of now, sorted by name; not the adapter's own `run`."""
+
+    @property
+    def stale(self) -> bool:
+        """Whether the last complete read is longer ago than it should be for how the source is read.
+
+        That is three intervals where it polls, a minute at least, and `QUIET` where it waits for changes.
+        """
+        intervals = [reading.poll.interval for reading in self.readings if reading.poll]
+        return self.age is not None and self.age > (max(60.0, 3 * max(intervals)) if intervals else QUIET)
 
 
 class Supervisor:

@@ -1,7 +1,7 @@
 """The certificates of the xDS port, for operators: which key leads to a file that is wrong, and what is logged."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -37,7 +37,20 @@ def explained() -> Iterator[None]:
     try:
         yield
     except IdentityError as error:
-        raise ConfigError(f"xds.tls.{error.part}: {error}") from error
+        raise ConfigError(told(error)) from error
+
+
+def ends(identity: Identity | None) -> Mapping[str, float]:
+    """Unix time at which what a key of `xds.tls` names ends."""
+    if identity is None:
+        return {}
+    found = {"certificate": identity.expires, "client_ca": identity.client_ca_expires}
+    return {key: end for key, end in found.items() if end is not None}
+
+
+def told(error: IdentityError) -> str:
+    """What is wrong with a file, with the key that leads to it."""
+    return f"xds.tls.{error.part}: {error}"
 
 
 class TlsLog:

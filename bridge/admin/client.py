@@ -1,15 +1,19 @@
 """The Envoys that are connected, each with what it has of each type: for people, not for the protocol."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from bridge.wording import gist, span
 from xds import CLUSTER, ENDPOINT, StreamStatus, TypeState, TypeStatus
 
 TYPES = MappingProxyType({CLUSTER.url: "clusters", ENDPOINT.url: "endpoints"})
 """What people call the types."""
+
+PATIENCE = 60.0
+"""Seconds that an Envoy may take to answer, or wait, before a person should look."""
 
 
 class Progress(StrEnum):
@@ -48,6 +52,8 @@ class Part:
     """Seconds since it was last sent something."""
     acked: float | None
     """Seconds since it last accepted something."""
+    unanswered: float | None
+    """Seconds for which it has not answered what it was sent."""
     refusal: str
     """What it says."""
 
@@ -82,6 +88,24 @@ def clients(streams: Iterable[StreamStatus]) -> list[Client]:
     return [_client(grouped[key]) for key in sorted(grouped)]
 
 
+def troubles(client: Client) -> Iterator[tuple[Part, str]]:
+    """What a person should look at of an Envoy, in words that go on after its name."""
+    for part in client.parts:
+        if part.progress is Progress.REFUSED:
+            yield part, f"rejects {part.type} and stays with what it accepted before: {gist(part.refusal)}"
+        elif part.progress is Progress.BEHIND and (part.unanswered or 0.0) > PATIENCE:
+            yield part, f"has not answered for {span(part.unanswered or 0.0)} what it was sent of {part.type}"
+        elif part.progress is Progress.WAITING and part.sent is None and client.age > PATIENCE:
+            yield part, f"has waited for {span(client.age)} for its first {part.type}"
+
+
+def findings(everybody: Iterable[Client]) -> tuple[str, ...]:
+    """What a person should look at, Envoy by Envoy."""
+    return tuple(
+        f"Envoy {client.name} at {client.peer} {trouble}" for client in everybody for _, trouble in troubles(client)
+    )
+
+
 def in_sync(everybody: Sequence[Client]) -> int:
     """How many have all that they asked for."""
     return Counter(each.progress for each in everybody)[Progress.SYNCED]
@@ -111,5 +135,6 @@ def _part(status: TypeStatus) -> Part:
         version=status.version_acked,
         sent=status.since,
         acked=status.acked,
+        unanswered=status.unanswered,
         refusal=status.rejection or "",
     )

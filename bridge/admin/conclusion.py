@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from bridge.admin.ruling import decided_by
 from bridge.admin.story import ClientStory, ServiceStory, SightingDocument, SourceStory, Story, ViewStory
@@ -11,8 +10,7 @@ from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.operator import Drain, Pause
 from bridge.provenance import Verdict
 from bridge.registry import Hold
-
-_CUT = 500
+from bridge.wording import gist, shortened, utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +34,12 @@ def notes(served: ServedEndpoint, service: Service, orders: Orders) -> Iterator[
     if first.standing is Standing.RESTORED:
         yield f"known from before the restart; {first.source} has not told of it since"
     if pause := orders.pauses.get(first.source):
-        yield f"{first.source} is paused since {when(pause.since)} by {pause.by}: what it says now counts for nothing"
+        yield f"{first.source} is paused since {utc(pause.since)} by {pause.by}: what it says now counts for nothing"
     if served.reported is not None:
         yield _drained(served.endpoint.key, service.name, orders.drains)
-    yield from _shares(first.role, service)
+    yield from _shares(first.role, served, service)
+    if service.ruling.policy is Policy.FAILOVER:
+        yield f"the policy `failover` gives {first.source} the priority {served.priority}"
 
 
 def withheld(report: Report, service: Service | None) -> str:
@@ -58,24 +58,23 @@ def conclude(story: Story) -> tuple[bool, str]:
     return True, _nowhere(story)
 
 
-def when(moment: float) -> str:
-    """A Unix time for people."""
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
 def _drained(key: EndpointKey, service: ServiceName, drains: Iterable[Drain]) -> str:
     for drain in drains:
         if drain.target in (key, service):
-            return f"an operator drains {drain.target} until {when(drain.until)} ({drain.by}): it gets no new requests"
+            return f"an operator drains {drain.target} until {utc(drain.until)} ({drain.by}): it gets no new requests"
     return "an operator drains it: it gets no new requests"
 
 
-def _shares(source: SourceName, service: Service) -> Iterator[str]:
+def _shares(source: SourceName, served: ServedEndpoint, service: Service) -> Iterator[str]:
+    total = sum(share.in_force for share in service.ruling.shares)
     for share in service.ruling.shares:
         if share.source == source and share.weight == 0:
             yield f"{source} has the weight 0 in `weights`, so it is drained"
         elif share.source == source and not share.counts:
             yield f"{source} has no endpoint that takes requests, so the others have its share"
+        elif share.source == source:
+            part = f"{100 * share.in_force / total:.3g} % of the requests"
+            yield f"the policy `weighted` gives {source} {part}; its own weight is {served.endpoint.weight}"
 
 
 def _refused(story: Story) -> tuple[bool, str] | None:
@@ -84,11 +83,11 @@ def _refused(story: Story) -> tuple[bool, str] | None:
     if not found:
         return None
     service, view, client = found[0]
-    others = len({(client.node, client.peer) for _, _, client in found}) - 1
+    others = sum(each.refused_count for each in service.views) - 1
     who = f"{_name(client)}{f' and {others} more' if others else ''}"
     mend = "mend the cluster's template (`services[].cluster`)" if client.type == "CDS" else "mend the endpoints"
     refuse = "refuse" if others else "refuses"
-    return True, f"{service.name}: {who} {refuse} the {client.type} of {view.view}: {_essence(client.message)} — {mend}"
+    return True, f"{service.name}: {who} {refuse} the {client.type} of {view.view}: {gist(client.message)} — {mend}"
 
 
 def _served(story: Story) -> tuple[bool, str] | None:
@@ -108,9 +107,13 @@ def _one_served(service: ServiceStory) -> str:
     hidden = [view.view for view in service.views if not view.shown]
     asked, accepted = sum(view.asked for view in shown), sum(view.accepted for view in shown)
     said = f"{_what(service)}; {accepted} of {asked} Envoys that asked for it have it as it is now"
-    waiting = [client for view in shown for client in view.waiting]
+    waiting = [view for view in shown if view.waiting]
     if waiting:
-        said += f", {_name(waiting[0])} has not answered yet"
+        more = sum(view.waiting_count for view in waiting) - 1
+        others = f" and {more} more have" if more else " has"
+        said += f", {_name(waiting[0].waiting[0])}{others} not answered yet"
+    if service.disputed:
+        said += f"; its endpoints do not agree whether they speak {' or '.join(service.disputed)}"
     left_out = [key for view in shown for key in view.draining_left_out]
     if left_out:
         said += f"; {left_out[0]} is draining and not named to them, so that it gets no request in a panic"
@@ -122,8 +125,8 @@ def _what(service: ServiceStory) -> str:
     if (count := len(service.endpoints)) > 1:
         healthy = sum(each.endpoint.health in ("healthy", "unknown") for each in service.endpoints)
         return f"{service.name} is served with {count} endpoints, {healthy} of them healthy"
-    since = f" since {when(first.endpoint.since)}" if first.endpoint.since else ""
-    said = f"{EndpointKey(first.endpoint.address, first.endpoint.port)} is served in {service.name}{since}"
+    since = f" since {utc(first.endpoint.since)}" if first.endpoint.since else ""
+    said = f"{first.endpoint.key} is served in {service.name}{since}"
     if first.endpoint.health not in ("healthy", "unknown"):
         said += f" as {first.endpoint.health}"
     return said + (f" ({first.notes[0]})" if first.notes else "")
@@ -136,14 +139,18 @@ def _unserved(story: Story) -> tuple[bool, str] | None:
         return True, f"not served: {causes[0]}{more}"
     empty = [service for service in story.services if service.served]
     if empty:
-        return True, f"{empty[0].name} is served without an endpoint: no source has one now{_doubts(story)}"
+        first = empty[0]
+        said = f"{first.name} is served without an endpoint: no source has one now"
+        if first.retained_until:
+            said += f", and its cluster goes {utc(first.retained_until)}"
+        return True, said + _doubts(story)
     return None
 
 
 def _problems(story: Story) -> Iterator[str]:
     """What is known of it and not served, mistakes first; an instance may have a good port and a bad one."""
     served = {
-        (origin.source, origin.instance, str(EndpointKey(each.endpoint.address, each.endpoint.port)))
+        (origin.source, origin.instance, each.endpoint.key)
         for service in story.services
         for each in service.endpoints
         for origin in each.endpoint.origins
@@ -158,7 +165,7 @@ def _problems(story: Story) -> Iterator[str]:
                     yield tell(source, sighting)
     for service in story.services:
         yield from (
-            f"{each.source} says: {_cut(each.reason)} — mend it there"
+            f"{each.source} says: {shortened(each.reason)} — mend it there"
             for each in service.set_aside
             if (each.source, each.instance, each.reported) not in told
         )
@@ -167,12 +174,12 @@ def _problems(story: Story) -> Iterator[str]:
 
 
 def _set_aside(source: SourceStory, sighting: SightingDocument) -> str:
-    return f"{source.source} says: {_cut(sighting.reason)} — mend it there"
+    return f"{source.source} says: {shortened(sighting.reason)} — mend it there"
 
 
 def _left_out(source: SourceStory, sighting: SightingDocument) -> str:
     which = f" {sighting.instance}" if sighting.instance else ""
-    return f"{source.source} leaves{which} out: {_cut(sighting.reason)}"
+    return f"{source.source} leaves{which} out: {shortened(sighting.reason)}"
 
 
 def _on_its_way(source: SourceStory, sighting: SightingDocument) -> str:
@@ -196,9 +203,9 @@ def _nowhere(story: Story) -> str:
 
 def _doubts(story: Story) -> str:
     """What could not be looked at, so that it may be there all the same."""
-    failing = [f"{each.source} fails ({_cut(each.failing[0])})" for each in story.sources if each.failing]
+    failing = [f"{each.source} fails ({shortened(each.failing[0])})" for each in story.sources if each.failing]
     silent = [
-        f"{each.source} does not say ({_cut(each.unanswered)})"
+        f"{each.source} does not say ({shortened(each.unanswered)})"
         for each in story.sources
         if each.unanswered and not each.failing
     ]
@@ -211,13 +218,3 @@ def _views(story: Story) -> Iterator[tuple[ServiceStory, ViewStory]]:
 
 def _name(client: ClientStory) -> str:
     return client.node or client.peer
-
-
-def _essence(message: str) -> str:
-    """What Envoy says is wrong, without the whole resource that it puts before it."""
-    return _cut(" ".join(message.split()).rpartition("} : ")[2])
-
-
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _CUT else f"{line[:_CUT]}…"

@@ -6,6 +6,7 @@ Everything that has no order of its own is sorted, so that equal states give equ
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bridge.admin.client import clients, findings
 from bridge.admin.ruling import MergeDocument, merge
 from bridge.admin.summary import disputed
 from bridge.admin.view import View
@@ -91,6 +92,11 @@ class EndpointDocument:
     """Unix time when health, weight, place or metadata of it last changed, as far as this process has seen; no
     earlier than `since`. A share or a priority that a merge policy gives it anew is no change of it."""
 
+    @property
+    def key(self) -> str:
+        """Its address and port as they are written, IPv6 in brackets."""
+        return str(EndpointKey(self.address, self.port))
+
 
 @dataclass(frozen=True, slots=True)
 class SetAsideDocument:
@@ -120,6 +126,8 @@ class EnvoysDocument:
     """`/api/v1/envoys`: the open streams, sorted by node and age; an Envoy without ADS has several."""
 
     streams: tuple[StreamStatus, ...]
+    findings: tuple[str, ...]
+    """What a person should look at."""
 
 
 def ready(view: View) -> ReadyDocument:
@@ -170,7 +178,7 @@ def envoys(streams: Sequence[StreamStatus]) -> EnvoysDocument:
     def order(stream: StreamStatus) -> tuple[str, int]:
         return (stream.node.id if stream.node else "", stream.id)
 
-    return EnvoysDocument(tuple(sorted(streams, key=order)))
+    return EnvoysDocument(tuple(sorted(streams, key=order)), findings(clients(streams)))
 
 
 def _error(failure: Failure) -> str:

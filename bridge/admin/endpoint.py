@@ -8,7 +8,7 @@ from bridge.admin import document, query
 from bridge.admin.view import View
 from bridge.history import Age
 from bridge.merge import Policy, ServedEndpoint, Service, Standing
-from bridge.model import Endpoint, EndpointKey, Health, ServiceName
+from bridge.model import Endpoint, EndpointKey, Health, ServiceName, SourceName
 from bridge.operator import Drain, parse_key
 from bridge.problem import nearest
 
@@ -70,7 +70,7 @@ class Known:
     drains: Mapping[str, Drain]
     """By what is drained."""
     ages: Mapping[ServiceName, Mapping[EndpointKey, Age]]
-    set_aside: Mapping[ServiceName, int]
+    set_aside: Mapping[ServiceName, Mapping[SourceName, int]]
 
 
 def observe(view: View) -> Known:
@@ -116,7 +116,8 @@ def found(known: Known, asked: Query) -> EndpointsDocument:
     """The endpoints that are asked for; work for a thread."""
     shown: list[ListedEndpoint] = []
     last: _Place | None = None
-    aside = known.set_aside.get(ServiceName(asked.service), 0) if asked.service else sum(known.set_aside.values())
+    parts = [known.set_aside.get(ServiceName(asked.service), {})] if asked.service else known.set_aside.values()
+    aside = sum(sum(by_source.values()) for by_source in parts)
     for service, served in _following(known, asked):
         if len(shown) == asked.limit:
             return EndpointsDocument(tuple(shown), _written(last) if last else None, aside)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.admin import query
+from bridge.admin.client import clients, findings
 from bridge.problem import nearest
 from xds import RejectedResource, StreamContents, StreamStatus, TypeContents
 
@@ -40,11 +41,17 @@ class NodeDocument:
 
     node: str
     streams: tuple[NodeStream, ...]
+    findings: tuple[str, ...]
+    """What a person should look at."""
 
 
 def node(name: str, streams: Sequence[StreamContents]) -> NodeDocument:
     """One Envoy; work for a thread."""
-    return NodeDocument(name, tuple(NodeStream(each.status, tuple(map(_contents, each.types))) for each in streams))
+    return NodeDocument(
+        name,
+        tuple(NodeStream(each.status, tuple(map(_contents, each.types))) for each in streams),
+        findings(clients(each.status for each in streams)),
+    )
 
 
 def unknown(name: str, streams: Sequence[StreamStatus]) -> str:

@@ -20,6 +20,7 @@ from bridge.admin.story import (
     Story,
     WithheldStory,
 )
+from bridge.admin.summary import disputed
 from bridge.admin.view import ListedSource, View
 from bridge.audit import Event, Remembered
 from bridge.history import Age
@@ -66,6 +67,7 @@ class ServiceFacts:
     ages: Mapping[EndpointKey, Age]
     reports: Sequence[Report]
     set_aside: Sequence[ReportedSetAside]
+    retained_until: float | None
     receivers: Sequence[Receiver]
 
 
@@ -148,11 +150,12 @@ async def observe(view: View, question: Question, answers: Answers, found: Conce
                 ages=view.history.of(name),
                 reports=tuple(knowledge.reports(name)),
                 set_aside=knowledge.set_aside(name),
+                retained_until=knowledge.retained().get(name),
                 receivers=receivers[name],
             )
             for name in found.names
         ),
-        shows=Shows(view.serving.snapshots(), view.rules().views),
+        shows=Shows({each.name: each.snapshot for each in view.serving.shown()}, view.rules().views),
         remembered=view.trail.remembered(),
         now=now,
     )
@@ -238,6 +241,9 @@ def _service(known: ServiceFacts, facts: Facts) -> ServiceStory:
         name=known.name,
         served=there,
         merge=merge(service, facts.now) if service else None,
+        protocol=service.protocol.value if service and service.protocol else None,
+        disputed=disputed(service) if service else (),
+        retained_until=known.retained_until,
         endpoints=tuple(
             EndpointStory(
                 document.endpoint(each, known.ages.get(each.endpoint.key)),

@@ -1,22 +1,32 @@
 """What a person should look at, the most urgent first, each with the command to type: a pure function."""
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
-from bridge.admin.client import Client, Progress
+from bridge.admin.client import PATIENCE, Client, Progress, troubles
 from bridge.admin.observation import Observation
 from bridge.admin.source import SourceDocument
-from bridge.admin.wording import shortened, utc
+from bridge.audit import Action, Event
 from bridge.guard import Reason
-from bridge.model import ServiceName
+from bridge.merge import Service
+from bridge.model import Health, ServiceName
 from bridge.peers import PeerState
 from bridge.registry import Hold
+from bridge.wording import counted, span, utc
 
 SHOWN = 5
 """Findings of one kind that are shown one by one; the rest is counted."""
+
+LATELY = 3600.0
+"""Seconds for which it is a finding that a service has lost its last endpoint; then it is the way it is."""
+
+SOON, TOMORROW = 7 * 86400.0, 86400.0
+"""Seconds before the end of a certificate from which on it is a finding, and an urgent one."""
+
+_AVAILABLE = frozenset({Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED})
 
 _WHY = {
     Reason.LOSS: "too many at once are missing in what was read",
@@ -49,17 +59,19 @@ class Finding:
     """The page that says more."""
 
 
-def findings(observed: Observation, everybody: Iterable[Client]) -> list[Finding]:
+def findings(observed: Observation, everybody: Sequence[Client]) -> list[Finding]:
     """Everything to look at, the most urgent first; in an order of its own otherwise."""
     found = [
         *_unready(observed),
-        *(_held(hold) for source in observed.sources for hold in source.held),
+        *(_held(hold, source) for source in observed.sources for hold in source.held),
         *(_too_old(name) for name in observed.too_old),
-        *_refusals(everybody),
+        *_envoys(observed, everybody),
         *_reload(observed),
         *(finding for source in observed.sources for finding in _failing(source)),
+        *_without_endpoints(observed),
         *_misfits(observed),
         *_replicas(observed),
+        *_upkeep(observed),
         *_orders(observed),
     ]
     order = list(Urgency)
@@ -73,15 +85,29 @@ def _unready(observed: Observation) -> Iterator[Finding]:
         yield Finding(Urgency.ACT, each.source, what, "xds-bridge check --live")
 
 
-def _held(hold: Hold) -> Finding:
+def _held(hold: Hold, source: SourceDocument) -> Finding:
     services = ", ".join(hold.services[:SHOWN]) + (", …" if len(hold.services) > SHOWN else "")
     detail = f": {hold.detail}" if hold.detail else ""
     what = (
-        f"{hold.endpoints} endpoints of {services} are held since {utc(hold.since)}, "
-        f"because {_WHY[hold.reason]}{detail}. They are served until somebody lets them go."
+        f"{counted(hold.endpoints, 'endpoint')} of {services} held since {utc(hold.since)}, "
+        f"because {_WHY[hold.reason]}{detail}. {_until(hold, source)}"
     )
     command = f"xds-bridge guard release {shlex.quote(hold.source)}"
     return Finding(Urgency.ACT, hold.source, what, command, f"/services?source={quote(hold.source)}&state=held")
+
+
+def _until(hold: Hold, source: SourceDocument) -> str:
+    """How long what is held is served."""
+    if hold.reason is Reason.EMPTIED:
+        return "They are served until somebody lets them go."
+    if source.paused:
+        return "They are served for as long as the source is paused."
+    if hold.reason is Reason.DOUBT:
+        return "They are served for as long as the source doubts what it sees."
+    if hold.until is None:
+        return "They are served until the source has told of everything it has."
+    keep = f"`xds-bridge pause {shlex.quote(hold.source)}` keeps them"
+    return f"They go by themselves from {utc(hold.until)} on, unless a read fails then; {keep}."
 
 
 def _too_old(name: str) -> Finding:
@@ -89,18 +115,25 @@ def _too_old(name: str) -> Finding:
     return Finding(Urgency.ACT, name, what, f"xds-bridge guard release {shlex.quote(name)}")
 
 
-def _refusals(everybody: Iterable[Client]) -> Iterator[Finding]:
-    refusing: dict[tuple[str, str], list[Client]] = {}
+def _envoys(observed: Observation, everybody: Sequence[Client]) -> Iterator[Finding]:
+    """Envoys that refuse something, or lag; those of which the same is to be said together."""
+    alike: dict[tuple[Urgency, str], list[tuple[Client, str]]] = {}
     for client in everybody:
-        for part in client.parts:
-            if part.progress is Progress.REFUSED:
-                refusing.setdefault((part.type, part.refusal), []).append(client)
-    for (kind, refusal), found in list(refusing.items())[:SHOWN]:
-        name = found[0].name
-        others = len(found) - 1
+        for part, trouble in troubles(client):
+            refuses = part.progress is Progress.REFUSED
+            key = (Urgency.ACT, trouble) if refuses else (Urgency.LOOK, f"{part.progress} {part.type}")
+            alike.setdefault(key, []).append((client, trouble))
+    for (urgency, _), found in list(alike.items())[:SHOWN]:
+        client, trouble = found[0]
+        others = len({(each.name, each.peer) for each, _ in found}) - 1
         too = f" So {'does 1 other Envoy' if others == 1 else f'do {others} other Envoys'}." if others else ""
-        what = f"Refuses {kind} and stays with what it accepted before: {shortened(refusal).rstrip('.')}.{too}"
-        yield Finding(Urgency.ACT, name, what, f"xds-bridge envoys {shlex.quote(name)}", "/envoys?state=refused")
+        what = f"{trouble[0].upper()}{trouble[1:].rstrip('.')}.{too}"
+        state = "refused" if urgency is Urgency.ACT else "behind"
+        yield Finding(
+            urgency, client.name, what, f"xds-bridge envoys {shlex.quote(client.name)}", f"/envoys?state={state}"
+        )
+    if not everybody and observed.readiness.ready and observed.now - observed.started > PATIENCE:
+        yield Finding(Urgency.NOTE, "Envoys", "None is connected.", "", "/envoys")
 
 
 def _reload(observed: Observation) -> Iterator[Finding]:
@@ -122,12 +155,55 @@ def _failing(source: SourceDocument) -> Iterator[Finding]:
         yield Finding(Urgency.LOOK, source.name, what, command, f"/services?source={quote(source.name)}")
     if len(source.failures) > SHOWN:
         yield Finding(Urgency.LOOK, source.name, f"{len(source.failures) - SHOWN} more of its reads fail.")
+    if source.stale and not source.failures:
+        age = span(source.seconds_since_success or 0.0)
+        what = f"Was read completely {age} ago for the last time, although nothing fails: a read hangs, or is slow."
+        yield Finding(Urgency.LOOK, source.name, what, "xds-bridge sources", "#sources")
+
+
+def _without_endpoints(observed: Observation) -> Iterator[Finding]:
+    """Services for which requests fail: all their endpoints are ill, or the last one has just gone."""
+    services = observed.known.services
+    ill = {
+        service.name: f"None of its {counted(len(service.endpoints), 'endpoint')} can take requests."
+        for service in services
+        if service.endpoints and not _available(service)
+    }
+    empty = {service.name for service in services if not service.endpoints} - observed.known.retained.keys()
+    lost = {
+        ServiceName(each.service): f"Has lost its last endpoint {utc(each.at)}: {each.why}."
+        for each in _lost(observed, empty)
+    }
+    found = {**ill, **lost}
+    for name, what in list(found.items())[:SHOWN]:
+        yield Finding(Urgency.LOOK, name, what, f"xds-bridge explain {shlex.quote(name)}", f"/services/{quote(name)}")
+    if len(found) > SHOWN:
+        what = f"{len(found) - SHOWN} more have no endpoint that can take requests."
+        yield Finding(Urgency.LOOK, "services", what, "xds-bridge services", "/services")
+
+
+def _available(service: Service) -> bool:
+    """Whether it has an endpoint that takes requests, or did before an operator drained it."""
+    return any((served.reported or served.endpoint.health) in _AVAILABLE for served in service.endpoints)
+
+
+def _lost(observed: Observation, empty: set[ServiceName]) -> Iterator[Event]:
+    """The last event of each of these services, where it took their last endpoint lately."""
+    if not empty:
+        return
+    for event in reversed(observed.remembered.events):
+        if event.at < observed.now - LATELY:
+            return
+        if event.service in empty and event.endpoint:
+            empty.discard(ServiceName(event.service))
+            if event.action is Action.REMOVED:
+                yield event
 
 
 def _misfits(observed: Observation) -> Iterator[Finding]:
     """What cannot be served, and why."""
     for name, reported in observed.set_aside:
-        count, entry = observed.known.set_aside[ServiceName(name)], reported.entry
+        count, entry = sum(observed.known.set_aside[ServiceName(name)].values()), reported.entry
         more = f" ({count - 1} more)" if count > 1 else ""
         what = f"{entry.reported or entry.instance} of {reported.source} is set aside: {entry.reason}{more}"
         link = f"/services/{quote(name)}#set-aside"
@@ -148,6 +224,22 @@ def _replicas(observed: Observation) -> Iterator[Finding]:
         elif peer.state is PeerState.DIFFERS:
             what = f"Serves something else than this replica since {utc(peer.since)}."
             yield Finding(Urgency.LOOK, peer.url, what, "xds-bridge status")
+
+
+def _upkeep(observed: Observation) -> Iterator[Finding]:
+    """What the process itself needs."""
+    kept = observed.upkeep
+    if kept.state:
+        what = f"What is known cannot be written, and after a restart what was written last counts: {kept.state}."
+        yield Finding(Urgency.LOOK, "state_directory", what)
+    if kept.tls:
+        what = f"New files cannot be used, so the last good ones are: {kept.tls}."
+        yield Finding(Urgency.LOOK, "xds.tls", what, "xds-bridge check", "/config")
+    for key, end in kept.certificates.items():
+        left = end - observed.now
+        if left < SOON:
+            what = f"Ends {utc(end)}. Connections go on until then; after that no Envoy can come back. Renew the file."
+            yield Finding(Urgency.ACT if left < TOMORROW else Urgency.LOOK, f"xds.tls.{key}", what, "", "/config")
 
 
 def _orders(observed: Observation) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from itertools import islice
 
 from bridge.admin import document, source, summary
 from bridge.admin.source import SourceDocument
-from bridge.admin.view import View
+from bridge.admin.view import Upkeep, View
 from bridge.audit import Remembered
 from bridge.operator import Drain, Pause
 from bridge.peers import PeerStatus
@@ -46,6 +46,7 @@ class Observation:
     """What the default view shows; None before Envoys are answered."""
     written: Mapping[str, object]
     """The configuration in use, as it was written."""
+    upkeep: Upkeep
 
 
 def observe(view: View, started: float, streams: Sequence[StreamStatus] = ()) -> Observation:
@@ -76,4 +77,5 @@ def observe(view: View, started: float, streams: Sequence[StreamStatus] = ()) ->
         propagation=view.metrics.propagation(0.99),
         snapshot=view.serving.snapshot,
         written=view.rules().written,
+        upkeep=view.upkeep(),
     )

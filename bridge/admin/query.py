@@ -30,7 +30,8 @@ def given(parameters: Sequence[tuple[str, str]], known: Sequence[str]) -> Mappin
     found: dict[str, str] = {}
     for name, value in parameters:
         if name not in known:
-            raise WrongQueryError(f"there is no parameter {name[:SHOWN]!r}; there are {', '.join(known)}")
+            there = f"there are {', '.join(known)}" if known else "there is none"
+            raise WrongQueryError(f"there is no parameter {name[:SHOWN]!r}; {there}")
         if name in found:
             raise WrongQueryError(f"{name}: is given twice")
         found[name] = value

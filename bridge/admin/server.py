@@ -31,7 +31,7 @@ from bridge.admin.live import Live
 from bridge.admin.look import Look, by_portions
 from bridge.admin.observation import observe
 from bridge.admin.page import Pages
-from bridge.admin.query import NotThereError, WrongQueryError
+from bridge.admin.query import NotThereError, WrongQueryError, given
 from bridge.admin.view import View
 from bridge.config import AdminConfig
 from bridge.errors import ConfigError
@@ -39,6 +39,7 @@ from bridge.inquiry import BusyError
 from bridge.metrics import CONTENT_TYPE
 from bridge.model import ServiceName
 from bridge.peers import VERSIONS, alias, type_versions
+from bridge.problem import nearest
 
 FRESH = 1.0
 """Seconds for which rendered metrics are given out again: several scrapers cost as much as one."""
@@ -168,33 +169,41 @@ class AdminServer:
         ready = document.ready(self._view)
         return _answer(ready, HTTPStatus.OK if ready.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
-    async def _status(self, _request: web.Request) -> web.Response:
+    async def _status(self, request: web.Request) -> web.Response:
+        _no_parameters(request)
         observed = observe(self._view, self._started, await self._connected())
         return await self._worked_out(lambda: _json(status.status(observed, importlib.metadata.version("xds-bridge"))))
 
-    async def _sources(self, _request: web.Request) -> web.Response:
+    async def _sources(self, request: web.Request) -> web.Response:
+        _no_parameters(request)
         return _answer({"sources": [source.document(self._view, listed) for listed in self._view.sources()]})
 
-    async def _held(self, _request: web.Request) -> web.Response:
+    async def _held(self, request: web.Request) -> web.Response:
+        _no_parameters(request)
         return _answer(document.held(self._view))
 
-    async def _services(self, _request: web.Request) -> web.Response:
+    async def _services(self, request: web.Request) -> web.Response:
+        _no_parameters(request)
         known = summary.observe(self._view)
         return await self._worked_out(lambda: _json(self._summaries.document(known, time.monotonic())))
 
     async def _service(self, request: web.Request) -> web.Response:
+        _no_parameters(request)
         name = ServiceName(request.match_info["name"])
         found, set_aside = self._view.knowledge.services().get(name), self._view.knowledge.set_aside(name)
         if found is None:
-            raise NotThereError(f"no source reports a service {name[:255]!r}")
+            hint = nearest(name, self._view.knowledge.services())
+            raise NotThereError(f"no source reports a service {name[:255]!r}{hint}")
         ages = self._view.history.of(name)
         return await self._worked_out(lambda: _json(document.service(found, set_aside, ages, time.monotonic())))
 
-    async def _envoys(self, _request: web.Request) -> web.Response:
+    async def _envoys(self, request: web.Request) -> web.Response:
+        _no_parameters(request)
         streams = await self._connected()
         return await self._worked_out(lambda: _json(document.envoys(streams)))
 
     async def _envoy(self, request: web.Request) -> web.Response:
+        _no_parameters(request)
         name = request.match_info["node"]
         if not (found := self._view.streams.contents(name)):
             raise NotThereError(envoy.unknown(name, await self._connected()))
@@ -204,10 +213,12 @@ class AdminServer:
         known, parameters = endpoint.observe(self._view), list(request.query.items())
         return await self._worked_out(lambda: _json(endpoint.found(known, endpoint.parse(parameters, known))))
 
-    async def _versions(self, _request: web.Request) -> web.Response:
+    async def _versions(self, request: web.Request) -> web.Response:
+        _no_parameters(request)
         return _answer(document.compared(self._view))
 
     async def _fingerprints(self, request: web.Request) -> web.Response:
+        _no_parameters(request)
         view = request.match_info["view"]
         snapshots = {alias(name): snapshot for name, snapshot in self._view.serving.snapshots().items()}
         snapshot = snapshots.get(view)
@@ -237,7 +248,8 @@ class AdminServer:
             return await self._live.answer(request, query)
         return await self._worked_out(lambda: _json(event.document(remembered, asked())))
 
-    async def _views(self, _request: web.Request) -> web.Response:
+    async def _views(self, request: web.Request) -> web.Response:
+        _no_parameters(request)
         return _answer(resource.views(self._view))
 
     async def _resources(self, request: web.Request) -> web.Response:
@@ -287,6 +299,11 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         return web.json_response({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
     except BusyError as error:
         return web.json_response({"error": str(error)}, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _no_parameters(request: web.Request) -> None:
+    """Refuse what would narrow an answer down elsewhere, and would be left out of account here."""
+    given(list(request.query.items()), ())
 
 
 def _answer(content: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:

@@ -50,6 +50,8 @@ def _view(
     cluster, endpoints = snapshot.resources(CLUSTER.url).get(name), snapshot.resources(ENDPOINT.url).get(name)
     asking = _envoys(each for each in receivers if each.view == view and each.receipts) if cluster else []
     accepted = [each for each in asking if {receipt.progress for receipt in each.receipts} == {Progress.SYNCED}]
+    waiting = [*_clients(asking, {Progress.BEHIND, Progress.NOT_SENT})]
+    refused = [*_clients(asking, {Progress.REJECTED})]
     left_out = [one for one in draining if endpoints and not assigns(endpoints.body, one)]
     return ViewStory(
         view=view,
@@ -64,8 +66,10 @@ def _view(
         asked=len(asking),
         accepted=len(accepted),
         accepted_by=tuple(map(_node, accepted[:LISTED])),
-        waiting=tuple(_clients(asking, {Progress.BEHIND, Progress.NOT_SENT}))[:LISTED],
-        refused=tuple(_clients(asking, {Progress.REJECTED}))[:LISTED],
+        waiting=tuple(waiting[:LISTED]),
+        waiting_count=_envoys_of(waiting),
+        refused=tuple(refused[:LISTED]),
+        refused_count=_envoys_of(refused),
     )
 
 
@@ -85,7 +89,8 @@ def _unused(name: ServiceName, rules: Sequence[ViewRule], used: set[str]) -> Ite
         if view not in used and (reason := _reason(view, name, rules)):
             yield ViewStory(
                 view, in_use=False, shown=False, reason=reason, cds_version="", eds_version="", cluster_version="",
-                endpoints_version="", draining_left_out=(), asked=0, accepted=0, accepted_by=(), waiting=(), refused=(),
+                endpoints_version="", draining_left_out=(), asked=0, accepted=0, accepted_by=(), waiting=(),
+                waiting_count=0, refused=(), refused_count=0,
             )  # fmt: skip
 
 
@@ -103,6 +108,10 @@ def _clients(asking: Iterable[Receiver], progress: set[Progress]) -> Iterator[Cl
             if receipt.progress in progress:
                 kind = _TYPES.get(receipt.type_url, receipt.type_url)
                 yield ClientStory(_node(each), each.peer, kind, receipt.rejection)
+
+
+def _envoys_of(found: Iterable[ClientStory]) -> int:
+    return len({(each.node, each.peer) for each in found})
 
 
 def _node(receiver: Receiver) -> str:

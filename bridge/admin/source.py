@@ -57,6 +57,8 @@ class SourceDocument:
     last_success: float | None
     """Of the read that succeeded the longest ago; null while one never has."""
     seconds_since_success: float | None
+    stale: bool
+    """Whether that is longer ago than it should be for how it is read, although perhaps nothing fails."""
     failures: tuple[Failure, ...]
     readings: tuple[ReadingDocument, ...]
     crashes: int
@@ -83,6 +85,7 @@ def document(view: View, listed: ListedSource) -> SourceDocument:
         required=listed.required,
         last_success=status.last_success,
         seconds_since_success=status.age,
+        stale=status.stale,
         failures=status.failures,
         readings=_readings(status),
         crashes=status.crashes,

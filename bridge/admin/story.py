@@ -107,8 +107,12 @@ class ViewStory:
     """The ids of their nodes, the first few."""
     waiting: tuple[ClientStory, ...]
     """Those that have not answered yet, the first few."""
+    waiting_count: int
+    """All of these, as Envoys."""
     refused: tuple[ClientStory, ...]
     """Those that rejected it, the first few."""
+    refused_count: int
+    """All of these, as Envoys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,12 @@ class ServiceStory:
     served: bool
     """Whether there is a cluster, with endpoints or without."""
     merge: MergeDocument | None
+    protocol: str | None
+    """What its cluster speaks to endpoints; null where nobody says so."""
+    disputed: tuple[str, ...]
+    """The protocols that its endpoints ask for while they disagree; `protocol` is what they last agreed on."""
+    retained_until: float | None
+    """When its cluster goes, which is empty because no source names it any more; null while one does."""
     endpoints: tuple[EndpointStory, ...]
     """Of what is told, the first hundred; what it amounts to is concluded of all."""
     more: int

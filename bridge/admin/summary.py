@@ -93,7 +93,7 @@ class Known:
     rules: Sequence[ServiceRule]
     views: Sequence[ViewRule]
     refused: tuple[RefusedDocument, ...]
-    set_aside: Mapping[ServiceName, int]
+    set_aside: Mapping[ServiceName, Mapping[SourceName, int]]
     retained: Mapping[ServiceName, float]
     paused: frozenset[SourceName]
 
@@ -179,7 +179,7 @@ def _summary(service: Service, known: Known, now: float) -> ServiceSummary:
         held=standings[Standing.HELD],
         restored=standings[Standing.RESTORED],
         drained=sum(served.reported is not None for served in service.endpoints),
-        set_aside=known.set_aside.get(service.name, 0),
+        set_aside=sum(known.set_aside.get(service.name, {}).values()),
         retained_until=known.retained.get(service.name),
     )
 

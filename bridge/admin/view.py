@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bridge.audit import Remembered
@@ -30,8 +30,8 @@ class Knowledge(Protocol):
     def set_aside(self, service: ServiceName) -> tuple[ReportedSetAside, ...]:
         """What cannot be served of a service."""
 
-    def set_aside_counts(self) -> Mapping[ServiceName, int]:
-        """How much cannot be served of each service of which there is something."""
+    def set_aside_counts(self) -> Mapping[ServiceName, Mapping[SourceName, int]]:
+        """How much cannot be served of each service of which there is something, by source."""
 
     def refused(self, source: SourceName) -> tuple[RefusedService, ...]:
         """The services of a source that cannot be served because of their names."""
@@ -202,6 +202,18 @@ class Remembering(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What the process itself needs a person for, at one moment."""
+
+    state: str = ""
+    """Why its state cannot be kept on disk; empty while it can, and without a `state_directory`."""
+    certificates: Mapping[str, float] = field(default_factory=dict)
+    """Unix time at which what a key of `xds.tls` names ends."""
+    tls: str = ""
+    """Why new files of `xds.tls` cannot be used, so that the last good ones are."""
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """All parts of the bridge that are shown."""
 
@@ -221,6 +233,7 @@ class View:
     """Those in use: they can change."""
     trail: Remembering
     inquiry: Asking
+    upkeep: Callable[[], Upkeep] = Upkeep
 
     def sample(self, streams: Sequence[StreamStatus]) -> Sample:
         """What the metrics count at this moment, at which these are the open streams. On the event loop only."""

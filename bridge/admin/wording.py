@@ -1,16 +1,7 @@
-"""Numbers, times and long texts in the words of the pages: pure functions."""
-
-from datetime import UTC, datetime
-
-_LONGEST = 400
+"""Numbers and times as short as the pages have them: pure functions."""
 
 
-def utc(moment: float) -> str:
-    """A Unix time for people."""
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def span(seconds: float) -> str:
+def brief(seconds: float) -> str:
     """A length of time as short as it stays clear: `4 s`, `12 min`, `3 h`, `5 d`. The page's script says it alike."""
     seconds = max(0.0, seconds)
     for limit, size, unit in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
@@ -29,8 +20,3 @@ def milliseconds(seconds: float | None) -> str:
 def thousands(number: int) -> str:
     """A number with its thousands apart."""
     return f"{number:,}".replace(",", "\u202f")
-
-
-def shortened(text: str, longest: int = _LONGEST) -> str:
-    """A text that does not fill the screen, whoever wrote it."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -42,6 +42,10 @@ class NotThereError(RefusedError):
     """There is nothing of the kind that the bridge was asked about; its message says what there is."""
 
 
+class WrongQueryError(NotThereError):
+    """The same of something that only narrows a question down, such as a source."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """One way to a bridge, or an Envoy: its socket, or the URL of its admin server."""
@@ -66,6 +70,12 @@ class Way:
 def named(path: str, name: str) -> str:
     """The path of what has that name, whatever is in it: dots too, since `..` would ask for something else."""
     return f"{path}/{quote(name, safe='').replace('.', '%2E')}"
+
+
+_REFUSALS: Mapping[int, type[RefusedError]] = {
+    HTTPStatus.NOT_FOUND: NotThereError,
+    HTTPStatus.BAD_REQUEST: WrongQueryError,
+}
 
 
 async def read(ways: Sequence[Way], path: str, model: type[ModelT], query: Mapping[str, str] | None = None) -> ModelT:
@@ -153,6 +163,5 @@ def _parsed(way: Way, status: int, body: bytes, model: type[ModelT]) -> ModelT:
             f"{way.place} answers {status}, and not as {way.who} does that this command knows"
         ) from error
     if isinstance(answer, Refusal):
-        kind = NotThereError if status == HTTPStatus.NOT_FOUND else RefusedError
-        raise kind("\n".join([answer.error, *answer.losses]))
+        raise _REFUSALS.get(status, RefusedError)("\n".join([answer.error, *answer.losses]))
     return answer

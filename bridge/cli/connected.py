@@ -1,19 +1,11 @@
-"""Envoys as `/api/v1/envoys` shows them: their streams put together, and what a person should look at."""
+"""Envoys as `/api/v1/envoys` shows them: their streams put together."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel
 
-from bridge.cli.reading import span
-
-PATIENCE = 60.0
-"""Seconds that an Envoy may take to answer, or wait, before that is a finding."""
-
 _URGENCY = ("synced", "not_sent", "waiting", "stale", "error")
 """Of several streams, the last of these is what an operator should see."""
-
-_SHOWN = 300
-"""Characters of a reason."""
 
 _LABELS = {"Cluster": "clusters", "ClusterLoadAssignment": "endpoints"}
 
@@ -83,25 +75,6 @@ def merged(streams: Iterable[Stream]) -> tuple[Envoy, ...]:
     for stream in streams:
         grouped.setdefault((stream.node.id if stream.node else "", stream.peer), []).append(stream)
     return tuple(_envoy(grouped[key]) for key in sorted(grouped))
-
-
-def findings(envoy: Envoy) -> Iterator[str]:
-    """What a person should look at."""
-    who = f"Envoy {envoy.node or '(no id)'} at {envoy.address}"
-    for each in envoy.types:
-        if each.state == "error":
-            yield f"{who} rejects {label(each.type_url)}: {gist(each.rejection or '')}"
-        elif each.state == "stale" and (each.unanswered or 0.0) > PATIENCE:
-            waited = span(each.unanswered or 0.0)
-            yield f"{who} has not answered for {waited} what it was sent of {label(each.type_url)}"
-        elif each.state == "waiting" and each.since is None and envoy.connected > PATIENCE:
-            yield f"{who} has waited for {span(envoy.connected)} for its first {label(each.type_url)}"
-
-
-def gist(message: str) -> str:
-    """Why Envoy rejects something, in a line: it writes the whole resource before the reason."""
-    text = " ".join(message.rpartition("\n: ")[2].split())
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def label(type_url: str) -> str:

@@ -10,9 +10,9 @@ from functools import cached_property
 
 from pydantic import BaseModel, Field
 
-from bridge.cli.connected import gist
 from bridge.cli.served import Endpoints, Scalar
 from bridge.model import EndpointKey
+from bridge.wording import gist
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from bridge.answer import Page
 from bridge.cli import completion, reading
 from bridge.cli.convention import DEFAULT_CONFIG, ConfigOption
 from bridge.cli.endpoint import Endpoint, Origin
-from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, counted, shown, span
+from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
 from bridge.model import EndpointKey, Health
+from bridge.wording import counted, span
 
 EXAMPLE = "xds-bridge endpoints web --health unhealthy"
 

@@ -8,10 +8,11 @@ import typer
 from pydantic import BaseModel
 
 from bridge.cli import completion, reading
-from bridge.cli.connected import Envoy, Stream, TypeStatus, findings, gist, label, merged
+from bridge.cli.connected import Envoy, Stream, TypeStatus, label, merged
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
 from bridge.cli.divergence import Comparison, Scope
-from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, counted, shown, span
+from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
+from bridge.wording import counted, gist, span
 
 if TYPE_CHECKING:
     from bridge.cli.client import Way
@@ -50,12 +51,14 @@ class _Node(BaseModel):
 
     node: str
     streams: tuple[_NodeStream, ...]
+    findings: tuple[str, ...]
 
 
 class _Streams(BaseModel):
     """`/api/v1/envoys`."""
 
     streams: tuple[Stream, ...]
+    findings: tuple[str, ...]
 
 
 class _List(BaseModel):
@@ -68,7 +71,6 @@ class _List(BaseModel):
 class _Detail(_Node):
     """What is written with `-o json` of one."""
 
-    findings: tuple[str, ...]
     comparison: Comparison | None
     """None where nobody asked for it."""
 
@@ -117,15 +119,15 @@ def envoys(
 
 
 def _listed(ways: "Sequence[Way]") -> _List:
-    found = merged(reading.read(ways, "api/v1/envoys", _Streams).streams)
-    return _List(envoys=found, findings=tuple(line for each in found for line in findings(each)))
+    found = reading.read(ways, "api/v1/envoys", _Streams)
+    return _List(envoys=merged(found.streams), findings=found.findings)
 
 
 def _one(ways: "Sequence[Way]", node: str, envoy_admin: str | None) -> _Detail:
     from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
     found = reading.read(ways, client.named("api/v1/envoys", node), _Node)
-    lines = [line for each in merged(stream.status for stream in found.streams) for line in findings(each)]
+    lines = list(found.findings)
     comparison = _compared(ways, found, envoy_admin) if envoy_admin is not None else None
     if comparison and comparison.differences:
         lines.append(f"Envoy {node} has something else than it is served")

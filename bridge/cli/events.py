@@ -81,13 +81,15 @@ def events(  # noqa: PLR0913 (an option each)
 
     A bridge remembers the latest 10,000 events of its process; older ones are in `audit.jsonl` of its state_directory.
     """
+    from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
+
     ways = reading.ways(admin, socket, config)
     query = {name: value for name, value in (*_about(about), ("source", source)) if value}
     try:
         asyncio.run(_show(ways, {**query, "limit": str(limit)}, output, follow=follow))
+    except client.NotThereError as error:
+        fail(f"{error}{_HINT if about and not source else ''}", EXIT_FINDING)
     except BridgeError as error:
-        if str(error).startswith("service: "):
-            fail(f"{error}{_HINT}", EXIT_FINDING)
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit from None

@@ -1,7 +1,7 @@
 """`xds-bridge explain`: the whole story of a service or an address, from its source to the Envoys."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -12,11 +12,15 @@ from bridge.cli import completion, reading
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
 from bridge.cli.endpoint import Endpoint
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
+from bridge.cli.source import HoldOf
+from bridge.wording import gist, utc
 
 EXAMPLE = "xds-bridge explain 10.0.0.7:8080"
 
 _PATH = "api/v1/explain"
 _VERSION = 12  # characters that tell versions apart
+_NAMED = 3
+"""Envoys that are named of each kind."""
 
 
 class _Sighting(BaseModel):
@@ -83,15 +87,9 @@ class _View(BaseModel):
     accepted: int
     accepted_by: tuple[str, ...]
     waiting: tuple[_Client, ...]
+    waiting_count: int
     refused: tuple[_Client, ...]
-
-
-class _Hold(BaseModel):
-    source: str
-    reason: str
-    detail: str
-    since: float
-    endpoints: int
+    refused_count: int
 
 
 class _Merge(BaseModel):
@@ -103,11 +101,14 @@ class _Service(BaseModel):
     name: str
     served: bool
     merge: _Merge | None
+    protocol: str | None
+    disputed: tuple[str, ...]
+    retained_until: float | None
     endpoints: tuple[_Served, ...]
     more: int
     withheld: tuple[_Withheld, ...]
     set_aside: tuple[_SetAside, ...]
-    holds: tuple[_Hold, ...]
+    holds: tuple[HoldOf, ...]
     views: tuple[_View, ...]
 
 
@@ -210,10 +211,15 @@ def _source(source: _Source) -> Iterator[str]:
 
 def _head(service: _Service) -> Iterator[str]:
     policy = f"merged by {service.merge.policy}" if service.merge else "not served"
-    yield f"service {service.name}: {policy}"
+    protocol = f", speaks {service.protocol}" if service.protocol else ""
+    yield f"service {service.name}: {policy}{protocol}"
+    if service.disputed:
+        yield f"  its endpoints do not agree whether they speak {' or '.join(service.disputed)}"
+    if service.retained_until:
+        yield f"  no source names it any more; its empty cluster goes {utc(service.retained_until)}"
     for hold in service.holds:
-        what = f"{hold.endpoints} endpoints of {hold.source} since {reading.utc(hold.since)}"
-        yield f"  the guard holds {what}: {hold.detail or hold.reason}"
+        what = f"{hold.endpoints} endpoints of {hold.source} since {utc(hold.since)}"
+        yield f"  the guard holds {what}: {hold.detail or hold.reason}; they go {hold.goes}"
 
 
 def _endpoints(console: Console, service: _Service) -> None:
@@ -235,8 +241,8 @@ def _endpoint(served: _Served) -> tuple[str, ...]:
         health,
         str(one.served_weight),
         "/".join(filter(None, (one.region, one.zone))),
-        "" if one.since is None else reading.utc(one.since),
-        "" if one.changed is None else reading.utc(one.changed),
+        "" if one.since is None else utc(one.since),
+        "" if one.changed is None else utc(one.changed),
         ", ".join(f"{origin.source} {origin.instance}".strip() for origin in one.origins),
         "; ".join(served.notes),
     )
@@ -256,7 +262,7 @@ def _views(console: Console, service: _Service) -> None:
         columns = ("view", "CDS version", "EDS version", "Envoys that have it", "not yet", "refused")
         report.table(console, columns, map(_view, service.views))
     for view in service.views:
-        _lines(f"  {_name(each)} refused the {each.type}: {each.message}" for each in view.refused)
+        _lines(f"  {_name(each)} refused the {each.type}: {gist(each.message)}" for each in view.refused)
         left_out = ", ".join(view.draining_left_out)
         _lines([f"  {view.view} does not name {left_out}: they drain, and Envoy may panic"] if left_out else ())
 
@@ -269,15 +275,21 @@ def _view(view: _View) -> tuple[str, ...]:
         view.cds_version[:_VERSION],
         view.eds_version[:_VERSION],
         f"{view.accepted} of {view.asked}" + (f" ({', '.join(view.accepted_by[:3])})" if view.accepted_by else ""),
-        ", ".join(dict.fromkeys(map(_name, view.waiting))),
-        ", ".join(dict.fromkeys(map(_name, view.refused))),
+        _some(view.waiting, view.waiting_count),
+        _some(view.refused, view.refused_count),
     )
+
+
+def _some(clients: Sequence[_Client], count: int) -> str:
+    """The first few of so many Envoys."""
+    named = list(dict.fromkeys(map(_name, clients)))[:_NAMED]
+    return ", ".join(named) + (f" and {count - len(named)} more" if count > len(named) else "")
 
 
 def _event(event: _Event) -> str:
     about = " ".join(filter(None, (event.service, event.endpoint)))
     said = "  ".join(filter(None, (about, f"[{event.source}]" if event.source else "", event.why)))
-    return f"  {reading.utc(event.at)}  {event.action:<9}  {said}"
+    return f"  {utc(event.at)}  {event.action:<9}  {said}"
 
 
 def _name(client: _Client) -> str:

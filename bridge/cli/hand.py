@@ -12,7 +12,9 @@ from pydantic import BaseModel
 from bridge.cli import completion, reading
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption, duration
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, fail, shown
+from bridge.cli.source import HoldOf
 from bridge.errors import BridgeError
+from bridge.wording import utc
 
 RELOADING = 300.0
 """Seconds that a reload may take, and another one before it; measured in tenths of a second."""
@@ -50,19 +52,10 @@ TargetArgument = Annotated[
 ]
 
 
-class _Hold(BaseModel):
-    source: str
-    reason: str
-    detail: str
-    since: float
-    endpoints: int
-    services: tuple[str, ...]
-
-
 class _Held(BaseModel):
     """`/api/v1/guard`."""
 
-    held: tuple[_Hold, ...]
+    held: tuple[HoldOf, ...]
     too_old: tuple[str, ...]
 
 
@@ -154,6 +147,8 @@ def _change(
         done = asyncio.run(client.change(client.Way(place, patience or client.ANSWERING), path, body, _Done))
     except client.UnreachableError as error:
         fail(f"{error}; a running bridge listens there when admin.socket says so (--socket names another path)")
+    except client.NotThereError as error:
+        fail(str(error), EXIT_FINDING)
     except BridgeError as error:
         fail(str(error))
     typer.echo(shown(done.message))
@@ -175,9 +170,9 @@ def _print(found: _Held, output: Output) -> None:
         typer.echo("nothing is held")
         return
     console = report.console(sys.stdout)
-    columns = ("source", "reason", "endpoints", "since", "services", "detail")
+    columns = ("source", "reason", "endpoints", "since", "goes", "services", "detail")
     report.table(console, columns, [_row(hold) for hold in found.held])
 
 
-def _row(hold: _Hold) -> tuple[str, ...]:
-    return hold.source, hold.reason, str(hold.endpoints), reading.utc(hold.since), ", ".join(hold.services), hold.detail
+def _row(hold: HoldOf) -> tuple[str, ...]:
+    return hold.source, hold.reason, str(hold.endpoints), utc(hold.since), hold.goes, hold.named, hold.detail

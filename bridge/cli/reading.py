@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Coroutine, Mapping, Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Never, TypeVar
@@ -126,26 +125,6 @@ def answered(asking: Coroutine[None, None, AnswerT]) -> AnswerT:
 def text(found: BaseModel, output: Output) -> str:
     """An answer as JSON or YAML."""
     return write(found.model_dump(mode="json"), Format.JSON if output is Output.JSON else Format.YAML)
-
-
-def utc(moment: float) -> str:
-    """A Unix time for people."""
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def span(seconds: float) -> str:
-    """How long something takes or took, in its two largest units."""
-    left, parts = max(0, round(seconds)), []
-    for length, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        if count := left // length:
-            parts.append(f"{count} {unit}")
-        left %= length
-    return " ".join(parts[:2]) or "0 s"
-
-
-def counted(count: int, noun: str, several: str = "") -> str:
-    """A number of things, such as `1 service` or `2 services`; `several` where an s does not make the plural."""
-    return f"{count} {noun if count == 1 else several or f'{noun}s'}"
 
 
 def shown(text: str) -> str:

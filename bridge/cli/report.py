@@ -20,7 +20,7 @@ from bridge.model import Health
 
 _WORDS = {
     **dict.fromkeys(("SYNCED", "fresh", "healthy"), "green"),
-    **dict.fromkeys(("WAITING", "STALE", "paused", "degraded", "draining"), "yellow"),
+    **dict.fromkeys(("WAITING", "STALE", "stale", "paused", "degraded", "draining"), "yellow"),
     **dict.fromkeys(("ERROR", "failing", "held", "unhealthy"), "red"),
 }
 """Styles by the first word of a cell."""

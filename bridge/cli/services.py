@@ -13,6 +13,7 @@ from bridge.cli import completion, reading
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
 from bridge.problem import nearest
+from bridge.wording import utc
 
 EXAMPLE = "xds-bridge services -o json"
 
@@ -194,7 +195,7 @@ def _remarks(service: _Service) -> Iterator[str]:
         if count:
             yield f"{count} {what}"
     if service.retained_until is not None:
-        yield f"gone; kept empty until {reading.utc(service.retained_until)}"
+        yield f"gone; kept empty until {utc(service.retained_until)}"
 
 
 def _conflicts(service: _Service) -> Iterator[tuple[str, ...]]:

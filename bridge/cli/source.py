@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
-from bridge.cli.reading import counted, utc
+from bridge.wording import counted, utc
 
 _NAMED = 3
 """Reads that are named."""
+
+_GOES = {"doubt": "when it is no longer in doubt", "emptied": "when released", "loss": "once it was read completely"}
+"""When what is held for a reason goes, where time alone does not let it go."""
 
 
 class Failure(BaseModel):
@@ -45,6 +48,24 @@ class Hold(BaseModel):
     since: float
     endpoints: int
     services: tuple[str, ...]
+    until: float | None
+
+    @property
+    def goes(self) -> str:
+        """When it is let go."""
+        return f"from {utc(self.until)} on" if self.until else _GOES[self.reason]
+
+    @property
+    def named(self) -> str:
+        """The first of its services, and how many others there are."""
+        more = len(self.services) - _NAMED
+        return ", ".join(self.services[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+class HoldOf(Hold):
+    """The same, of a source."""
+
+    source: str
 
 
 class Paused(BaseModel):
@@ -63,6 +84,7 @@ class Source(BaseModel):
     required: bool
     last_success: float | None
     seconds_since_success: float | None
+    stale: bool
     failures: tuple[Failure, ...]
     readings: tuple[Reading, ...]
     crashes: int
@@ -93,7 +115,7 @@ def states(source: Source) -> Iterator[str]:
     if source.restored:
         yield f"{counted(source.restored, 'endpoint')} restored from before the restart"
     if not (source.failures or source.paused):
-        yield "fresh" if source.last_success else _unread(source)
+        yield "stale" if source.stale else "fresh" if source.last_success else _unread(source)
     if source.crashes:
         yield f"restarted {counted(source.crashes, 'time')} after a bug in its adapter"
 

@@ -7,8 +7,9 @@ import typer
 
 from bridge.cli import reading
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
-from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown, span, utc
+from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
 from bridge.cli.source import Source, Sources, healths, states
+from bridge.wording import span, utc
 
 EXAMPLE = "xds-bridge sources -o json"
 
@@ -32,7 +33,7 @@ def sources(
         _print(found.sources)
     else:
         typer.echo(reading.text(found, output), nl=False)
-    if any(source.failures or source.held for source in found.sources):
+    if any(source.failures or source.held or source.stale for source in found.sources):
         raise typer.Exit(EXIT_FINDING)
 
 

@@ -8,8 +8,9 @@ from pydantic import BaseModel
 
 from bridge.cli import reading
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
-from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, counted, shown, utc
+from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
 from bridge.cli.source import Source, Sources, healths, states
+from bridge.wording import counted, utc
 
 _AS_ORDERED = "note"
 """The urgency of a finding that is as somebody ordered it, and nothing that asks for a person."""
@@ -115,13 +116,13 @@ def _print(found: _Status, sources: Sequence[Source]) -> None:
     typer.echo()
     table(target, ("source", "type", "services", "endpoints", "last read", "state"), [_row(each) for each in sources])
     held = [
-        (source.name, hold.reason, str(hold.endpoints), ", ".join(hold.services), hold.detail)
+        (source.name, hold.reason, str(hold.endpoints), hold.goes, hold.named, hold.detail)
         for source in sources
         for hold in source.held
     ]
     if held:
         typer.echo()
-        table(target, ("held of source", "reason", "endpoints", "services", "detail"), held)
+        table(target, ("held of source", "reason", "endpoints", "goes", "services", "detail"), held)
     if found.drains:
         typer.echo()
         table(target, ("drained", "until", "by"), [(each.target, utc(each.until), each.by) for each in found.drains])

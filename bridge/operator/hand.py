@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
 from bridge.errors import BridgeError
@@ -13,6 +12,7 @@ from bridge.operator.drain import Drain, Drains, Target, parse_key
 from bridge.operator.pause import Pause, Pauses
 from bridge.problem import nearest
 from bridge.registry import Registry
+from bridge.wording import utc
 
 _AVAILABLE = frozenset({Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED})
 _NAMED = 10
@@ -117,7 +117,7 @@ class Hand:
         self._registry.touch(services)
         self._audit.record(Action.DRAIN, str(found), who, {"for": length, "until": drain.until, "services": services})
         where = f" in {', '.join(services)}" if isinstance(found, EndpointKey) else ""
-        return Done(f"{found} drains{where} until {_utc(drain.until)}", tuple(self._left_without(services)))
+        return Done(f"{found} drains{where} until {utc(drain.until)}", tuple(self._left_without(services)))
 
     def undrain(self, target: str, who: Who) -> Done:
         """End a drain.
@@ -240,8 +240,4 @@ def _consequence(service: Service) -> str:
 
 
 def _pause_text(pause: Pause) -> str:
-    return f"since {_utc(pause.since)} by {pause.by}"
-
-
-def _utc(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"since {utc(pause.since)} by {pause.by}"

@@ -124,7 +124,21 @@ class Holding:
             reason = Reason.DOUBT if doubt else source.reason
             if kept.missing and reason:  # without one it has yet to be judged
                 missing.setdefault((reason, doubt), []).append((service, kept.missing))
-        return tuple(_hold(source.name, *cause, missing[cause]) for cause in sorted(missing))
+        return tuple(self._hold(source, *cause, missing[cause]) for cause in sorted(missing))
+
+    def _hold(self, source: Source, reason: Reason, detail: str, missing: list[tuple[ServiceName, Moment]]) -> Hold:
+        believed = [
+            gone.wall + max(0.0, source.trusted_since - gone.monotonic) + self._release_after for _, gone in missing
+        ]
+        return Hold(
+            source=source.name,
+            reason=reason,
+            detail=detail,
+            since=min(gone.wall for _, gone in missing),
+            endpoints=len(missing),
+            services=tuple(sorted({service for service, _ in missing})),
+            until=min(believed) if reason is Reason.LOSS and source.spoken else None,
+        )
 
     def _believe(self, source: Source) -> None:
         now = self._parts.clocks.now()
@@ -164,14 +178,3 @@ def _undoubted(source: Source, keeper: Keeper, kept: Kept) -> bool:
     """Whether an endpoint is missing, and there is no doubt about that."""
     (_, scope), _ = keeper
     return kept.missing is not None and not source.doubted(scope)
-
-
-def _hold(source: SourceName, reason: Reason, detail: str, missing: list[tuple[ServiceName, Moment]]) -> Hold:
-    return Hold(
-        source=source,
-        reason=reason,
-        detail=detail,
-        since=min(moment.wall for _, moment in missing),
-        endpoints=len(missing),
-        services=tuple(sorted({service for service, _ in missing})),
-    )

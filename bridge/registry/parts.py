@@ -1,6 +1,5 @@
 """All parts of all sources, with what is counted of them; every change of one goes through here."""
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,14 +102,16 @@ class Parts:
         ]
         return tuple(sorted(found, key=lambda each: (each.source, each.scope, each.entry.instance, each.entry.reason)))
 
-    def set_aside_counts(self) -> Mapping[ServiceName, int]:
-        """How many entries of each service cannot be served; looks only where a source has any."""
-        counts: Counter[ServiceName] = Counter()
+    def set_aside_counts(self) -> Mapping[ServiceName, Mapping[SourceName, int]]:
+        """How many entries of each service cannot be served, by source; looks only where a source has any."""
+        counts: dict[ServiceName, dict[SourceName, int]] = {}
         for source in self.sources.values():
             for (_, scope), service in self._of(source) if source.statistics.set_aside else ():
                 entries = self._parts[service][source.name, scope].entries
-                counts[service] += sum(isinstance(entry, SetAside) for entry in entries)
-        return +counts
+                if count := sum(isinstance(entry, SetAside) for entry in entries):
+                    of_service = counts.setdefault(service, {})
+                    of_service[source.name] = of_service.get(source.name, 0) + count
+        return counts
 
     def kept(self, source: Source) -> Iterator[tuple[Keeper, Kept]]:
         """Every endpoint of a source that is served although its last read does not show it."""

@@ -135,8 +135,8 @@ class Registry:
         """The entries of a service that cannot be served, with who reported them and why."""
         return self._parts.set_aside(service)
 
-    def set_aside_counts(self) -> Mapping[ServiceName, int]:
-        """How many entries of each service cannot be served, for those of which there are any."""
+    def set_aside_counts(self) -> Mapping[ServiceName, Mapping[SourceName, int]]:
+        """How many entries of each service cannot be served, by source, for those of which there are any."""
         return self._parts.set_aside_counts()
 
     def refused(self, source: SourceName) -> tuple[RefusedService, ...]:

@@ -54,6 +54,9 @@ class Hold:
     endpoints: int
     services: tuple[ServiceName, ...]
     """Sorted."""
+    until: float | None = None
+    """Unix time at which the first of them may be believed to be gone and go, if reads go on saying so; None where time
+    alone lets nothing go."""
 
 
 class Source:

@@ -81,6 +81,11 @@ class Keeper:
         """Say that something differs from what was kept."""
         self._wake.set()
 
+    @property
+    def error(self) -> str:
+        """Why the disk does not take the state; empty while it does."""
+        return self._error if self._failures else ""
+
     async def kept(self, timeout: float) -> str:
         """Wait until the file is what the bridge is now, so that a crash takes nothing of it back.
 

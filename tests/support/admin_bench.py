@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from yarl import URL
 
-from bridge.admin import AdminServer, View
+from bridge.admin import AdminServer, Upkeep, View
 from bridge.audit import Trail
 from bridge.config import AdminConfig
 from support.admin_fakes import (
@@ -44,6 +44,7 @@ class Bench:
     rules: FakeRules = field(default_factory=FakeRules)
     trail: Trail = field(default_factory=Trail)
     inquiry: FakeInquiry = field(default_factory=FakeInquiry)
+    upkeep: Upkeep = field(default_factory=Upkeep)
     url: str = ""
 
     def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
@@ -51,6 +52,7 @@ class Bench:
         view = View(
             lambda: LISTED, self.knowledge, self.history, self.readiness, self.reading, self.streams, self.serving,
             self.metrics, self.operation, self.reloads, self.replicas, lambda: self.rules, self.trail, self.inquiry,
+            lambda: self.upkeep,
         )  # fmt: skip
         return AdminServer(config, view, self.operation, self.operation.reload, self.operation.kept)
 

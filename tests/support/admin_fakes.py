@@ -1,6 +1,7 @@
 """What the admin server shows, in memory: fakes of the registry, readiness, reads, streams and metrics."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -65,8 +66,8 @@ class FakeKnowledge:
     def set_aside(self, service: ServiceName) -> tuple[ReportedSetAside, ...]:
         return self.aside if service == "web" else ()
 
-    def set_aside_counts(self) -> Mapping[ServiceName, int]:
-        return {ServiceName("web"): len(self.aside)} if self.aside else {}
+    def set_aside_counts(self) -> Mapping[ServiceName, Mapping[SourceName, int]]:
+        return {ServiceName("web"): Counter(each.source for each in self.aside)} if self.aside else {}
 
     def refused(self, source: SourceName) -> tuple[RefusedService, ...]:
         return self.impossible if source == DC1 else ()

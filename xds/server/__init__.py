@@ -58,7 +58,7 @@ class XdsServer:
         shared = Surroundings(views, observer, Propagation(), clock, limits, self._in_flight, ledger=self._ledger)
         self._audience = Audience(shared, limits.write_timeout)
         self._admission = admission = Admission(limits, clock)
-        self._discovery = Discovery(types, self._audience, shared, admission)
+        self._discovery = Discovery(types, self._audience, shared, admission, options.withhold)
         self._fetch = Fetch(types, shared, admission)
         self._status = ClientStatus(self._audience, options.status_names, admission, observer)
         services = {*self._discovery.services(), *self._status.services()}

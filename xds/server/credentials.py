@@ -45,9 +45,11 @@ class Credentials:
         self._files = files
         self._watch = IdentityWatch(files)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tls-files")
-        self._current: Identity | None = None
+        self.current: Identity | None = None
+        """What handshakes are made with; None before `load`."""
+        self.rejected: IdentityError | None = None
+        """Why what the files hold now is not that."""
         self._handed_over: Identity | None = None
-        self._failure = ""
 
     async def load(self) -> grpc.ServerCredentials:
         """Read the files, and return what follows them from then on, as long as `run` does.
@@ -108,20 +110,20 @@ class Credentials:
         return await asyncio.get_running_loop().run_in_executor(self._executor, watch.look)
 
     def _accept(self, identity: Identity) -> None:
-        if identity != self._current or self._failure:
-            self._current, self._failure = identity, ""
+        if identity != self.current or self.rejected:
+            self.current, self.rejected = identity, None
             for observer in self._observers:
                 observer.loaded(identity)
 
     def _reject(self, error: IdentityError) -> None:
-        if str(error) != self._failure:
-            self._failure = str(error)
+        if str(error) != str(self.rejected):
+            self.rejected = error
             for observer in self._observers:
                 observer.rejected(error)
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
         """What has changed since the last handshake. gRPC asks at each one, in threads of its own, one at a time."""
-        current = self._current
+        current = self.current
         if current is None or current is self._handed_over:
             return None
         self._handed_over = current

@@ -46,10 +46,16 @@ class Discovery:
         audience: where open streams are told of changes.
         shared: what sessions share.
         admission: lets streams in.
+        withhold: takes out of the messages of NACKs what nobody may read.
     """
 
     def __init__(
-        self, types: Sequence[ResourceType], audience: Audience, shared: Surroundings, admission: Admission
+        self,
+        types: Sequence[ResourceType],
+        audience: Audience,
+        shared: Surroundings,
+        admission: Admission,
+        withhold: Callable[[str], str],
     ) -> None:
         self._types = types
         self._audience = audience
@@ -57,6 +63,7 @@ class Discovery:
         self._sets = NameSets()
         self._acceptances = Acceptances()
         self._admission = admission
+        self._withhold = withhold
         self._lines = Lines()
         self._closed = False
 
@@ -92,11 +99,13 @@ class Discovery:
         return {stream: handler(self._open_sotw), delta: handler(self._open_delta)}
 
     def _open_sotw(self, offer: _Offer, connection: Connection) -> AnySession:
-        stream = Stream(StateOfTheWorld(self._acceptances), offer.types, aggregated=offer.aggregated)
+        stream = Stream(
+            StateOfTheWorld(self._acceptances), offer.types, aggregated=offer.aggregated, withhold=self._withhold
+        )
         return Session(self._audience.next_number(), stream, RequestDecoder(self._sets), connection, self._shared)
 
     def _open_delta(self, offer: _Offer, connection: Connection) -> AnySession:
-        stream = Stream(Incremental(self._sets), offer.types, aggregated=offer.aggregated)
+        stream = Stream(Incremental(self._sets), offer.types, aggregated=offer.aggregated, withhold=self._withhold)
         return Session(self._audience.next_number(), stream, DeltaRequestDecoder(self._sets), connection, self._shared)
 
     async def _serve(self, session: AnySession, connection: GrpcConnection) -> None:

@@ -1,6 +1,6 @@
 """Where and how the server listens, and what gRPC is told about it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from xds.limit import Limits
@@ -24,6 +24,8 @@ class ServerOptions:
     """Path of a unix socket to listen on as well; none where empty."""
     status_names: Sequence[str] = ()
     """Entries of `AllowedNames`: the certificates that may ask for the status of clients beyond the unix socket."""
+    withhold: Callable[[str], str] = str
+    """Takes out of a NACK's message what nobody may read: Envoy puts the resource into it that it rejects."""
 
 
 def channel_arguments(options: ServerOptions) -> list[tuple[str, int]]:

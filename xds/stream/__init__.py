@@ -4,7 +4,7 @@ Nothing is queued. The owner asks for the next response when it can write one, a
 newest snapshot at that moment; so bursts coalesce, and nothing outdated or no longer wanted is ever sent.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
@@ -15,7 +15,7 @@ from xds.resource import ResourceType
 from xds.snapshot import Snapshot
 from xds.standing import Progress, Receipt, Standing
 from xds.stream.acceptance import Acceptances
-from xds.stream.channel import WINDOW_TIMEOUT, Acknowledgement, Channel, Rejection, version_of
+from xds.stream.channel import WINDOW_TIMEOUT, Acknowledgement, Channel, Rejection, abridged, version_of
 from xds.stream.delta import Incremental
 from xds.stream.plan import Plan, RequestT, Variant
 from xds.stream.sotw import StateOfTheWorld
@@ -34,6 +34,9 @@ __all__ = [
 
 _LONGEST_MESSAGE = 1024
 """Characters kept of a NACK's message; Envoy puts whole resources into it."""
+
+_LONGEST_READ = 1 << 13
+"""Characters of it that are looked through for what must not be kept."""
 
 _LONGEST_TYPE = 200
 """Characters kept of the name of a type that is not served."""
@@ -56,11 +59,19 @@ class Stream(Generic[RequestT]):
         variant: the rules of State of the World or of Delta.
         types: what is served, in push order.
         aggregated: False for a stream of a single type's own service, whose requests need not name it.
+        withhold: takes out of a NACK's message what must not be kept: the resource in it may have secrets.
     """
 
-    __slots__ = ("_channels", "_types", "_unsupported", "_variant", "aggregated", "revision")
+    __slots__ = ("_channels", "_types", "_unsupported", "_variant", "_withhold", "aggregated", "revision")
 
-    def __init__(self, variant: Variant[RequestT], types: Sequence[ResourceType], *, aggregated: bool) -> None:
+    def __init__(
+        self,
+        variant: Variant[RequestT],
+        types: Sequence[ResourceType],
+        *,
+        aggregated: bool,
+        withhold: Callable[[str], str] = str,
+    ) -> None:
         self._variant: Variant[RequestT] = variant
         self._types = types
         self.aggregated = aggregated
@@ -68,6 +79,7 @@ class Stream(Generic[RequestT]):
         """Changes whenever the client asks for other names."""
         self._channels: list[Channel | None] = [None] * len(types)
         self._unsupported: frozenset[str] = NOTHING
+        self._withhold = withhold
 
     @property
     def transport(self) -> str:
@@ -194,7 +206,7 @@ class Stream(Generic[RequestT]):
             self._arrived(request.nonce)
             return None
         sent = answered[-1]
-        error = None if request.error is None else request.error[:_LONGEST_MESSAGE]
+        error = None if request.error is None else self._kept(request.error)
         if error is None:
             channel.acked_at = now
             channel.accept(sent)
@@ -202,6 +214,9 @@ class Stream(Generic[RequestT]):
         else:
             self._variant.reject(channel, answered, request, Rejection(error, sent.version))
         return Acknowledgement(channel.type.url, sent.version, now - sent.at, error, sent.generation)
+
+    def _kept(self, message: str) -> str:
+        return abridged(self._withhold(abridged(message, _LONGEST_READ)), _LONGEST_MESSAGE)
 
     def _arrived(self, nonce: str) -> None:
         """Whoever answers under the wrong type says nothing about the content, but has got it: let go on."""

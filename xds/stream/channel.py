@@ -34,6 +34,19 @@ _OWED_LATELY = 64
 """Names owed in addition that wait to be put to the others, at least: to do so for each one would copy thousands."""
 
 
+def abridged(message: str, longest: int) -> str:
+    """A message with what is too much left out of its middle: Envoy ends it with the reason, after the whole resource.
+
+    Args:
+        message: of a NACK.
+        longest: characters of the outcome, at least 4.
+    """
+    if len(message) <= longest:
+        return message
+    head = longest // 4
+    return f"{message[:head]}…{message[head + 1 - longest :]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
     """The client's verdict on a response; a NACK where `error` is not None."""
@@ -73,7 +86,7 @@ class Rejection:
     @property
     def shortened(self) -> "Rejection":
         """With as much of the message as may be kept for each of many resources."""
-        return replace(self, message=self.message[:_SHORT_MESSAGE])
+        return replace(self, message=abridged(self.message, _SHORT_MESSAGE))
 
 
 @dataclass(frozen=True, slots=True)

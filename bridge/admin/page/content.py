@@ -14,7 +14,7 @@ from bridge.admin.page.digest import HEALTHS, Digest, Digests, Tally, digest, to
 from bridge.admin.page.flow import last_read, picture, source_tone
 from bridge.admin.page.rendering import Renderer
 from bridge.admin.source import SourceDocument
-from bridge.admin.wording import milliseconds, span, thousands
+from bridge.admin.wording import brief, milliseconds, thousands
 from bridge.audit import Action, Event
 from bridge.history import Age
 from bridge.merge import Service
@@ -24,6 +24,9 @@ from bridge.registry import ReportedSetAside
 
 LATEST = 8
 """Events on the overview."""
+
+SLOW = 5.0
+"""Seconds from a source to the last Envoy concerned beyond which a change is late."""
 
 _HERE = MappingProxyType(
     {
@@ -123,7 +126,7 @@ class Content:
             each
             for each in shown.endpoints
             if (not health or each.health == health)
-            and (not word or word in each.address or any(word in origin.instance for origin in each.origins))
+            and (not word or word in each.key or any(word in origin.instance for origin in each.origins))
         ]
         return self._rendered(
             "service.html",
@@ -226,7 +229,7 @@ def tiles(observed: Observation, digests: Sequence[Digest], everybody: Sequence[
             "Propagation p99",
             milliseconds(observed.propagation),
             "source to last Envoy, since the start",
-            "idle" if observed.propagation is None else "good",
+            "idle" if observed.propagation is None else "good" if observed.propagation <= SLOW else "warn",
             "/metrics",
         ),
         _last_change(observed),
@@ -239,7 +242,7 @@ def _of(part: int, whole: int) -> str:
 
 def _oldest(observed: Observation) -> str:
     ages = [source.seconds_since_success for source in observed.sources if source.seconds_since_success is not None]
-    return f"the oldest read is {span(max(ages))} ago" if ages else "not read yet"
+    return f"the oldest read is {brief(max(ages))} ago" if ages else "not read yet"
 
 
 def _share(part: int, whole: int) -> str:
@@ -252,7 +255,7 @@ def _last_change(observed: Observation) -> Tile:
     last = next((each for each in reversed(observed.remembered.events) if each.action in _CHANGES), None)
     if last is None:
         return Tile("Last change", "–", "nothing has changed yet", "idle", "/events")
-    return Tile("Last change", f"{span(observed.now - last.at)} ago", _said(last), "good", "/events")
+    return Tile("Last change", f"{brief(observed.now - last.at)} ago", _said(last), "good", "/events")
 
 
 def _said(happened: Event) -> str:

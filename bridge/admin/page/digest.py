@@ -23,8 +23,8 @@ class Tally:
 
     @property
     def healthy(self) -> int:
-        """Those that are healthy without reserve."""
-        return self.counts[0]
+        """Those that Envoy counts as healthy: what nobody knows of is."""
+        return self.of(Health.HEALTHY.value) + self.of(Health.UNKNOWN.value)
 
     def of(self, health: str) -> int:
         """Those of one health."""

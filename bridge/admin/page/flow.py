@@ -138,7 +138,7 @@ def source_tone(source: SourceDocument) -> str:
     """How reading a source goes, as a tone."""
     if last_read(source) is None:
         return "bad" if source.failures else "idle"
-    return "warn" if source.failures or source.paused else "good"
+    return "warn" if source.failures or source.paused or source.stale else "good"
 
 
 def last_read(source: SourceDocument) -> float | None:

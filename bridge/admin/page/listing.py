@@ -9,7 +9,7 @@ from bridge.admin.client import Client, Progress
 from bridge.admin.page.digest import HEALTHS, Digest
 from bridge.admin.query import given
 from bridge.merge import Service
-from bridge.model import ServiceName
+from bridge.model import ServiceName, SourceName
 from bridge.problem import nearest
 
 PAGE = 50
@@ -96,7 +96,7 @@ def service_choices(digests: Iterable[Digest], sources: Iterable[str]) -> dict[s
 def services(
     digests: Iterable[Digest],
     known: Mapping[ServiceName, Service],
-    set_aside: Mapping[ServiceName, int],
+    set_aside: Mapping[ServiceName, Mapping[SourceName, int]],
     question: Question,
 ) -> list[Digest]:
     """The services that are asked for."""
@@ -104,13 +104,13 @@ def services(
     return [
         digest
         for digest in digests
-        if _fits(digest, set_aside.get(digest.name, 0), question) and (not word or _named(digest, known, word))
+        if _fits(digest, set_aside.get(digest.name, {}), question) and (not word or _named(digest, known, word))
     ]
 
 
-def _fits(digest: Digest, set_aside: int, question: Question) -> bool:
+def _fits(digest: Digest, set_aside: Mapping[SourceName, int], question: Question) -> bool:
     health, state = question["health"], question["state"]
-    if question["source"] and question["source"] not in digest.sources:
+    if question["source"] and question["source"] not in digest.sources | set_aside.keys():
         return False
     if question["zone"] and question["zone"] not in digest.zones:
         return False
@@ -121,10 +121,10 @@ def _fits(digest: Digest, set_aside: int, question: Question) -> bool:
     return not state or _is(digest, state, set_aside)
 
 
-def _is(digest: Digest, state: str, set_aside: int) -> bool:
+def _is(digest: Digest, state: str, set_aside: Mapping[SourceName, int]) -> bool:
     return {
         "held": digest.held > 0,
-        "set_aside": set_aside > 0,
+        "set_aside": bool(set_aside),
         "drained": digest.drained > 0,
         "restored": digest.restored > 0,
         "shared": digest.shared > 0,

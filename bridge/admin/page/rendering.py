@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from bridge.admin import wording
 from bridge.admin.page.flow import segments
+from bridge.wording import utc
 
 FOLDER = Path(__file__).parent / "template"
 
@@ -35,9 +36,9 @@ class Renderer:
             "ms": wording.milliseconds,
             "path": lambda text: quote(str(text)),
             "query": lambda text: quote(str(text), safe=""),
-            "span": wording.span,
+            "span": wording.brief,
             "thousands": wording.thousands,
-            "utc": wording.utc,
+            "utc": utc,
         }
         environment.globals |= {"segments": segments}
         return environment
@@ -45,8 +46,8 @@ class Renderer:
 
 def _ago(moment: float, now: float) -> Markup:
     """How long ago something was; the script of the page keeps it true."""
-    at = wording.utc(moment)
+    at = utc(moment)
     machine = f"{at[:10]}T{at[11:19]}Z"
     return Markup('<time datetime="{}" title="{}" data-at="{}">{}</time>').format(
-        machine, at, round(moment, 3), wording.span(now - moment)
+        machine, at, round(moment, 3), wording.brief(now - moment)
     )

@@ -143,8 +143,8 @@ async def test_what_a_person_should_look_at_stands_first_with_its_command(bench:
         "xds-bridge undrain web",
     ):
         assert command in page
-    assert "7 endpoints of web are held since 1970-01-01 00:00:01 UTC" in page
-    assert "Refuses clusters and stays with what it accepted before: bad. So does 1 other Envoy." in page
+    assert "7 endpoints of web held since 1970-01-01 00:00:01 UTC" in page
+    assert "Rejects clusters and stays with what it accepted before: bad. So does 1 other Envoy." in page
     assert page.index("guard release dc1") < page.index("iam-policy") < page.index("resume dc1")
 
 

@@ -16,6 +16,7 @@ def source(name: str) -> SourceDocument:
         required=True,
         last_success=1.0,
         seconds_since_success=1.0,
+        stale=False,
         failures=(),
         readings=(),
         crashes=0,
@@ -36,7 +37,7 @@ def digest(name: str, by_source: dict[str, Tally]) -> Digest:
 
 
 def client(name: str, cluster: str, progress: Progress) -> Client:
-    return Client(name, cluster, "", (), (), 1.0, (Part("clusters", progress, "", "", None, None, ""),))
+    return Client(name, cluster, "", (), (), 1.0, (Part("clusters", progress, "", "", None, None, None, ""),))
 
 
 def names(drawn: Picture) -> list[str]:

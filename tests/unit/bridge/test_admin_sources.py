@@ -24,6 +24,7 @@ async def test_sources_are_listed_in_their_precedence(bench: Bench) -> None:
         "required": True,
         "last_success": 1_700_000_000.0,
         "seconds_since_success": 2.5,
+        "stale": False,
         "failures": [{"reading": "web", "error": "timeout", "since": 5.0, "attempts": 2, "missing": ["ecs:ListTasks"]}],
         "readings": [
             {"name": "api", "last_success": 4.0, "seconds_since_success": 1.0, "failing_since": None, "poll": None},

@@ -17,6 +17,7 @@ from support.xds_content import snapshot
 from xds import CLUSTER, ENDPOINT, RejectedResource, StreamStatus, TypeContents, TypeState, TypeStatus
 
 VERSION = "1234567890"
+REJECTS = "rejects clusters and stays with what it accepted before:"
 
 Envoys = Callable[..., Awaitable[Outcome]]
 
@@ -64,7 +65,11 @@ async def test_without_envoys_there_is_a_word_and_no_finding(envoys: Envoys) -> 
 @pytest.mark.parametrize(
     ("status", "age", "finding"),
     [
-        (of_type(CLUSTER.url, TypeState.ERROR, rejection="a {\n}\n: too  bad"), 1.0, "rejects clusters: too bad"),
+        (
+            of_type(CLUSTER.url, TypeState.ERROR, rejection="a {\n}\n: too  bad"),
+            1.0,
+            f"{REJECTS} too bad",
+        ),
         (of_type(ENDPOINT.url, TypeState.STALE, unanswered=59.0), 1.0, None),
         (
             of_type(ENDPOINT.url, TypeState.STALE, unanswered=61.0),
@@ -126,7 +131,7 @@ async def test_one_envoy_is_shown_with_what_it_rejects_and_asks_for_in_vain(benc
     assert lines[3] == ["clusters", "sotw", "ERROR", "all", "2", "12345678", "12345678", "ACK 3 s ago"]
     assert ["clusters", "a", "12345678", "no"] in lines
     assert ["asked for of clusters, and not there: x"] in lines
-    assert lines[-1] == ["! Envoy web-1 at ipv4:127.0.0.1:1 rejects clusters: no"]
+    assert lines[-1] == [f"! Envoy web-1 at ipv4:127.0.0.1:1 {REJECTS} no"]
 
 
 async def test_an_envoy_that_there_is_not_is_told_with_the_nearest(bench: Bench, envoys: Envoys) -> None:

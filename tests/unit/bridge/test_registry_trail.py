@@ -174,4 +174,4 @@ def test_a_service_that_is_refused_is_told_once_and_what_is_set_aside_is_counted
     refused = [event for event in events if event.action is Action.SET_ASIDE and not event.endpoint]
     assert [(event.source, event.scope, len(event.service)) for event in refused] == [(DC1, SCOPE, 255)]
     assert "does not have 1 to 255 characters" in refused[0].why
-    assert world.registry.set_aside_counts() == {WEB: 1}
+    assert world.registry.set_aside_counts() == {WEB: {DC1: 1}}

@@ -265,3 +265,20 @@ def test_the_contents_name_what_is_asked_for_and_what_is_rejected(
     assert [(each.name, each.message) for each in found.rejected] == [("a", "no")]
     assert found.rejected[0].version == bad.snapshot.resources(ENDPOINT.url)["a"].version
     assert stream.contents(None)[0].existing == frozenset()
+
+
+@pytest.mark.parametrize("size", [900, 3000, 100_000])
+def test_of_a_long_message_the_reason_at_its_end_is_kept(cache: SnapshotCache, size: int) -> None:
+    stream = Stream(StateOfTheWorld(), TYPES, aggregated=True, withhold=lambda text: text.replace("s3cret", "…"))
+    stream.receive(Request(type_url=CLUSTER.url), 0.0)
+    response = required(stream.next(cache, 0.0))
+    message = f"cluster a: s3cret {'x' * size} s3cret\n: value is required"
+
+    verdict = stream.receive(Request(type_url=CLUSTER.url, nonce=response.nonce, error=message), 0.0)
+
+    assert isinstance(verdict, Acknowledgement)
+    assert verdict.error is not None
+    assert verdict.error.startswith("cluster a: … ")
+    assert verdict.error.endswith(" …\n: value is required")
+    assert len(verdict.error) <= 1024
+    assert [status.rejection for status in stream.status(cache, 0.0) if status.rejection] == [verdict.error]

@@ -1,0 +1,36 @@
+"""Times, numbers and long texts in the words that commands, pages and answers share: pure functions."""
+
+from datetime import UTC, datetime
+
+_LONGEST = 400
+
+
+def utc(moment: float) -> str:
+    """A Unix time for people."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def span(seconds: float) -> str:
+    """How long something takes or took, in its two largest units: `4 s`, `3 h 2 min`."""
+    left, parts = max(0, round(seconds)), []
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if count := left // length:
+            parts.append(f"{count} {unit}")
+        left %= length
+    return " ".join(parts[:2]) or "0 s"
+
+
+def counted(count: int, noun: str, several: str = "") -> str:
+    """A number of things, such as `1 service` or `2 services`; `several` where an s does not make the plural."""
+    return f"{count} {noun if count == 1 else several or f'{noun}s'}"
+
+
+def shortened(text: str, longest: int = _LONGEST) -> str:
+    """A text in one line that does not fill the screen, whoever wrote it."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def gist(message: str) -> str:
+    """Why an Envoy rejects something: its message has the whole resource before the reason."""
+    return shortened(message.rpartition("\n: ")[2])
