@@ -26,7 +26,7 @@ def sources(
 ) -> None:
     """List the sources of a running bridge: how reading each goes, what polling costs, and what it contributes.
 
-    Exits with 1 when one fails, or has something held. `xds-bridge guard list` says more of what is held.
+    Exits with 1 when one fails, is stale or has something held. `xds-bridge guard list` says more of what is held.
     """
     found = reading.read(reading.ways(admin, socket, config), "api/v1/sources", Sources)
     if output is Output.TABLE:

@@ -94,8 +94,9 @@ def status(
     """Show how a running bridge is: sources, Envoys, what is held, the last reload, the other replicas; what to do.
 
     Exits with 1 when a person should look at something, as the status page says it: Envoys are not answered, or one
-    refuses what it is sent, a source fails, is paused, has something held, or reports what cannot be served, a reload
-    was refused, or a replica of admin.peers serves something else or cannot be reached.
+    refuses or does not answer what it is sent, a source fails, is stale or paused, has something held, or reports what
+    cannot be served, a service has no endpoint that can take requests, a reload was refused, the state cannot be
+    written, a certificate ends soon, or a replica of admin.peers serves something else or cannot be reached.
     """
     ways = reading.ways(admin, socket, config)
     found = reading.read(ways, "api/v1/status", _Status)

@@ -58,6 +58,7 @@ class FakeKnowledge:
     held: tuple[Hold, ...] = ()
     impossible: tuple[RefusedService, ...] = ()
     gone: dict[ServiceName, float] = field(default_factory=dict)
+    restored: int = 0
     reported: dict[ServiceName, Sequence[Report]] = field(default_factory=dict)
 
     def services(self) -> Mapping[ServiceName, Service]:
@@ -76,7 +77,9 @@ class FakeKnowledge:
         return self.gone
 
     def statistics(self, source: SourceName) -> SourceStatistics:
-        return SourceStatistics(len(self.known), {Health.HEALTHY: 2}, len(self.aside)) if source == DC1 else NOTHING
+        if source != DC1:
+            return NOTHING
+        return SourceStatistics(len(self.known), {Health.HEALTHY: 2}, len(self.aside), restored=self.restored)
 
     def holds(self, source: SourceName) -> tuple[Hold, ...]:
         return self.held if source == DC1 else ()
@@ -116,10 +119,11 @@ class FakeReading:
     failures: dict[SourceName, tuple[Failure, ...]] = field(default_factory=dict)
     readings: tuple[ReadingStatus, ...] = ()
     success: float | None = 1_700_000_000.0
+    age: float = 2.5
 
     def status(self, source: SourceName) -> SourceStatus:
         failures = self.failures.get(source, ())
-        return SourceStatus(source, failures, self.success, age=2.5, crashes=1, readings=self.readings)
+        return SourceStatus(source, failures, self.success, age=self.age, crashes=1, readings=self.readings)
 
 
 @dataclass

@@ -74,7 +74,7 @@ async def test_what_there_is_not_is_told_with_what_there_is(bench: Bench, endpoi
     service, zone, health = await endpoints("wbe"), await endpoints("--zone", "x"), await endpoints("--health", "bad")
 
     assert (service.status, service.error) == (1, "there is no service 'wbe'; did you mean 'web'?\n")
-    assert (zone.status, zone.error) == (3, "zone: there is none called 'x'; there are eu-a\n")
+    assert (zone.status, zone.error) == (1, "zone: there is none called 'x'; there are eu-a\n")
     assert health.status == 2
 
 

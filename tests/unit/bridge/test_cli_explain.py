@@ -94,7 +94,7 @@ async def test_an_envoy_that_refuses_it_exits_with_1_and_its_message(bench: Benc
     outcome = await explain(bench, command, "web")
 
     assert outcome.status == 1
-    assert "  edge-1 refused the CDS: bad\ncluster\n" in outcome.output
+    assert "  edge-1 refused the CDS: bad cluster\n" in outcome.output
 
 
 async def test_an_unknown_name_exits_with_1_and_the_nearest(bench: Bench, command: Command) -> None:

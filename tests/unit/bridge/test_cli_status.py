@@ -32,8 +32,8 @@ FINDINGS = [
     ),
     (
         (
-            f"dc1: 7 endpoints of web are held since {THEN}, because too many at once are missing in what was "
-            "read. They are served until somebody lets them go."
+            f"dc1: 7 endpoints of web held since {THEN}, because too many at once are missing in what was "
+            "read. They are served for as long as the source is paused."
         ),
         "xds-bridge guard release dc1",
     ),
@@ -45,7 +45,7 @@ FINDINGS = [
         "xds-bridge guard release local",
     ),
     (
-        "a: Refuses clusters and stays with what it accepted before: bad. So does 1 other Envoy.",
+        "a: Rejects clusters and stays with what it accepted before: bad. So does 1 other Envoy.",
         "xds-bridge envoys a",
     ),
     (

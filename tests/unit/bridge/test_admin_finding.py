@@ -1,0 +1,223 @@
+"""What a person should look at: whatever an alert of one bridge is about, the page and `xds-bridge status` say too."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from bridge.admin import Upkeep
+from bridge.audit import Action, Event
+from bridge.guard import Reason
+from bridge.merge import Service
+from bridge.model import Health, ServiceName
+from bridge.operator import Pause
+from bridge.outage import Failure
+from bridge.peers import PeerState, PeerStatus
+from bridge.poll import Poll
+from bridge.registry import Hold
+from bridge.reload import ReloadOutcome, ReloadReport
+from bridge.supervisor import ReadingStatus
+from support.admin_bench import Bench, admin_bench
+from support.admin_fakes import DC1, LOCAL, served, stream
+from xds import StreamStatus, TypeState
+
+NOW = 1_700_000_000.0
+DAY = 86400.0
+WEB = ServiceName("web")
+
+Arrange = Callable[[Bench], None]
+
+
+@pytest.fixture
+async def bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    monkeypatch.setattr("time.time", lambda: NOW - DAY)
+    async with admin_bench() as bench:
+        monkeypatch.setattr("time.time", lambda: NOW)
+        bench.streams.connected = [good(stream(1, "edge-1"))]
+        bench.knowledge.put(Service(WEB, (served("10.0.0.1"),)))
+        yield bench
+
+
+def good(status: StreamStatus) -> StreamStatus:
+    return replace(status, types=(replace(status.types[0], state=TypeState.SYNCED, rejection=None),))
+
+
+def unready(bench: Bench) -> None:
+    bench.readiness.silent = {LOCAL: "its first complete read"}
+
+
+def reload_refused(bench: Bench) -> None:
+    bench.reloads.report = ReloadReport(NOW, ReloadOutcome(NOW, ok=False, by="anna", error="wrong"))
+
+
+def unwritten(bench: Bench) -> None:
+    bench.upkeep = Upkeep(state="No space left on device")
+
+
+def restored(bench: Bench) -> None:
+    bench.knowledge.restored = 3
+
+
+def certificate(left: float) -> Arrange:
+    def arrange(bench: Bench) -> None:
+        bench.upkeep = Upkeep(certificates={"certificate": NOW + left, "client_ca": NOW + 90 * DAY})
+
+    return arrange
+
+
+def differs(bench: Bench) -> None:
+    bench.replicas.peers = (PeerStatus("http://10.0.0.6:19000", PeerState.DIFFERS, NOW),)
+
+
+def failing(bench: Bench) -> None:
+    bench.reading.failures = {DC1: (Failure("", "refused", NOW, 1),)}
+
+
+def stale(bench: Bench) -> None:
+    bench.reading.age = 1000.0
+
+
+def held(bench: Bench) -> None:
+    bench.knowledge.held = (Hold(DC1, Reason.LOSS, "", NOW, 7, (WEB,), until=NOW + 600),)
+
+
+def emptied(bench: Bench) -> None:
+    bench.knowledge.put(Service(WEB))
+    bench.trail.record(Event(NOW - 60, Action.REMOVED, "gone", "dc1", "", "web", "10.0.0.1:80"))
+
+
+def rejecting(bench: Bench) -> None:
+    bench.streams.connected = [stream(1, "edge-1")]
+
+
+def unanswered(bench: Bench) -> None:
+    status = stream(1, "edge-1")
+    lags = replace(status.types[0], state=TypeState.STALE, rejection=None, unanswered=61.0)
+    bench.streams.connected = [replace(status, types=(lags,))]
+
+
+def alone(bench: Bench) -> None:
+    bench.streams.connected = []
+
+
+FOUND: Mapping[str, tuple[Arrange, str, str]] = {
+    "XdsBridgeNotReady": (unready, "act", "No Envoy is answered yet: local is waited for"),
+    "XdsBridgeConfigReloadFailed": (reload_refused, "act", "is not in use: wrong."),
+    "XdsBridgeSnapshotWriteFailing": (unwritten, "look", "cannot be written, and after a restart"),
+    "XdsBridgeServingRestoredState": (restored, "note", "3 endpoints are from before the restart"),
+    "XdsBridgeCertificateExpiresSoon": (certificate(6 * DAY), "look", "no Envoy can come back"),
+    "XdsBridgeCertificateExpiresTomorrow": (certificate(0.9 * DAY), "act", "no Envoy can come back"),
+    "XdsBridgeReplicasDiffer": (differs, "look", "Serves something else than this replica"),
+    "XdsBridgeSourceDown": (failing, "look", "Fails since"),
+    "XdsBridgeSourceStale": (stale, "look", "Was read completely 16 min 40 s ago for the last time"),
+    "XdsBridgeSourceHeld": (held, "act", "They go by themselves from 2023-11-14 22:23:20 UTC on"),
+    "XdsBridgeServiceEmpty": (emptied, "look", "Has lost its last endpoint 2023-11-14 22:12:20 UTC: gone."),
+    "XdsBridgeEnvoyRejecting": (rejecting, "act", "Rejects clusters and stays with what it accepted before: bad."),
+    "XdsBridgeUnackedTooLong": (unanswered, "look", "Has not answered for 1 min 1 s what it was sent of clusters."),
+    "XdsBridgeNoEnvoysConnected": (alone, "note", "None is connected."),
+}
+
+ELSEWHERE = {
+    "XdsBridgeDown": "a bridge that is down answers nobody",
+    "XdsBridgeFewerThanTwoReplicas": "a bridge knows of others by `admin.peers` alone, and tells of an unreachable one",
+    "XdsBridgeRestarting": "a process knows of no other one before it",
+    "XdsBridgeEventLoopLag": "a rate over ten minutes",
+    "XdsBridgeSourceThrottled": "a rate over ten minutes",
+    "XdsBridgeMassEndpointLoss": "compared with what was within an hour",
+    "XdsBridgePropagationSlow": "a rate over ten minutes",
+    "XdsBridgeEnvoyCountDrop": "compared with an hour ago, over all bridges",
+}
+"""Alerts of what one bridge does not know at one moment, and why."""
+
+
+async def findings(bench: Bench) -> list[dict[str, str]]:
+    found = (await bench.get("/api/v1/status"))["findings"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_every_alert_is_a_finding_or_is_not_for_one_bridge_to_know(repository: Path) -> None:
+    groups = YAML(typ="safe").load(repository / "monitoring/alerts.yml")["groups"]
+
+    alerts = [rule["alert"] for group in groups for rule in group["rules"]]
+
+    assert sorted(alerts) == sorted([*FOUND, *ELSEWHERE])
+
+
+async def test_when_all_is_well_there_is_none(bench: Bench) -> None:
+    assert await findings(bench) == []
+
+
+@pytest.mark.parametrize("alert", FOUND)
+async def test_what_an_alert_is_about_is_a_finding(bench: Bench, alert: str) -> None:
+    arrange, urgency, what = FOUND[alert]
+    arrange(bench)
+
+    found = {(each["urgency"], each["what"]) for each in await findings(bench)}
+
+    [(told, said)] = found
+    assert told == urgency
+    assert what in said
+
+
+@pytest.mark.parametrize(
+    ("reason", "until", "paused", "said"),
+    [
+        (Reason.LOSS, NOW + 600, False, "unless a read fails then; `xds-bridge pause dc1` keeps them."),
+        (Reason.LOSS, NOW + 600, True, "They are served for as long as the source is paused."),
+        (Reason.LOSS, None, False, "They are served until the source has told of everything it has."),
+        (Reason.EMPTIED, None, False, "They are served until somebody lets them go."),
+        (Reason.DOUBT, None, False, "They are served for as long as the source doubts what it sees."),
+    ],
+)
+async def test_how_long_what_is_held_is_served_is_told(
+    bench: Bench, reason: Reason, until: float | None, paused: bool, said: str
+) -> None:
+    bench.knowledge.held = (Hold(DC1, reason, "", NOW, 7, (WEB,), until),)
+    bench.operation.paused_sources = {DC1: Pause(DC1, NOW, "anna")} if paused else {}
+
+    assert (await findings(bench))[0]["what"].endswith(said)
+
+
+async def test_a_service_whose_endpoints_are_all_ill_is_a_finding_and_one_that_is_drained_is_not(bench: Bench) -> None:
+    bench.knowledge.put(Service(WEB, (served("10.0.0.1", Health.UNHEALTHY), served("10.0.0.2", Health.DRAINING))))
+    drained = replace(served("10.0.0.3", Health.DRAINING), reported=Health.HEALTHY)
+    bench.knowledge.put(Service(ServiceName("api"), (drained,)))
+
+    assert [(each["about"], each["what"]) for each in await findings(bench)] == [
+        ("web", "None of its 2 endpoints can take requests.")
+    ]
+
+
+async def test_a_service_that_has_long_been_empty_or_that_nobody_names_is_no_finding(bench: Bench) -> None:
+    bench.knowledge.put(Service(WEB))
+    bench.knowledge.put(Service(ServiceName("gone")))
+    bench.knowledge.gone = {ServiceName("gone"): NOW + 60}
+    bench.trail.record(Event(NOW - 4000, Action.REMOVED, "gone", "dc1", "", "web", "10.0.0.1:80"))
+    bench.trail.record(Event(NOW - 60, Action.REMOVED, "gone", "dc1", "", "gone", "10.0.0.1:80"))
+
+    assert await findings(bench) == []
+
+
+async def test_of_many_envoys_that_lag_one_is_named_and_the_others_are_counted(bench: Bench) -> None:
+    status = stream(1, "edge-1")
+    lags = (replace(status.types[0], state=TypeState.STALE, rejection=None, unanswered=61.0),)
+    bench.streams.connected = [replace(stream(number, f"edge-{number}"), types=lags) for number in range(1, 10)]
+
+    [found] = await findings(bench)
+
+    assert (found["about"], found["command"]) == ("edge-1", "xds-bridge envoys edge-1")
+    assert found["what"].endswith("So do 8 other Envoys.")
+
+
+async def test_a_source_that_polls_seldom_is_stale_after_three_intervals_only(bench: Bench) -> None:
+    poll = Poll("self/eu-west-1", (), 3600.0, 3600.0, 5.0)
+    bench.reading.readings = (ReadingStatus("eu-west-1", NOW, 1000.0, poll),)
+    bench.reading.age = 1000.0
+    assert await findings(bench) == []
+
+    bench.reading.age = 3 * 3600.0 + 1
+
+    assert [each["about"] for each in await findings(bench)] == ["dc1", "local"]
