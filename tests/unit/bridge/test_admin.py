@@ -213,6 +213,25 @@ async def test_nothing_can_be_changed(bench: Bench, method: str, path: str) -> N
     assert "error" in document
 
 
+@pytest.mark.parametrize(
+    "path", ["status", "sources", "services", "services/web", "envoys", "guard", "views", "versions"]
+)
+async def test_what_cannot_be_narrowed_down_takes_no_parameter(bench: Bench, path: str) -> None:
+    bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"),)))
+
+    status, document = await bench.request(f"/api/v1/{path}?source=typo")
+
+    assert (status, document) == (400, {"error": "there is no parameter 'source'; there is none"})
+
+
+async def test_of_a_service_that_is_not_there_the_nearest_is_offered(bench: Bench) -> None:
+    bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"),)))
+
+    status, document = await bench.request("/api/v1/services/wbe")
+
+    assert (status, document) == (404, {"error": "no source reports a service 'wbe'; did you mean 'web'?"})
+
+
 async def test_envoys_show_each_stream(bench: Bench) -> None:
     bench.streams.connected = [stream(3, "b"), stream(2, "a"), stream(1, "a")]
 

@@ -6,12 +6,23 @@ import pytest
 from bridge.audit import Action, Event
 from bridge.config import ViewRule
 from bridge.history import Age
-from bridge.merge import Candidate, Origin, Policy, Report, Ruling, ServedEndpoint, Service, Share, Standing
-from bridge.model import Endpoint, EndpointKey, Health, InstanceId, Scope, ServiceName, SetAside, SourceName
+from bridge.merge import Candidate, Origin, Policy, Report, Ruling, ServedEndpoint, Service, Share, Standing, Vote
+from bridge.model import (
+    Endpoint,
+    EndpointKey,
+    Health,
+    InstanceId,
+    Scope,
+    ServiceName,
+    SetAside,
+    SourceName,
+    UpstreamProtocol,
+)
 from bridge.operator import Drain, Pause
 from bridge.outage import Failure
 from bridge.provenance import Question, Sighting, Statement, Verdict
 from bridge.registry import ReportedSetAside
+from bridge.views import ShownView
 from support.admin_bench import Bench, admin_bench
 from support.admin_fakes import DC1, LOCAL, ORIGIN, served
 from xds import CLUSTER, ENDPOINT, Node, Progress, Receipt, Receiver, Resource, Snapshot
@@ -252,6 +263,56 @@ async def test_a_view_that_does_not_show_it_says_which_globs(bench: Bench) -> No
         "views[0]": "`services` of views[0] (api-*) does not match it",
         "views[1]": "`services` of views[1] (db) does not match it",
     }
+
+
+async def test_a_view_that_no_envoy_can_have_is_not_told_of(bench: Bench) -> None:
+    put(bench, served("10.0.0.1"))
+    bench.serving.other = [ShownView("views[0]", 0, "", Snapshot())]
+    bench.rules.views = (ViewRule(services=("api-*",)),)
+
+    document = await bench.get("/api/v1/explain?target=web")
+
+    assert document["finding"] is True
+    assert str(document["conclusion"]).endswith("; not shown in views[0]")
+
+
+async def test_what_merging_gives_an_endpoint_is_noted(bench: Bench) -> None:
+    shares = (Share(DC1, 3, counts=True), Share(LOCAL, 1, counts=True))
+    put(bench, replace(served("10.0.0.1"), weight=999), ruling=Ruling(Policy.WEIGHTED, shares=shares))
+    weighted = await conclusion(bench, finding=False)
+    put(bench, replace(served("10.0.0.1"), priority=1), ruling=Ruling(Policy.FAILOVER))
+    failover = await conclusion(bench, finding=False)
+
+    assert "(the policy `weighted` gives dc1 75 % of the requests; its own weight is 3)" in weighted
+    assert "(the policy `failover` gives dc1 the priority 1)" in failover
+
+
+async def test_protocols_that_are_disputed_are_told(bench: Bench) -> None:
+    votes = (Vote(UpstreamProtocol.HTTP2, DC1), Vote(UpstreamProtocol.HTTP1, LOCAL))
+    bench.knowledge.put(Service(WEB, (served("10.0.0.1"),), votes=frozenset(votes)))
+
+    assert "its endpoints do not agree whether they speak" in await conclusion(bench, "web", finding=False)
+
+
+async def test_a_cluster_that_is_kept_empty_says_until_when(bench: Bench) -> None:
+    put(bench)
+    bench.knowledge.gone = {WEB: 60.0}
+
+    said = await conclusion(bench, "web", finding=True)
+
+    assert "no source has one now, and its cluster goes 1970-01-01 00:01:00 UTC" in said
+
+
+async def test_all_envoys_that_refuse_it_are_counted_and_some_are_named(bench: Bench) -> None:
+    put(bench, served("10.0.0.1"))
+    bench.streams.receiving = tuple(receiver(f"e{number}", Progress.REJECTED) for number in range(200))
+
+    document = await bench.get("/api/v1/explain?target=web")
+
+    assert "web: e0 and 199 more refuse the CDS of default" in str(document["conclusion"])
+    (service,) = document["story"]["services"]  # type: ignore[index]  # it is a mapping
+    (view,) = service["views"]
+    assert (len(view["refused"]), view["refused_count"]) == (20, 200)
 
 
 async def test_a_draining_endpoint_that_is_not_named_is_told(bench: Bench) -> None:

@@ -2,6 +2,7 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import quote
 
@@ -177,6 +178,46 @@ async def test_endpoints_are_found_by_health_and_address(bench: Bench) -> None:
     assert "10.0.0.1:80" not in by_health
     assert "10.0.0.1:80" in by_address
     assert "10.0.0.2:80" not in by_address
+
+
+async def test_an_endpoint_is_found_as_every_table_writes_it(bench: Bench) -> None:
+    address = Endpoint("fd00::7", 8080)
+    bench.knowledge.put(Service(ServiceName("six"), (replace(served("10.0.0.1"), endpoint=address),)))
+
+    assert "10.0.0.2:80 unhealthy" in words(await found(bench, "/services/web?q=10.0.0.2:80"))
+    assert "[fd00::7]:8080 healthy" in words(await found(bench, "/services/six?q=[fd00::7]:8080"))
+
+
+async def test_a_service_of_which_all_is_set_aside_is_found_by_who_reports_that(bench: Bench) -> None:
+    bench.knowledge.put(Service(ServiceName("web")))
+    bench.knowledge.aside = (ReportedSetAside(DC1, Scope("dc1"), SetAside(InstanceId("i-1"), "10.0.0.9:0", "port 0")),)
+
+    by_reporter = words(await found(bench, "/services?source=dc1&state=set_aside"))
+    by_another = words(await found(bench, "/services?source=local&state=set_aside"))
+
+    assert "1 of 1 services" in by_reporter or "1 services" in by_reporter
+    assert "No service fits" in by_another
+
+
+async def test_what_nobody_knows_of_counts_as_healthy_as_it_does_for_envoy(bench: Bench) -> None:
+    bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1", Health.UNKNOWN),)))
+
+    assert "Endpoints healthy 1 of 1" in words(await found(bench, "/"))
+    assert "none healthy" not in words(await found(bench, "/services"))
+
+
+async def test_changes_that_come_late_do_not_look_good(bench: Bench) -> None:
+    bench.metrics.quantile = 45.0
+
+    tiles = [attributes for _, attributes in (await found(bench, "/")).tags if "tile" in str(attributes.get("class"))]
+
+    assert "tile warn" in [attributes["class"] for attributes in tiles if attributes.get("href") == "/metrics"]
+
+
+async def test_a_refused_configuration_says_what_has_it_accepted(bench: Bench) -> None:
+    bench.reloads.report = ReloadReport(1.0, ReloadOutcome(2.0, ok=False, by="SIGHUP", error="no", losses=("web",)))
+
+    assert "xds-bridge reload --accept-loss" in words(await found(bench, "/config"))
 
 
 async def test_an_unknown_service_is_not_found_and_the_nearest_is_offered(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -133,6 +134,20 @@ async def test_there_is_colour_on_a_terminal_alone_and_not_with_no_color(bench: 
     assert "\x1b[32mhealthy" in coloured
     assert "\x1b[3" not in plain
     assert "healthy" in plain
+
+
+async def test_on_a_narrow_terminal_no_word_is_broken(bench: Bench) -> None:
+    bench.knowledge.put(Service(ServiceName("payments-api-production"), (served("10.200.30.41"),)))
+    arguments = ("endpoints", "payments-api-production", "--admin", bench.url)
+
+    narrow, wide = await asyncio.gather(
+        on_a_terminal(*arguments, NO_COLOR="1", COLUMNS="60"), on_a_terminal(*arguments, NO_COLOR="1", COLUMNS="200")
+    )
+
+    plain = [re.sub(r"\x1b\[\d+m", "", line).split() for line in narrow.splitlines()]
+    assert ["service", "payments-api-production"] in plain
+    assert ["endpoint", "10.200.30.41:80"] in plain
+    assert any({"payments-api-production", "10.200.30.41:80"} <= set(line.split()) for line in wide.splitlines())
 
 
 async def test_names_of_a_running_bridge_are_completed(bench: Bench) -> None:
