@@ -168,7 +168,7 @@ async def test_what_cannot_be_done_is_said_and_changes_nothing(operator: Operato
     usage = [await operator.does("drain", "web", "--for", "soon"), await operator.does("drain", "web", "--for", "0s")]
     listed = await operator.does("guard", "list")
 
-    assert [outcome.status for outcome in (*outcomes, *usage, listed)] == [3, 3, 3, 3, 2, 2, 0]
+    assert [outcome.status for outcome in (*outcomes, *usage, listed)] == [1, 1, 3, 3, 2, 2, 0]
     assert [outcome.error.strip() for outcome in outcomes] == [
         "there is no source 'locla'; did you mean 'local'?",
         "there is no service 'wbe'; did you mean 'web'? (an endpoint is written as IP:PORT)",

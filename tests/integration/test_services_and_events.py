@@ -136,7 +136,7 @@ async def _events_tell(watched: Watched) -> None:
     assert line[1:3] == ["set_aside", "db db.internal:80"]
     assert line[3].startswith("[local")
     assert "is not an IP address" in line[4]
-    assert unknown.status == 3
+    assert unknown.status == 1
     assert unknown.error == "source: there is none called 'loacl'; there are dc1, local\n"
     assert (none.status, none.output) == (1, "")
     assert none.error.startswith("service: neither served nor remembered is 'nothing'; ")
