@@ -53,9 +53,11 @@ logger = logging.getLogger(__name__)
 
 app = typer.Typer(
     help="A control plane for Envoy without Kubernetes.",
+    epilog="Example: xds-bridge check --config bridge.yaml && xds-bridge run --config bridge.yaml",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # its panels leave a third of a narrow terminal for what an option means
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
 for verb in (hand.pause, hand.resume, hand.drain, hand.undrain, hand.reload):
@@ -107,7 +109,7 @@ def demo(
     envoy: Annotated[Path | None, typer.Option(metavar="PATH", help="The Envoy to run.")] = None,
     consul: Annotated[Path | None, typer.Option(metavar="PATH", help="The Consul to run.")] = None,
 ) -> None:
-    """Run everything on this machine: backends, sources, the bridge and a real Envoy. Ctrl-C ends it."""
+    """Run everything on this machine, with a real Envoy. Backends and sources too; Ctrl-C ends it."""
     from bridge import demo as demonstration  # noqa: PLC0415 (see the top of this file)
 
     options = demonstration.DemoOptions(directory=directory, envoy=envoy, consul=consul, once=once)
@@ -124,7 +126,7 @@ def check(
     live: Annotated[bool, typer.Option("--live", help="Read each source once, without serving anything.")] = False,
     timeout: TimeoutOption = "30s",
 ) -> None:
-    """Check the configuration and print what it says; with --live, what each source answers and what that costs.
+    """Check the configuration, and print what it says. With --live, what each source answers and what that costs.
 
     Exits with 78 when the configuration is wrong, and with 1 when a source cannot be read, is not read completely in
     time, or has no endpoint although it does not say `allow_empty: true`. Entries that are set aside are shown with
@@ -156,7 +158,7 @@ def check(
 
 @app.command(epilog="Example: xds-bridge schema > bridge.schema.json")
 def schema() -> None:
-    """Print the JSON Schema of the configuration file, with the keys of every installed adapter."""
+    """Print the JSON Schema of the configuration file. It has the keys of every installed adapter."""
     typer.echo(json.dumps(json_schema(plugins.discover()), indent=2))
 
 
@@ -171,7 +173,7 @@ def iam_policy(
     trust: Annotated[bool, typer.Option("--trust", help="Who may assume that role; needs --role.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="All documents in one object, by identity.")] = False,
 ) -> None:
-    """Print the least that IAM has to allow for the configuration: a policy to attach to the bridge's role.
+    """Print the least that IAM has to allow. A policy for this configuration, to attach to the bridge's role.
 
     Sources with `assume_role` read under other roles: the bridge's own policy then allows to assume them, and each
     has a policy of its own (--for ARN) and a trust policy (--for ARN --trust). Exits with 1 when no source is in AWS.
@@ -225,7 +227,7 @@ def bootstrap(  # noqa: PLR0913 (an option each)
     part: Annotated[form.Part, typer.Option(help="Which file to print.")] = form.Part.BOOTSTRAP,
     output: Annotated[form.Output, typer.Option("--output", "-o", help="How to write it.")] = form.Output.YAML,
 ) -> None:
-    """Print the bootstrap of an Envoy: static listeners and routes, clusters and endpoints from the bridge.
+    """Print the bootstrap of an Envoy. Static listeners and routes, clusters and endpoints from the bridge.
 
     Paths are on the Envoy's machine. With --tls-secrets DIR, print the parts `certificate` and `ca` as well, to
     DIR/xds_bridge_certificate.yaml and DIR/xds_bridge_ca.yaml: Envoy follows files that these name, and no others.

@@ -59,7 +59,7 @@ def diff(
     socket: SocketOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Show what would change for Envoys if the running bridge went by this configuration now.
+    """Show what this configuration would change for Envoys. As if the running bridge went by it now.
 
     Its sources are read once, and what they amount to is compared with what the bridge serves, view by view in use,
     cluster by cluster and endpoint by endpoint. What the bridge holds, has restored, retains or drains is said where it

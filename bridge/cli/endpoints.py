@@ -61,7 +61,7 @@ def endpoints(  # noqa: PLR0913 (an option each)
     socket: SocketOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """List the endpoints that a running bridge serves: health, weight, place, who reports each, why it is not healthy.
+    """List the endpoints that a running bridge serves. Health, weight, place, who reports each, why it is not healthy.
 
     Where what is served differs from what the source reports, both are shown. Exits with 1 when there is no such
     service.

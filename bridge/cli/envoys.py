@@ -94,7 +94,7 @@ def envoys(
     socket: SocketOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """List the Envoys of a running bridge, and how far each is; of one NODE, also what it asks for and rejects.
+    """List the Envoys of a running bridge, and how far each is. Of one NODE, also what it asks for and rejects.
 
     SYNCED: it accepted all there is. STALE: it has not answered what it was sent. ERROR: it rejected something, and
     works with what it had. WAITING: it was not sent yet what there is. NOT SENT: nothing of what it asks for exists.

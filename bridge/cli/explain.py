@@ -149,7 +149,7 @@ def explain(
     socket: SocketOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Tell the whole story of a service or an address: where it comes from, what each rule made of it, who has it.
+    """Tell the whole story of a service or an address. Where it comes from, what each rule made of it, who has it.
 
     Sources are asked for what they have, also for what filters, globs and labels leave out. The last line says what it
     amounts to, and what to do. Exits with 1 when it is not served, is not known, or an Envoy refuses it.

@@ -75,7 +75,7 @@ def fetch(  # noqa: PLR0913 (an option each)
     timeout: TimeoutOption = "10s",
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Act as an Envoy against an xDS v3 server: ask for all clusters and their endpoints, accept, and print them.
+    """Act as an Envoy, and print what an xDS server serves. All clusters and their endpoints, by xDS v3.
 
     On one aggregated stream (ADS), as this node. Exits with 3 when the server cannot be reached, refuses, ends the
     stream or does not answer everything in time.

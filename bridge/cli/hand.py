@@ -28,7 +28,7 @@ EXAMPLES: Mapping[str, str] = {
 }
 
 guard = typer.Typer(
-    help="What the guard holds: endpoints that their sources no longer report.",
+    help="Show or release what the guard holds.",
     epilog="Example: xds-bridge guard list",
     no_args_is_help=True,
 )
@@ -67,10 +67,10 @@ class _Done(BaseModel):
 
 
 def pause(source: SomeSource = None, socket: SocketOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Freeze what Envoys are served of a source, or of all of them, until `resume`.
+    """Freeze what Envoys are served of a source, or of all of them.
 
-    The source is read on, and nothing of that is served: neither what is new, nor what is gone, nor health. New Envoys
-    are served the frozen state too.
+    Until `resume`, the source is read on, and nothing of that is served: neither what is new, nor what is gone, nor
+    health. New Envoys are served the frozen state too.
     """
     _change("api/v1/pause", {"source": source}, socket, config)
 
@@ -86,7 +86,7 @@ def drain(
     socket: SocketOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Send no new requests to an endpoint or to a whole service, whatever its sources say; what it has, it finishes."""
+    """Send no new requests to an endpoint or a whole service. What it has, it finishes, whatever its sources say."""
     seconds = duration(length, "--for")
     if not seconds:
         raise typer.BadParameter("a drain of no length would do nothing", param_hint="--for")
@@ -94,7 +94,7 @@ def drain(
 
 
 def undrain(target: TargetArgument, socket: SocketOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """End a drain: the endpoint or service is served as its sources say."""
+    """End a drain: it is served as its sources say."""
     _change("api/v1/undrain", {"target": target}, socket, config)
 
 
@@ -106,7 +106,7 @@ def reload(
     socket: SocketOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Have the bridge read again the configuration file that it was started with, and go by it.
+    """Have the bridge read its configuration file again. It is the one that it was started with.
 
     Returns when it is in use. Exits with 3 when it is not: it is wrong, needs a restart, or would take too much of a
     source or of a view, which is then listed. A source that an earlier reload has renamed is read on until the new one

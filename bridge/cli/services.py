@@ -102,7 +102,7 @@ def services(
     socket: SocketOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """List the services of a running bridge: which merge policy rules each, and what is odd about it.
+    """List the services of a running bridge. Which merge policy rules each, and what is odd about it.
 
     Shown are the rule of the configuration that says so, healthy endpoints of all, what each source contributes (shares
     asked for and in force, priorities, the source in use), and conflicts with the rule that decided them.

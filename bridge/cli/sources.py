@@ -24,7 +24,7 @@ def sources(
     socket: SocketOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """List the sources of a running bridge: how reading each goes, what polling costs, and what it contributes.
+    """List the sources of a running bridge. How reading each goes, what polling costs, and what it contributes.
 
     Exits with 1 when one fails, is stale or has something held. `xds-bridge guard list` says more of what is held.
     """

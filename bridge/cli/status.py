@@ -91,7 +91,7 @@ def status(
     socket: SocketOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Show how a running bridge is: sources, Envoys, what is held, the last reload, the other replicas; what to do.
+    """Show how a running bridge is, and what to do. Sources, Envoys, what is held, the last reload, the other replicas.
 
     Exits with 1 when a person should look at something, as the status page says it: Envoys are not answered, or one
     refuses or does not answer what it is sent, a source fails, is stale or paused, has something held, or reports what
