@@ -13,6 +13,7 @@ from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
 from bridge.cli.endpoint import Endpoint
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
 from bridge.cli.source import HoldOf
+from bridge.model import EndpointKey
 from bridge.wording import gist, utc
 
 EXAMPLE = "xds-bridge explain 10.0.0.7:8080"
@@ -234,10 +235,9 @@ def _endpoints(console: Console, service: _Service) -> None:
 
 def _endpoint(served: _Served) -> tuple[str, ...]:
     one = served.endpoint
-    address = f"[{one.address}]:{one.port}" if ":" in one.address else f"{one.address}:{one.port}"
     health = one.health if one.health == one.reported_health else f"{one.health} (source: {one.reported_health})"
     return (
-        address,
+        str(EndpointKey(one.address, one.port)),
         health,
         str(one.served_weight),
         "/".join(filter(None, (one.region, one.zone))),

@@ -28,7 +28,7 @@ async def rejecting(world: FileTraffic) -> bool:
 
 
 @pytest.mark.parametrize("transport", [Transport.SOTW_ADS, Transport.DELTA_ADS])
-async def test_why_it_is_rejected_is_told_and_what_a_template_hides_is_not(
+async def test_the_reason_is_told_and_what_a_template_hides_is_not(
     tmp_path: Path, transport: Transport
 ) -> None:
     secret = hand_out(uuid.uuid4().hex)
