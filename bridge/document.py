@@ -76,8 +76,13 @@ class Document:
         return self.values.get(path, Position(1, 1))
 
     def report(self, problems: Iterable[Problem] = ()) -> str:
-        """These problems and the document's own, one per line, each with its place, in the order of the file."""
-        placed = {(self.position(problem.path, key=problem.key), problem) for problem in problems} | {*self.problems}
+        """These problems and the document's own, one per line, each with its place, in the order of the file.
+
+        Of a value that could not be read, such as one with a variable that is not set, nothing else is said.
+        """
+        unread = {problem.path for _, problem in self.problems if not problem.key}
+        others = [problem for problem in problems if problem.key or problem.path not in unread]
+        placed = {(self.position(problem.path, key=problem.key), problem) for problem in others} | {*self.problems}
         ordered = sorted(placed, key=lambda item: (item[0], item[1].message))
         return "\n".join(f"{_place(self.name, *place)}: {problem}" for place, problem in ordered)
 
@@ -241,7 +246,7 @@ class _Reader:
         key = str(event.value)
         inner = (*path, key)
         if inner in self.keys:
-            self._found(event, inner, f"the key is given twice, first in line {self.keys[inner].line}")
+            self._found(event, inner, f"the key is given twice, first in line {self.keys[inner].line}", key=True)
             return None
         self.keys[inner] = _position(event.start_mark)
         return key
@@ -275,8 +280,8 @@ class _Reader:
         self._found(event, path, f"the tag {event.tag} is not supported")
         return False
 
-    def _found(self, event: Event, path: Path, message: str) -> None:
-        self.problems.append((_position(event.start_mark), Problem(path, message)))
+    def _found(self, event: Event, path: Path, message: str, *, key: bool = False) -> None:
+        self.problems.append((_position(event.start_mark), Problem(path, message, key)))
 
 
 def _fault(key: object) -> str:
