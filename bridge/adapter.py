@@ -49,7 +49,7 @@ Duration = Annotated[
 ]
 """Seconds, written in the configuration as `250ms`, `30s`, `5m` or `1h`."""
 
-Glob = Annotated[str, Field(min_length=1, json_schema_extra={"format": "glob"})]
+Glob = Annotated[str, Field(min_length=1, json_schema_extra={"x-kind": "glob"})]
 """A pattern for names, with `*`, `?` and `[abc]`, as `fnmatch` of the standard library has it; case counts."""
 
 

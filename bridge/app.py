@@ -31,7 +31,7 @@ from bridge.operator import AuditLog, Drains, Hand, Pauses
 from bridge.peers import Peers
 from bridge.readiness import Expectation, Readiness
 from bridge.reconciler import Debounce, Reconciler
-from bridge.redaction import redacted
+from bridge.redaction import redacted_rejection
 from bridge.registry import Options, Registry
 from bridge.reload import Departures, Parts, Reloader, ReloadOutcome, Terms, Transition
 from bridge.resources import ResourceBuilder
@@ -380,7 +380,7 @@ def _server_options(config: XdsConfig) -> ServerOptions:
         limits=Limits(**config.limits.model_dump()),  # the keys are called as the limits are
         allowed_sans=config.allowed_sans,
         status_names=config.csds_allowed_sans,
-        withhold=redacted,
+        withhold=redacted_rejection,
     )
 
 

@@ -79,6 +79,17 @@ class ReadingStatus:
     """Seconds since then."""
     poll: Poll | None
     """What its last pass cost, where it polls."""
+    vital: bool = True
+    """Whether the source is only as fresh as this read."""
+
+    @property
+    def stale(self) -> bool:
+        """Whether it succeeded longer ago than it should, for how it reads; never before its first success.
+
+        That is three intervals where it polls, a minute at least, and `QUIET` where it waits for changes.
+        """
+        limit = max(60.0, 3 * self.poll.interval) if self.poll else QUIET
+        return self.age is not None and self.age > limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +110,11 @@ class SourceStatus:
 
     @property
     def stale(self) -> bool:
-        """Whether the last complete read is longer ago than it should be for how the source is read.
-
-        That is three intervals where it polls, a minute at least, and `QUIET` where it waits for changes.
-        """
-        intervals = [reading.poll.interval for reading in self.readings if reading.poll]
-        return self.age is not None and self.age > (max(60.0, 3 * max(intervals)) if intervals else QUIET)
+        """Whether a read without which the source is not fresh succeeded longer ago than it should."""
+        vital = [reading for reading in self.readings if reading.vital]
+        if vital:
+            return any(reading.stale for reading in vital)
+        return self.age is not None and self.age > QUIET
 
 
 class Supervisor:
@@ -240,7 +250,7 @@ class _Context:
             last_success=wall,
             age=age,
             crashes=self._crashes,
-            readings=tuple(ReadingStatus(name, *self._told(read.last), read.poll) for name, read in reads),
+            readings=tuple(ReadingStatus(name, *self._told(read.last), read.poll, read.vital) for name, read in reads),
         )
 
     def _told(self, moment: Moment | None) -> tuple[float | None, float | None]:

@@ -26,8 +26,13 @@ HEADER = "| key | type | default | meaning |\n|---|---|---|---|\n"
 _TABLE = re.compile(re.escape(HEADER) + r"(\|.*\n)*")
 _HEADING = re.compile(r"^#+ (.*)\n", re.MULTILINE)
 _TYPES = {"boolean": "boolean", "integer": "number", "number": "number", "object": "section", "string": "text"}
-_FORMATS = {"path": "path", "glob": "glob", "uri": "URL"}
-_PATTERNS = {ADDRESS_PATTERN: "address", DURATION_PATTERN: "duration", SHARE_PATTERN: "share", SIZE_PATTERN: "size"}
+_PATTERNS: Mapping[object, str] = {
+    ADDRESS_PATTERN: "address",
+    DURATION_PATTERN: "duration",
+    SHARE_PATTERN: "share",
+    SIZE_PATTERN: "size",
+    "path": "path",
+}
 _PLURALS = {"glob": "globs", "list of text": "lists of text", "number": "numbers", "URL": "URLs"}
 
 Schema = Mapping[str, object]
@@ -158,9 +163,9 @@ class _Walk:
 
 
 def _plain(part: Schema) -> str:
-    if "format" in part:
-        return _FORMATS[str(part["format"])]
-    return _PATTERNS.get(str(part.get("pattern"))) or _TYPES[str(part["type"])]
+    """What a value is called: by what the schema says for this page, by what it has to look like, or by its type."""
+    kind = part.get("x-kind") or _PATTERNS.get(part.get("pattern", part.get("format")))
+    return str(kind or _TYPES[str(part["type"])])
 
 
 def _default(key: Schema) -> str:

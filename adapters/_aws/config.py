@@ -41,7 +41,7 @@ def _several(value: object) -> object:
 
 
 Region = Annotated[str, AfterValidator(_region)]
-QueueUrl = Annotated[str, AfterValidator(_queue), Field(json_schema_extra={"format": "uri"})]
+QueueUrl = Annotated[str, AfterValidator(_queue), Field(json_schema_extra={"x-kind": "URL"})]
 
 
 class AccountConfig(BaseModel):
@@ -107,7 +107,7 @@ class AwsConfig(AdapterConfig):
     """Several regions to read, in place of `region`. Each can fail alone."""
     accounts: tuple[AccountConfig, ...] = ()
     """The accounts to read, each in every region; the one of the bridge's own credentials when left out."""
-    endpoint_url: Annotated[str, AfterValidator(_endpoint_url), Field(json_schema_extra={"format": "uri"})] | None = (
+    endpoint_url: Annotated[str, AfterValidator(_endpoint_url), Field(json_schema_extra={"x-kind": "URL"})] | None = (
         None
     )
     """Where every call goes in place of AWS's own addresses: for tests and emulators."""

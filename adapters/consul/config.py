@@ -90,7 +90,7 @@ class Tls(_Section):
 class Config(AdapterConfig):
     """One agent, one datacenter. Several datacenters are several sources."""
 
-    address: Annotated[str, AfterValidator(_agent_address), Field(json_schema_extra={"format": "uri"})] = (
+    address: Annotated[str, AfterValidator(_agent_address), Field(json_schema_extra={"x-kind": "URL"})] = (
         "http://127.0.0.1:8500"
     )
     """URL of the Consul agent, `http` or `https`. All sources that name the same agent share its connections."""

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bridge.admin.hold import HoldDocument
 from bridge.admin.ruling import decided_by
 from bridge.admin.story import ClientStory, ServiceStory, SightingDocument, SourceStory, Story, ViewStory
 from bridge.merge import Policy, Report, ServedEndpoint, Service, Standing
 from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.operator import Drain, Pause
 from bridge.provenance import Verdict
-from bridge.registry import Hold
 from bridge.wording import gist, shortened, utc
 
 
@@ -19,7 +19,7 @@ class Orders:
 
     drains: Sequence[Drain]
     pauses: Mapping[SourceName, Pause]
-    holds: Sequence[Hold]
+    holds: Sequence[HoldDocument]
 
 
 def notes(served: ServedEndpoint, service: Service, orders: Orders) -> Iterator[str]:

@@ -3,10 +3,11 @@
 Everything that has no order of its own is sorted, so that equal states give equal documents. Times are Unix seconds.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.admin.client import clients, findings
+from bridge.admin.hold import HoldDocument, documents
 from bridge.admin.ruling import MergeDocument, merge
 from bridge.admin.summary import disputed
 from bridge.admin.view import View
@@ -15,7 +16,7 @@ from bridge.merge import Origin, ServedEndpoint, Service
 from bridge.model import EndpointKey
 from bridge.outage import Failure
 from bridge.peers import Versions, fingerprints, versions
-from bridge.registry import Hold, ReportedSetAside
+from bridge.registry import ReportedSetAside
 from xds import Snapshot, StreamStatus
 
 
@@ -41,7 +42,7 @@ class ReadyDocument:
 class GuardDocument:
     """`/api/v1/guard`: what is held, sources in the order of the configuration."""
 
-    held: tuple[Hold, ...]
+    held: tuple[HoldDocument, ...]
     too_old: tuple[str, ...]
     """Sources of which nothing is served but what was kept over a restart, which is too old to be without a word."""
 
@@ -144,8 +145,14 @@ def ready(view: View) -> ReadyDocument:
 
 def held(view: View) -> GuardDocument:
     """What the guard holds."""
-    held = (hold for listed in view.sources() for hold in view.knowledge.holds(listed.name))
-    return GuardDocument(tuple(held), tuple(sorted(view.operation.too_old())))
+    return GuardDocument(tuple(holds(view)), tuple(sorted(view.operation.too_old())))
+
+
+def holds(view: View) -> Iterator[HoldDocument]:
+    """What is held, source by source."""
+    for listed in view.sources():
+        paused = view.operation.paused(listed.name) is not None
+        yield from documents(view.knowledge.holds(listed.name), paused=paused)
 
 
 def service(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from bridge.admin import document, showing
 from bridge.admin.conclusion import Orders, conclude, notes, withheld
 from bridge.admin.event import documents
+from bridge.admin.hold import HoldDocument
 from bridge.admin.look import by_portions
 from bridge.admin.query import NotThereError, WrongQueryError, given
 from bridge.admin.ruling import merge
@@ -28,7 +29,7 @@ from bridge.merge import Report, Service
 from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.operator import parse_key
 from bridge.provenance import Question, Sighting, Statement, close
-from bridge.registry import Hold, RefusedService, ReportedSetAside
+from bridge.registry import RefusedService, ReportedSetAside
 from xds import Receiver
 
 SERVICES = 5
@@ -81,7 +82,7 @@ class Facts:
     listed: Sequence[ListedSource]
     failures: Mapping[SourceName, tuple[str, ...]]
     refused: Mapping[SourceName, Sequence[RefusedService]]
-    holds: Sequence[Hold]
+    holds: Sequence[HoldDocument]
     orders: Orders
     names: Sequence[str]
     """All services that there are, or of which something is set aside."""
@@ -129,7 +130,8 @@ async def observe(view: View, question: Question, answers: Answers, found: Conce
         await asyncio.sleep(0)
     sources, knowledge = view.sources(), view.knowledge
     services = knowledge.services()
-    holds = [hold for listed in sources for hold in knowledge.holds(listed.name)]
+    holds = tuple(document.holds(view))
+    retained = knowledge.retained()
     return Facts(
         question=question,
         answers=answers,
@@ -150,7 +152,7 @@ async def observe(view: View, question: Question, answers: Answers, found: Conce
                 ages=view.history.of(name),
                 reports=tuple(knowledge.reports(name)),
                 set_aside=knowledge.set_aside(name),
-                retained_until=knowledge.retained().get(name),
+                retained_until=retained.get(name),
                 receivers=receivers[name],
             )
             for name in found.names

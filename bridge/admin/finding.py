@@ -7,6 +7,7 @@ from enum import StrEnum
 from urllib.parse import quote
 
 from bridge.admin.client import PATIENCE, Client, Progress, troubles
+from bridge.admin.hold import HoldDocument
 from bridge.admin.observation import Observation
 from bridge.admin.source import SourceDocument
 from bridge.audit import Action, Event
@@ -14,7 +15,6 @@ from bridge.guard import Reason
 from bridge.merge import Service
 from bridge.model import Health, ServiceName
 from bridge.peers import PeerState
-from bridge.registry import Hold
 from bridge.wording import counted, span, utc
 
 SHOWN = 5
@@ -85,29 +85,17 @@ def _unready(observed: Observation) -> Iterator[Finding]:
         yield Finding(Urgency.ACT, each.source, what, "xds-bridge check --live")
 
 
-def _held(hold: Hold, source: SourceDocument) -> Finding:
+def _held(hold: HoldDocument, source: SourceDocument) -> Finding:
     services = ", ".join(hold.services[:SHOWN]) + (", …" if len(hold.services) > SHOWN else "")
     detail = f": {hold.detail}" if hold.detail else ""
+    named = shlex.quote(hold.source)
+    keep = "" if hold.until is None else f"; `xds-bridge pause {named}` keeps them"
     what = (
         f"{counted(hold.endpoints, 'endpoint')} of {services} held since {utc(hold.since)}, "
-        f"because {_WHY[hold.reason]}{detail}. {_until(hold, source)}"
+        f"because {_WHY[Reason(hold.reason)]}{detail}. They go {hold.goes}{keep}."
     )
-    command = f"xds-bridge guard release {shlex.quote(hold.source)}"
+    command = f"xds-bridge resume {named}" if source.paused else f"xds-bridge guard release {named}"
     return Finding(Urgency.ACT, hold.source, what, command, f"/services?source={quote(hold.source)}&state=held")
-
-
-def _until(hold: Hold, source: SourceDocument) -> str:
-    """How long what is held is served."""
-    if hold.reason is Reason.EMPTIED:
-        return "They are served until somebody lets them go."
-    if source.paused:
-        return "They are served for as long as the source is paused."
-    if hold.reason is Reason.DOUBT:
-        return "They are served for as long as the source doubts what it sees."
-    if hold.until is None:
-        return "They are served until the source has told of everything it has."
-    keep = f"`xds-bridge pause {shlex.quote(hold.source)}` keeps them"
-    return f"They go by themselves from {utc(hold.until)} on, unless a read fails then; {keep}."
 
 
 def _too_old(name: str) -> Finding:
@@ -117,21 +105,24 @@ def _too_old(name: str) -> Finding:
 
 def _envoys(observed: Observation, everybody: Sequence[Client]) -> Iterator[Finding]:
     """Envoys that refuse something, or lag; those of which the same is to be said together."""
-    alike: dict[tuple[Urgency, str], list[tuple[Client, str]]] = {}
+    alike: dict[tuple[Progress, str], list[tuple[Client, str]]] = {}
     for client in everybody:
         for part, trouble in troubles(client):
-            refuses = part.progress is Progress.REFUSED
-            key = (Urgency.ACT, trouble) if refuses else (Urgency.LOOK, f"{part.progress} {part.type}")
-            alike.setdefault(key, []).append((client, trouble))
-    for (urgency, _), found in list(alike.items())[:SHOWN]:
+            said = trouble if part.progress is Progress.REFUSED else part.type
+            alike.setdefault((part.progress, said), []).append((client, trouble))
+    worst_first = sorted(alike.items(), key=lambda item: item[0][0] is not Progress.REFUSED)
+    for (progress, _), found in worst_first[:SHOWN]:
         client, trouble = found[0]
         others = len({(each.name, each.peer) for each, _ in found}) - 1
         too = f" So {'does 1 other Envoy' if others == 1 else f'do {others} other Envoys'}." if others else ""
         what = f"{trouble[0].upper()}{trouble[1:].rstrip('.')}.{too}"
-        state = "refused" if urgency is Urgency.ACT else "behind"
-        yield Finding(
-            urgency, client.name, what, f"xds-bridge envoys {shlex.quote(client.name)}", f"/envoys?state={state}"
-        )
+        urgency = Urgency.ACT if progress is Progress.REFUSED else Urgency.LOOK
+        command = f"xds-bridge envoys {shlex.quote(client.name)}"
+        yield Finding(urgency, client.name, what, command, f"/envoys?state={progress.name.lower()}")
+    if more := worst_first[SHOWN:]:
+        urgency = Urgency.ACT if more[0][0][0] is Progress.REFUSED else Urgency.LOOK
+        what = f"{len(more)} more things are to be said of them."
+        yield Finding(urgency, "Envoys", what, "xds-bridge envoys", "/envoys")
     if not everybody and observed.readiness.ready and observed.now - observed.started > PATIENCE:
         yield Finding(Urgency.NOTE, "Envoys", "None is connected.", "", "/envoys")
 
@@ -230,16 +221,17 @@ def _upkeep(observed: Observation) -> Iterator[Finding]:
     """What the process itself needs."""
     kept = observed.upkeep
     if kept.state:
-        what = f"What is known cannot be written, and after a restart what was written last counts: {kept.state}."
+        what = f"It cannot be written ({kept.state}): after a restart, what was written before counts."
         yield Finding(Urgency.LOOK, "state_directory", what)
     if kept.tls:
-        what = f"New files cannot be used, so the last good ones are: {kept.tls}."
+        what = f"New files cannot be used ({kept.tls}); those before are in use."
         yield Finding(Urgency.LOOK, "xds.tls", what, "xds-bridge check", "/config")
     for key, end in kept.certificates.items():
-        left = end - observed.now
-        if left < SOON:
-            what = f"Ends {utc(end)}. Connections go on until then; after that no Envoy can come back. Renew the file."
-            yield Finding(Urgency.ACT if left < TOMORROW else Urgency.LOOK, f"xds.tls.{key}", what, "", "/config")
+        if end - observed.now < SOON:
+            ends = "Ends" if end > observed.now else "Has ended"
+            what = f"{ends} {utc(end)}; from then on no Envoy can connect, and those that are connected stay. Renew it."
+            urgency = Urgency.ACT if end - observed.now < TOMORROW else Urgency.LOOK
+            yield Finding(urgency, f"xds.tls.{key}", what, "", "/config")
 
 
 def _orders(observed: Observation) -> Iterator[Finding]:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bridge.admin.hold import HoldDocument, documents
 from bridge.admin.view import ListedSource, View
 from bridge.model import Health
 from bridge.outage import Failure
 from bridge.poll import Poll
-from bridge.registry import Hold
 from bridge.supervisor import SourceStatus
 
 
@@ -66,7 +66,7 @@ class SourceDocument:
     endpoints: Mapping[str, int]
     """By health."""
     set_aside: int
-    held: tuple[Hold, ...]
+    held: tuple[HoldDocument, ...]
     """What it no longer reports and is served all the same, and why."""
     restored: int
     """Endpoints known from an earlier process, while it has not been read since."""
@@ -92,7 +92,7 @@ def document(view: View, listed: ListedSource) -> SourceDocument:
         services=counts.services,
         endpoints={health.value: counts.endpoints.get(health, 0) for health in Health},
         set_aside=counts.set_aside,
-        held=view.knowledge.holds(listed.name),
+        held=tuple(documents(view.knowledge.holds(listed.name), paused=view.operation.paused(listed.name) is not None)),
         restored=counts.restored,
         leaving=listed.leaving,
         paused=_paused(view, listed),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from bridge.admin.document import EndpointDocument, SetAsideDocument
 from bridge.admin.event import EventDocument
+from bridge.admin.hold import HoldDocument
 from bridge.admin.ruling import MergeDocument
-from bridge.registry import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class ServiceStory:
     more: int
     withheld: tuple[WithheldStory, ...]
     set_aside: tuple[SetAsideDocument, ...]
-    holds: tuple[Hold, ...]
+    holds: tuple[HoldDocument, ...]
     views: tuple[ViewStory, ...]
 
 

@@ -109,7 +109,7 @@ def demo(
     envoy: Annotated[Path | None, typer.Option(metavar="PATH", help="The Envoy to run.")] = None,
     consul: Annotated[Path | None, typer.Option(metavar="PATH", help="The Consul to run.")] = None,
 ) -> None:
-    """Run everything on this machine, with a real Envoy. Backends and sources too; Ctrl-C ends it."""
+    """Run everything on this machine, with a real Envoy. It starts backends, sources and the bridge; Ctrl-C ends it."""
     from bridge import demo as demonstration  # noqa: PLC0415 (see the top of this file)
 
     options = demonstration.DemoOptions(directory=directory, envoy=envoy, consul=consul, once=once)

@@ -42,8 +42,8 @@ class NotThereError(RefusedError):
     """There is nothing of the kind that the bridge was asked about; its message says what there is."""
 
 
-class WrongQueryError(NotThereError):
-    """The same of something that only narrows a question down, such as a source."""
+class WrongQueryError(RefusedError):
+    """There is nothing of the kind that a question was to be narrowed down to, such as a source."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def events(  # noqa: PLR0913 (an option each)
     query = {name: value for name, value in (*_about(about), ("source", source)) if value}
     try:
         asyncio.run(_show(ways, {**query, "limit": str(limit)}, output, follow=follow))
-    except client.NotThereError as error:
+    except (client.NotThereError, client.WrongQueryError) as error:
         fail(f"{error}{_HINT if about and not source else ''}", EXIT_FINDING)
     except BridgeError as error:
         fail(str(error))

@@ -86,7 +86,7 @@ def drain(
     socket: SocketOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Send no new requests to an endpoint or a whole service. What it has, it finishes, whatever its sources say."""
+    """Send no new requests to an endpoint or a whole service. Whatever its sources say; what it has, it finishes."""
     seconds = duration(length, "--for")
     if not seconds:
         raise typer.BadParameter("a drain of no length would do nothing", param_hint="--for")

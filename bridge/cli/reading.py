@@ -116,7 +116,7 @@ def answered(asking: Coroutine[None, None, AnswerT]) -> AnswerT:
 
     try:
         return asyncio.run(asking)
-    except client.NotThereError as error:
+    except (client.NotThereError, client.WrongQueryError) as error:
         fail(str(error), EXIT_FINDING)
     except BridgeError as error:
         fail(str(error))

@@ -44,7 +44,7 @@ def render(  # noqa: PLR0913 (an option each)
     timeout: TimeoutOption = "30s",
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Print what this configuration would serve an Envoy now. Its sources are read once, without a running bridge.
+    """Print what this configuration would serve an Envoy now. Clusters and endpoints, without a running bridge.
 
     Each source is read once. What is printed are two discovery responses as protobuf's JSON has them, with the versions
     that a bridge would send. `views` go by the options that say who the Envoy is. What is set aside is told on standard

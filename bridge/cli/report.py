@@ -6,7 +6,6 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -26,7 +25,7 @@ _WORDS = {
 """Styles by the first word of a cell."""
 
 _WIDE = 240
-_UNBOUNDED = 1 << 20
+_GAP = 2
 _SHOWN = 50
 _NAME = 60
 _STYLES: Mapping[Kind | None, str] = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.CHANGED: "yellow", None: "dim"}
@@ -139,18 +138,25 @@ def unmatched(target: Console, config: Config, readings: Sequence[Reading]) -> N
 
 
 def table(target: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under their columns; where a word would have to be broken for it, each row as lines of its own.
+    """Print rows under their columns; on a terminal that is too narrow for that, each row as lines of its own.
 
     On a terminal, cells that begin with certain words of ours are coloured.
     """
     cells = [[Text(printable(cell), overflow="fold", style=_style(cell)) for cell in row] for row in rows]
+    if target.is_terminal and _narrowest(columns, cells) > target.width:
+        _records(target, columns, cells)
+        return
     shown = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for row in cells:
         shown.add_row(*row)
-    if Measurement.get(target, target.options.update(width=_UNBOUNDED), shown).minimum <= target.width:
-        target.print(shown)
-    else:
-        _records(target, columns, cells)
+    target.print(shown)
+
+
+def _narrowest(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> int:
+    """How wide a table has to be for no name and no address to be broken; a text that is longer may be."""
+    words = ((column, *(row[place].plain for row in rows)) for place, column in enumerate(columns))
+    widths = [max((len(word) for cell in cells for word in cell.split()), default=0) for cells in words]
+    return sum(min(width, _NAME) for width in widths) + _GAP * (len(columns) - 1)
 
 
 def _records(target: Console, columns: Sequence[str], rows: Iterable[Sequence[Text]]) -> None:

@@ -9,9 +9,6 @@ from bridge.wording import counted, utc
 _NAMED = 3
 """Reads that are named."""
 
-_GOES = {"doubt": "when it is no longer in doubt", "emptied": "when released", "loss": "once it was read completely"}
-"""When what is held for a reason goes, where time alone does not let it go."""
-
 
 class Failure(BaseModel):
     """That a read fails."""
@@ -49,11 +46,7 @@ class Hold(BaseModel):
     endpoints: int
     services: tuple[str, ...]
     until: float | None
-
-    @property
-    def goes(self) -> str:
-        """When it is let go."""
-        return f"from {utc(self.until)} on" if self.until else _GOES[self.reason]
+    goes: str
 
     @property
     def named(self) -> str:

@@ -94,7 +94,7 @@ class AdminConfig(Section):
     Unless the bridge runs as root, it has to be a member.
     """
 
-    peers: tuple[Annotated[str, AfterValidator(_peer), Field(json_schema_extra={"format": "uri"})], ...] = ()
+    peers: tuple[Annotated[str, AfterValidator(_peer), Field(json_schema_extra={"x-kind": "URL"})], ...] = ()
     """The admin servers of the other replicas, such as `http://10.0.0.6:19000`: what they serve is compared with what
     this one serves. Its own URL may be among them. With it, other machines may also read `/api/v1/versions`,
     whatever `expose` says: hashes, without a name or an address.

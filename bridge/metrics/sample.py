@@ -169,6 +169,12 @@ def _reading_families(sources: Mapping[SourceName, SourceStatus]) -> Iterator[Me
         ["source"],
         {(source,): status.last_success or 0 for source, status in sources.items()},
     )
+    yield _family(
+        "source_stale",
+        "1 when a read of a source succeeded longer ago than it should, although perhaps nothing fails.",
+        ["source"],
+        {(source,): float(status.stale) for source, status in sources.items()},
+    )
     polls = _polls(sources)
     for name, text, value in (
         ("poll_calls", "Calls of one pass over all of a place.", lambda place: sum(each.count for each in place)),

@@ -76,6 +76,7 @@ async def test_changes_reach_envoy_while_the_disk_takes_nothing_and_are_kept_onc
         await eventually(lambda: write_errors(world, 2), timeout=30, what="it is tried again")
         await world.load.more(50)
         assert world.kept(kept) == {"a", "b"}
+        assert "state_directory" in await to_look_at(world)
 
         await (disk.allow() if fault == "read-only" else asyncio.to_thread(disk.free))
         await world.until_kept(kept, "a", "b", "c")
@@ -83,6 +84,14 @@ async def test_changes_reach_envoy_while_the_disk_takes_nothing_and_are_kept_onc
         await world.converges("a", "b", "c", "d")
         await world.until_kept(kept, "a", "b", "c", "d")
         assert [len(world.bridge.events(f"state.{event}")) for event in ("write_failed", "recovered")] == [1, 1]
+        assert "state_directory" not in await to_look_at(world)
+
+
+async def to_look_at(world: FileTraffic) -> set[str]:
+    """What the status says that a person should look at."""
+    found = (await world.bridge.get("/api/v1/status"))["findings"]
+    assert isinstance(found, list)
+    return {each["about"] for each in found}
 
 
 async def write_errors(world: FileTraffic, count: int) -> bool:

@@ -28,9 +28,7 @@ async def rejecting(world: FileTraffic) -> bool:
 
 
 @pytest.mark.parametrize("transport", [Transport.SOTW_ADS, Transport.DELTA_ADS])
-async def test_the_reason_is_told_and_what_a_template_hides_is_not(
-    tmp_path: Path, transport: Transport
-) -> None:
+async def test_the_reason_is_told_and_what_a_template_hides_is_not(tmp_path: Path, transport: Transport) -> None:
     secret = hand_out(uuid.uuid4().hex)
     async with file_traffic(tmp_path, transport) as world:
         world.file.set("other", [world.backends.addresses["a"]])

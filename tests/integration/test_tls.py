@@ -175,6 +175,8 @@ async def test_a_bad_certificate_is_told_once_and_the_last_good_one_stays(tmp_pa
         async with EnvoyProcess(render(here.options), tmp_path) as envoy:
             assert "web" in await envoy.clusters()
         (event,) = here.bridge.events("tls.rejected")
+        status = await here.bridge.get("/api/v1/status")
+        assert "New files cannot be used (xds.tls.certificate: " in str(status["findings"])
         assert event["key"] == "xds.tls.certificate"
         assert "expired" in str(event["error"])
         assert await here.loads("error") == 1

@@ -4,6 +4,7 @@ Nothing is queued. The owner asks for the next response when it can write one, a
 newest snapshot at that moment; so bursts coalesce, and nothing outdated or no longer wanted is ever sent.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
@@ -35,8 +36,11 @@ __all__ = [
 _LONGEST_MESSAGE = 1024
 """Characters kept of a NACK's message; Envoy puts whole resources into it."""
 
-_LONGEST_READ = 1 << 13
-"""Characters of it that are looked through for what must not be kept."""
+_LONGEST_READ = 1 << 12
+"""Characters of it that are looked through for what must not be kept, half of them at each end."""
+
+_END = re.compile(r"^\s*\}\s*$|^: ", re.MULTILINE)
+"""What begins or ends a line of a message outside of any value: in protobuf's text format, values have no line ends."""
 
 _LONGEST_TYPE = 200
 """Characters kept of the name of a type that is not served."""
@@ -216,7 +220,12 @@ class Stream(Generic[RequestT]):
         return Acknowledgement(channel.type.url, sent.version, now - sent.at, error, sent.generation)
 
     def _kept(self, message: str) -> str:
-        return abridged(self._withhold(abridged(message, _LONGEST_READ)), _LONGEST_MESSAGE)
+        if len(message) > _LONGEST_READ:
+            half = _LONGEST_READ // 2
+            message = f"{self._withhold(message[:half])}…{self._withhold(_whole(message[-half:]))}"
+        else:
+            message = self._withhold(message)
+        return abridged(message, _LONGEST_MESSAGE)
 
     def _arrived(self, nonce: str) -> None:
         """Whoever answers under the wrong type says nothing about the content, but has got it: let go on."""
@@ -339,6 +348,12 @@ def _standing(channel: Channel, cache: SnapshotCache | None, now: float) -> Stan
 
 def _elapsed(moment: float | None, now: float) -> float | None:
     return None if moment is None else now - moment
+
+
+def _whole(tail: str) -> str:
+    """The end of a message without the beginning, which may be part of a value whose name is no longer there."""
+    end = _END.search(tail)
+    return tail[end.start() :] if end else ""
 
 
 def _rejection(channel: Channel, cache: SnapshotCache | None) -> Rejection | None:

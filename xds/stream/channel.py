@@ -35,7 +35,7 @@ _OWED_LATELY = 64
 
 
 def abridged(message: str, longest: int) -> str:
-    """A message with what is too much left out of its middle: Envoy ends it with the reason, after the whole resource.
+    """A message with what is too much left out of its middle: Envoy says why before or after the whole resource.
 
     Args:
         message: of a NACK.
@@ -43,7 +43,7 @@ def abridged(message: str, longest: int) -> str:
     """
     if len(message) <= longest:
         return message
-    head = longest // 4
+    head = longest // 2
     return f"{message[:head]}…{message[head + 1 - longest :]}"
 
 

@@ -105,10 +105,14 @@ def alone(bench: Bench) -> None:
 FOUND: Mapping[str, tuple[Arrange, str, str]] = {
     "XdsBridgeNotReady": (unready, "act", "No Envoy is answered yet: local is waited for"),
     "XdsBridgeConfigReloadFailed": (reload_refused, "act", "is not in use: wrong."),
-    "XdsBridgeSnapshotWriteFailing": (unwritten, "look", "cannot be written, and after a restart"),
+    "XdsBridgeSnapshotWriteFailing": (
+        unwritten,
+        "look",
+        "It cannot be written (No space left on device): after a restart",
+    ),
     "XdsBridgeServingRestoredState": (restored, "note", "3 endpoints are from before the restart"),
-    "XdsBridgeCertificateExpiresSoon": (certificate(6 * DAY), "look", "no Envoy can come back"),
-    "XdsBridgeCertificateExpiresTomorrow": (certificate(0.9 * DAY), "act", "no Envoy can come back"),
+    "XdsBridgeCertificateExpiresSoon": (certificate(6 * DAY), "look", "from then on no Envoy can connect"),
+    "XdsBridgeCertificateExpiresTomorrow": (certificate(0.9 * DAY), "act", "from then on no Envoy can connect"),
     "XdsBridgeReplicasDiffer": (differs, "look", "Serves something else than this replica"),
     "XdsBridgeSourceDown": (failing, "look", "Fails since"),
     "XdsBridgeSourceStale": (stale, "look", "Was read completely 16 min 40 s ago for the last time"),
@@ -165,11 +169,11 @@ async def test_what_an_alert_is_about_is_a_finding(bench: Bench, alert: str) -> 
 @pytest.mark.parametrize(
     ("reason", "until", "paused", "said"),
     [
-        (Reason.LOSS, NOW + 600, False, "unless a read fails then; `xds-bridge pause dc1` keeps them."),
-        (Reason.LOSS, NOW + 600, True, "They are served for as long as the source is paused."),
-        (Reason.LOSS, None, False, "They are served until the source has told of everything it has."),
-        (Reason.EMPTIED, None, False, "They are served until somebody lets them go."),
-        (Reason.DOUBT, None, False, "They are served for as long as the source doubts what it sees."),
+        (Reason.LOSS, NOW + 600, False, "from 2023-11-14 22:23:20 UTC on; `xds-bridge pause dc1` keeps them."),
+        (Reason.LOSS, NOW + 600, True, "They go when the source is resumed, at the earliest."),
+        (Reason.LOSS, None, False, "They go when the source has told of everything it has."),
+        (Reason.EMPTIED, None, False, "They go when somebody releases them."),
+        (Reason.DOUBT, None, False, "They go when the source no longer doubts what it sees."),
     ],
 )
 async def test_how_long_what_is_held_is_served_is_told(
@@ -212,12 +216,51 @@ async def test_of_many_envoys_that_lag_one_is_named_and_the_others_are_counted(b
     assert found["what"].endswith("So do 8 other Envoys.")
 
 
-async def test_a_source_that_polls_seldom_is_stale_after_three_intervals_only(bench: Bench) -> None:
-    poll = Poll("self/eu-west-1", (), 3600.0, 3600.0, 5.0)
-    bench.reading.readings = (ReadingStatus("eu-west-1", NOW, 1000.0, poll),)
-    bench.reading.age = 1000.0
-    assert await findings(bench) == []
+async def test_refusals_go_before_all_else_and_those_that_are_not_told_are_counted(bench: Bench) -> None:
+    status = stream(1, "late")
+    lags = replace(status.types[0], state=TypeState.STALE, rejection=None, unanswered=61.0)
+    refusing = [stream(number, f"edge-{number}") for number in range(1, 9)]
+    bench.streams.connected = [
+        replace(status, types=(lags,), peer="a"),
+        *(replace(each, types=(replace(each.types[0], rejection=f"bad {each.id}"),)) for each in refusing),
+    ]
 
-    bench.reading.age = 3 * 3600.0 + 1
+    found = await findings(bench)
 
-    assert [each["about"] for each in await findings(bench)] == ["dc1", "local"]
+    assert [each["about"] for each in found] == ["edge-1", "edge-2", "edge-3", "edge-4", "edge-5", "Envoys"]
+    assert (found[-1]["urgency"], found[-1]["what"]) == ("act", "4 more things are to be said of them.")
+
+
+async def test_an_envoy_that_waits_is_found_where_the_finding_leads(bench: Bench) -> None:
+    status = stream(1, "edge-1")
+    waits = replace(status.types[0], state=TypeState.WAITING, rejection=None, since=None)
+    bench.streams.connected = [replace(status, types=(waits,), age=61.0)]
+
+    [found] = await findings(bench)
+
+    assert "edge-1" in (await bench.text(found["link"]))[1]
+
+
+def polled(age: float, interval: float = 15.0) -> ReadingStatus:
+    return ReadingStatus("polled", NOW, age, Poll("self/eu-west-1", (), interval, interval, 5.0))
+
+
+@pytest.mark.parametrize(
+    ("readings", "stale"),
+    [
+        ((polled(59.0),), False),
+        ((polled(61.0),), True),
+        ((polled(1000.0, 3600.0),), False),
+        ((polled(10801.0, 3600.0),), True),
+        ((polled(5.0), ReadingStatus("seldom", NOW, 600.0, None)), False),
+        ((polled(5.0), ReadingStatus("seldom", NOW, 901.0, None)), True),
+        ((polled(5.0), ReadingStatus("beside", NOW, 5000.0, None, vital=False)), False),
+        ((polled(5.0), ReadingStatus("never", None, None, None)), False),
+    ],
+)
+async def test_a_source_is_stale_when_a_read_of_it_is_by_how_that_is_made(
+    bench: Bench, readings: tuple[ReadingStatus, ...], stale: bool
+) -> None:
+    bench.reading.readings = readings
+
+    assert [each["about"] for each in await findings(bench)] == (["dc1", "local"] if stale else [])

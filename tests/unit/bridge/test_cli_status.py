@@ -33,9 +33,9 @@ FINDINGS = [
     (
         (
             f"dc1: 7 endpoints of web held since {THEN}, because too many at once are missing in what was "
-            "read. They are served for as long as the source is paused."
+            "read. They go when the source is resumed, at the earliest."
         ),
-        "xds-bridge guard release dc1",
+        "xds-bridge resume dc1",
     ),
     (
         (

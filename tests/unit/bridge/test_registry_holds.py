@@ -45,6 +45,43 @@ def test_a_held_loss_is_believed_when_every_read_has_agreed_for_long_enough() ->
     assert not world.reasons()
 
 
+def test_what_is_held_says_from_when_on_it_goes() -> None:
+    world = World()
+    world.read({WEB: range(100)})
+    world.read({WEB: range(40)})
+    world.later(MINUTES)
+    world.read({WEB: range(30)})
+
+    (hold,) = world.registry.holds(DC1)
+
+    assert (hold.endpoints, hold.until) == (70, world.time + 9 * MINUTES)
+    world.later(9 * MINUTES)
+    assert [each.endpoints for each in world.registry.holds(DC1)] == []
+
+
+def test_what_time_does_not_release_says_so_and_after_a_doubt_the_time_begins_anew() -> None:
+    world = World()
+    world.read({WEB: [1, 2]})
+    world.registry.sink(DC1).doubt(None, "no rights")
+    world.read({})
+    in_doubt = [hold.until for hold in world.registry.holds(DC1)]
+    world.later(MINUTES)
+
+    world.registry.sink(DC1).doubt(None, "")
+    world.registry.drain()
+
+    assert in_doubt == [None]
+    assert [hold.until for hold in world.registry.holds(DC1)] == [world.time + 10 * MINUTES]
+
+
+def test_of_an_emptied_source_no_time_is_told() -> None:
+    world = World()
+    world.read({WEB: range(20)})
+    world.read({})
+
+    assert [(hold.reason, hold.until) for hold in world.registry.holds(DC1)] == [(Reason.EMPTIED, None)]
+
+
 def test_a_believed_loss_does_not_count_again() -> None:
     world = World()
     world.read({WEB: range(100)})

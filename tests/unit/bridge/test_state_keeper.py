@@ -148,8 +148,10 @@ async def test_a_disk_that_does_not_take_it_is_told_once_and_tried_again(
         await eventually(lambda: bench.observer.failures >= 3)
         assert events(caplog) == [("state.write_failed", logging.ERROR)]
         assert "Is a directory" in vars(caplog.records[-1])["error"]
+        assert "Is a directory" in bench.keeper.error
         (tmp_path / "state.tmp").rmdir()
-        await eventually(lambda: bench.observer.writes == 1)
+        await eventually(lambda: not bench.keeper.error)
+        assert bench.observer.writes == 1
 
     assert events(caplog) == [("state.write_failed", logging.ERROR), ("state.recovered", logging.INFO)]
     assert vars(caplog.records[-1])["attempts"] == bench.observer.failures

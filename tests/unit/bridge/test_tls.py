@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,17 @@ def test_the_log_says_until_when_and_never_what_is_in_a_key(
     assert vars(rejected)["path"] == str(files.private_key)
     key_text = files.private_key.read_text().splitlines()[1]
     assert all(key_text not in str(vars(record)) for record in caplog.records)
+
+
+def test_it_is_known_when_each_file_ends_and_why_another_cannot_be_used(
+    config: TlsConfig, files: CertificateFiles
+) -> None:
+    identity = tls.read(config)
+    files.private_key.unlink()
+    with pytest.raises(IdentityError) as caught:
+        read_identity(tls.files(config))
+
+    assert tls.ends(identity) == {"certificate": identity.expires, "client_ca": identity.client_ca_expires}
+    assert tls.ends(replace(identity, client_ca_expires=None)) == {"certificate": identity.expires}
+    assert tls.ends(None) == {}
+    assert tls.told(caught.value).startswith(f"xds.tls.private_key: {files.private_key} cannot be read (No such file")

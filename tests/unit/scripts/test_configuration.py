@@ -19,7 +19,7 @@ SCHEMA: Schema = {
             "type": "object",
             "description": "Certificates.",
             "properties": {
-                "names": {"type": "array", "items": {"type": "string", "format": "glob"}, "default": []},
+                "names": {"type": "array", "items": {"type": "string", "x-kind": "glob"}, "default": []},
                 "versions": {"type": "array", "items": {"$ref": "#/$defs/Version"}},
             },
         },

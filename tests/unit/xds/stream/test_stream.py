@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from support.xds_content import snapshot
@@ -279,6 +281,25 @@ def test_of_a_long_message_the_reason_at_its_end_is_kept(cache: SnapshotCache, s
     assert isinstance(verdict, Acknowledgement)
     assert verdict.error is not None
     assert verdict.error.startswith("cluster a: … ")
-    assert verdict.error.endswith(" …\n: value is required")
+    assert verdict.error.endswith(": value is required")
+    assert "s3cret" not in verdict.error
     assert len(verdict.error) <= 1024
     assert [status.rejection for status in stream.status(cache, 0.0) if status.rejection] == [verdict.error]
+
+
+@pytest.mark.parametrize("offset", range(0, 3000, 97))
+def test_of_a_secret_that_is_cut_from_its_name_nothing_is_kept(cache: SnapshotCache, offset: int) -> None:
+    withhold = re.compile(r'(?<=key: )"[^"]*"?').sub
+    stream = Stream(StateOfTheWorld(), TYPES, aggregated=True, withhold=lambda text: withhold("…", text))
+    stream.receive(Request(type_url=CLUSTER.url), 0.0)
+    response = required(stream.next(cache, 0.0))
+    key, after = "s3cret" * 500, "a" * (4096 - offset)
+    message = f'name: "{"x" * 2100}"\nprivate {{\n  key: "{key}"\n}}\nca {{\n  text: "{after}"\n}}\n: value is required'
+
+    verdict = stream.receive(Request(type_url=CLUSTER.url, nonce=response.nonce, error=message), 0.0)
+
+    assert isinstance(verdict, Acknowledgement)
+    assert verdict.error is not None
+    assert "s3c" not in verdict.error
+    assert "ret" not in verdict.error
+    assert verdict.error.endswith(": value is required")
