@@ -13,6 +13,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from bridge import memory, shutdown, tls
+from bridge.absent import Absentees
 from bridge.adapter import Adapter
 from bridge.admin import AdminServer, ListedSource, Upkeep, View
 from bridge.audit import Trail
@@ -128,11 +129,11 @@ class Bridge:
         self._views = ClientViews(_builder(config), config.views, required=config.views_required)
         self._reconciler = Reconciler(self._registry, self._views, _debounce(config), self._metrics, History(time.time))
         self._memory = memory.Reclaimer(memory.find_trim())
-        observer = Observers(self._metrics.streams, StreamLog(), self._memory)
+        self._absentees = Absentees(time.time)
         self._handshakes = Handshakes() if config.xds.rest and config.xds.tls else None
         self._credentials = self._new_credentials(config.xds.tls)
-        self._xds = XdsServer(self._views, _server_options(config.xds), observer, credentials=self._credentials)
-        self._rest = self._new_rest(config.xds, observer)
+        self._xds = XdsServer(self._views, _server_options(config.xds), self._observer(), credentials=self._credentials)
+        self._rest = self._new_rest(config.xds)
         self._herald = self._new_herald()
         self._transition = Transition(config, self._parts(), self._terms())
         self._reloader = Reloader(reread, self._transition, [self._metrics.reload, self._herald])
@@ -252,11 +253,14 @@ class Bridge:
         observers += [self._handshakes] if self._handshakes else []
         return Credentials(tls.files(config), observers) if config else None
 
-    def _new_rest(self, config: XdsConfig, observer: StreamObserver) -> RestServer | None:
+    def _observer(self) -> StreamObserver:
+        return Observers(self._metrics.streams, StreamLog(), self._memory, self._absentees)
+
+    def _new_rest(self, config: XdsConfig) -> RestServer | None:
         if config.rest is None:
             return None
         options = RestOptions(listen=config.rest.listen, handshakes=self._handshakes, allowed_sans=config.allowed_sans)
-        return RestServer(options, self._views, observer)
+        return RestServer(options, self._views, self._observer())
 
     def _view(self) -> View:
         return View(
@@ -275,6 +279,7 @@ class Bridge:
             trail=self._trail,
             inquiry=Inquiry(self._sources.adapters),
             upkeep=self._upkeep,
+            absent=self._absentees.absent,
         )
 
     def _upkeep(self) -> Upkeep:

@@ -212,6 +212,8 @@ class TypeStatus:
     since: float | None
     """Seconds since the last response; None before the first."""
     state: TypeState = TypeState.NOT_SENT
+    rejected: str = ""
+    """The resource of which `rejection` is said; empty while it is not known which one it is."""
     acked: float | None = None
     """Seconds since the last ACK; None before the first."""
     unanswered: float | None = None

@@ -68,7 +68,7 @@ class Sight:
         if sighted:
             return reply
         return SourceError(
-            "services have vanished, and so has what every datacenter has: has the token lost its rights?"
-            " Nothing is removed",
+            f"services have vanished, and so {'has the service `consul`' if canary else 'have all nodes'}, which"
+            " every datacenter has: has the token lost its rights? Nothing is removed",
             cause=Cause.DENIED,
         )

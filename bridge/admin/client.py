@@ -56,6 +56,8 @@ class Part:
     """Seconds for which it has not answered what it was sent."""
     refusal: str
     """What it says."""
+    refused: str = ""
+    """Of which resource it says so; empty while that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +94,18 @@ def troubles(client: Client) -> Iterator[tuple[Part, str]]:
     """What a person should look at of an Envoy, in words that go on after its name."""
     for part in client.parts:
         if part.progress is Progress.REFUSED:
-            yield part, f"rejects {part.type} and stays with what it accepted before: {gist(part.refusal)}"
+            yield part, f"rejects {_rejected(part)}: {gist(part.refusal)}"
         elif part.progress is Progress.BEHIND and (part.unanswered or 0.0) > PATIENCE:
             yield part, f"has not answered for {span(part.unanswered or 0.0)} what it was sent of {part.type}"
         elif part.progress is Progress.WAITING and part.sent is None and client.age > PATIENCE:
             yield part, f"has waited for {span(client.age)} for its first {part.type}"
+
+
+def _rejected(part: Part) -> str:
+    if not part.refused:
+        return f"{part.type} and stays with what it accepted before"
+    what = "the cluster" if part.type == TYPES[CLUSTER.url] else f"the {part.type} of"
+    return f"{what} {part.refused} and stays with what it accepted before of it"
 
 
 def findings(everybody: Iterable[Client]) -> tuple[str, ...]:
@@ -137,4 +146,5 @@ def _part(status: TypeStatus) -> Part:
         acked=status.acked,
         unanswered=status.unanswered,
         refusal=status.rejection or "",
+        refused=status.rejected,
     )

@@ -6,6 +6,7 @@ Everything that has no order of its own is sorted, so that equal states give equ
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bridge.absent import Absent
 from bridge.admin.client import clients, findings
 from bridge.admin.hold import HoldDocument, documents
 from bridge.admin.ruling import MergeDocument, merge
@@ -129,6 +130,8 @@ class EnvoysDocument:
     streams: tuple[StreamStatus, ...]
     findings: tuple[str, ...]
     """What a person should look at."""
+    absent: tuple[Absent, ...]
+    """Envoys that left within the hour and have not come back, by node id."""
 
 
 def ready(view: View) -> ReadyDocument:
@@ -179,13 +182,13 @@ def marks(snapshot: Snapshot) -> FingerprintsDocument:
     return FingerprintsDocument("".join(sorted(fingerprints(snapshot).values())))
 
 
-def envoys(streams: Sequence[StreamStatus]) -> EnvoysDocument:
+def envoys(streams: Sequence[StreamStatus], absent: Iterable[Absent]) -> EnvoysDocument:
     """Who is connected."""
 
     def order(stream: StreamStatus) -> tuple[str, int]:
         return (stream.node.id if stream.node else "", stream.id)
 
-    return EnvoysDocument(tuple(sorted(streams, key=order)), findings(clients(streams)))
+    return EnvoysDocument(tuple(sorted(streams, key=order)), findings(clients(streams)), tuple(absent))
 
 
 def _error(failure: Failure) -> str:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bridge.absent import Absent
 from bridge.admin import query
 from bridge.admin.client import clients, findings
 from bridge.problem import nearest
+from bridge.wording import utc
 from xds import RejectedResource, StreamContents, StreamStatus, TypeContents
 
 LISTED = 100
@@ -54,11 +56,14 @@ def node(name: str, streams: Sequence[StreamContents]) -> NodeDocument:
     )
 
 
-def unknown(name: str, streams: Sequence[StreamStatus]) -> str:
+def unknown(name: str, streams: Sequence[StreamStatus], absent: Sequence[Absent]) -> str:
     """What is said of an Envoy that is not connected."""
-    return (
-        f"no Envoy {name[: query.SHOWN]!r} is connected{nearest(name, {each.node.id for each in streams if each.node})}"
-    )
+    for each in absent:
+        if each.node == name:
+            silent = " without an answer to what it was sent" if each.unanswered else ""
+            return f"Envoy {name!r} left {utc(each.left)}{silent}, and has not come back"
+    hint = nearest(name, {each.node.id for each in streams if each.node})
+    return f"no Envoy {name[: query.SHOWN]!r} is connected{hint}"
 
 
 def _contents(contents: TypeContents) -> ContentsDocument:

@@ -66,6 +66,7 @@ def findings(observed: Observation, everybody: Sequence[Client]) -> list[Finding
         *(_held(hold, source) for source in observed.sources for hold in source.held),
         *(_too_old(name) for name in observed.too_old),
         *_envoys(observed, everybody),
+        *_absent(observed),
         *_reload(observed),
         *(finding for source in observed.sources for finding in _failing(source)),
         *_without_endpoints(observed),
@@ -86,16 +87,19 @@ def _unready(observed: Observation) -> Iterator[Finding]:
 
 
 def _held(hold: HoldDocument, source: SourceDocument) -> Finding:
-    services = ", ".join(hold.services[:SHOWN]) + (", …" if len(hold.services) > SHOWN else "")
+    """That endpoints are held. The command shows more: what it says to type is not to be typed half asleep."""
     detail = f": {hold.detail}" if hold.detail else ""
     named = shlex.quote(hold.source)
-    keep = "" if hold.until is None else f"; `xds-bridge pause {named}` keeps them"
+    total = sum(source.endpoints.values()) + source.restored + sum(each.endpoints for each in source.held)
+    keep = "" if hold.until is None else f" Until then, `xds-bridge pause {named}` keeps them."
+    release = "`xds-bridge resume" if source.paused else "If they are really gone, `xds-bridge guard release"
     what = (
-        f"{counted(hold.endpoints, 'endpoint')} of {services} held since {utc(hold.since)}, "
-        f"because {_WHY[Reason(hold.reason)]}{detail}. They go {hold.goes}{keep}."
+        f"{hold.endpoints} of its {counted(total, 'endpoint')} held since {utc(hold.since)} ({_some(hold.services)}), "
+        f"because {_WHY[Reason(hold.reason)]}{detail}. They go {hold.goes}.{keep} {release} {named}` "
+        f"{'ends the pause' if source.paused else 'lets them go now'}."
     )
-    command = f"xds-bridge resume {named}" if source.paused else f"xds-bridge guard release {named}"
-    return Finding(Urgency.ACT, hold.source, what, command, f"/services?source={quote(hold.source)}&state=held")
+    link = f"/services?source={quote(hold.source)}&state=held"
+    return Finding(Urgency.ACT, hold.source, what, "xds-bridge guard list", link)
 
 
 def _too_old(name: str) -> Finding:
@@ -124,7 +128,19 @@ def _envoys(observed: Observation, everybody: Sequence[Client]) -> Iterator[Find
         what = f"{len(more)} more things are to be said of them."
         yield Finding(urgency, "Envoys", what, "xds-bridge envoys", "/envoys")
     if not everybody and observed.readiness.ready and observed.now - observed.started > PATIENCE:
-        yield Finding(Urgency.NOTE, "Envoys", "None is connected.", "", "/envoys")
+        urgency = Urgency.LOOK if observed.absent else Urgency.NOTE
+        yield Finding(urgency, "Envoys", "None is connected.", "", "/envoys")
+
+
+def _absent(observed: Observation) -> Iterator[Finding]:
+    """Envoys that left without a word. Those that end in order are none to look at: somebody stopped them."""
+    found = [each for each in observed.absent if each.unanswered]
+    if found:
+        last, others = found[-1], len(found) - 1
+        too = f" So did {counted(others, 'other Envoy')} within the hour." if others else ""
+        how = "without an answer to what it was sent: it hangs, was cut off, or was killed"
+        what = f"Left {utc(last.left)} {how}. It has not come back.{too}"
+        yield Finding(Urgency.LOOK, last.node, what, "xds-bridge envoys", "/envoys")
 
 
 def _reload(observed: Observation) -> Iterator[Finding]:
@@ -138,39 +154,60 @@ def _reload(observed: Observation) -> Iterator[Finding]:
 
 
 def _failing(source: SourceDocument) -> Iterator[Finding]:
-    for failure in sorted(source.failures, key=lambda each: each.since)[:SHOWN]:
-        named = f"{failure.reading}: " if failure.reading else ""
-        missing = f" Missing: {', '.join(failure.missing)}." if failure.missing else ""
-        what = f"Fails since {utc(failure.since)} and keeps what it had: {named}{failure.error}.{missing}"
-        command = "xds-bridge iam-policy" if failure.missing else "xds-bridge check --live"
-        yield Finding(Urgency.LOOK, source.name, what, command, f"/services?source={quote(source.name)}")
-    if len(source.failures) > SHOWN:
-        yield Finding(Urgency.LOOK, source.name, f"{len(source.failures) - SHOWN} more of its reads fail.")
+    """One finding for all reads of a source that fail, since mostly one thing is why."""
+    failures = sorted(source.failures, key=lambda each: each.since)
+    if failures:
+        first, *others = failures
+        named = f"{first.reading}: " if first.reading else ""
+        also = f" Others that fail: {_some([each.reading for each in others])}." if others else ""
+        rights = dict.fromkeys(right for each in failures for right in each.missing)
+        missing = f" Missing: {', '.join(rights)}." if rights else ""
+        error = first.error.rstrip(".")
+        what = f"Fails since {utc(first.since)} and keeps what it had: {named}{error}.{also}{missing}"
+        command = "xds-bridge iam-policy" if rights else "xds-bridge check --live"
+        yield Finding(Urgency.LOOK, source.name, what, command, "#sources")
     if source.stale and not source.failures:
         age = span(source.seconds_since_success or 0.0)
         what = f"Was read completely {age} ago for the last time, although nothing fails: a read hangs, or is slow."
         yield Finding(Urgency.LOOK, source.name, what, "xds-bridge sources", "#sources")
 
 
+def _some(names: Sequence[str]) -> str:
+    """The first of these, and how many there are beside them."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
 def _without_endpoints(observed: Observation) -> Iterator[Finding]:
     """Services for which requests fail: all their endpoints are ill, or the last one has just gone."""
     services = observed.known.services
     ill = {
-        service.name: f"None of its {counted(len(service.endpoints), 'endpoint')} can take requests."
+        service.name: (
+            f"None of its {counted(len(service.endpoints), 'endpoint')} is healthy. "
+            "Envoy may send requests to them all the same (panic)."
+        )
         for service in services
         if service.endpoints and not _available(service)
     }
-    empty = {service.name for service in services if not service.endpoints} - observed.known.retained.keys()
-    lost = {
-        ServiceName(each.service): f"Has lost its last endpoint {utc(each.at)}: {each.why}."
-        for each in _lost(observed, empty)
-    }
-    found = {**ill, **lost}
+    empty = {service.name for service in services if not service.endpoints}
+    lost = {ServiceName(event.service): _loss(event, observed) for event in _lost(observed, empty)}
+    found = {**lost, **ill}
     for name, what in list(found.items())[:SHOWN]:
         yield Finding(Urgency.LOOK, name, what, f"xds-bridge explain {shlex.quote(name)}", f"/services/{quote(name)}")
     if len(found) > SHOWN:
-        what = f"{len(found) - SHOWN} more have no endpoint that can take requests."
+        what = f"{len(found) - SHOWN} more have no healthy endpoint."
         yield Finding(Urgency.LOOK, "services", what, "xds-bridge services", "/services")
+
+
+def _loss(event: Event, observed: Observation) -> str:
+    """That a service has lost its last endpoint, and what becomes of it."""
+    name = ServiceName(event.service)
+    said = f"Has lost its last endpoint, {event.endpoint} of {event.source}, {utc(event.at)}, and requests for it fail"
+    if name in observed.known.set_aside:
+        return f"{said}: what its sources report of it is set aside."
+    if until := observed.known.retained.get(name):
+        return f"{said}. No source names it any more; its empty cluster goes {utc(until)}."
+    return f"{said}: {event.why}."
 
 
 def _available(service: Service) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from bridge.absent import Absent
 from bridge.admin import document, source, summary
 from bridge.admin.source import SourceDocument
 from bridge.admin.view import Upkeep, View
@@ -47,6 +48,8 @@ class Observation:
     written: Mapping[str, object]
     """The configuration in use, as it was written."""
     upkeep: Upkeep
+    absent: Sequence[Absent]
+    """Envoys that have left lately."""
 
 
 def observe(view: View, started: float, streams: Sequence[StreamStatus] = ()) -> Observation:
@@ -78,4 +81,5 @@ def observe(view: View, started: float, streams: Sequence[StreamStatus] = ()) ->
         snapshot=view.serving.snapshot,
         written=view.rules().written,
         upkeep=view.upkeep(),
+        absent=view.absent(),
     )

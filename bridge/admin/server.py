@@ -200,13 +200,14 @@ class AdminServer:
     async def _envoys(self, request: web.Request) -> web.Response:
         _no_parameters(request)
         streams = await self._connected()
-        return await self._worked_out(lambda: _json(document.envoys(streams)))
+        absent = self._view.absent()
+        return await self._worked_out(lambda: _json(document.envoys(streams, absent)))
 
     async def _envoy(self, request: web.Request) -> web.Response:
         _no_parameters(request)
         name = request.match_info["node"]
         if not (found := self._view.streams.contents(name)):
-            raise NotThereError(envoy.unknown(name, await self._connected()))
+            raise NotThereError(envoy.unknown(name, await self._connected(), self._view.absent()))
         return await self._worked_out(lambda: _json(envoy.node(name, found)))
 
     async def _endpoints(self, request: web.Request) -> web.Response:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bridge.absent import Absent
 from bridge.audit import Remembered
 from bridge.config import MetricsConfig, ServiceRule, ViewRule
 from bridge.history import Age
@@ -234,6 +235,7 @@ class View:
     trail: Remembering
     inquiry: Asking
     upkeep: Callable[[], Upkeep] = Upkeep
+    absent: Callable[[], Sequence[Absent]] = tuple
 
     def sample(self, streams: Sequence[StreamStatus]) -> Sample:
         """What the metrics count at this moment, at which these are the open streams. On the event loop only."""

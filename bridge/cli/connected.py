@@ -34,6 +34,7 @@ class TypeStatus(BaseModel):
     version_sent: str
     version_acked: str
     rejection: str | None
+    rejected: str
     since: float | None
     state: str
     acked: float | None

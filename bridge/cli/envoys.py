@@ -12,7 +12,7 @@ from bridge.cli.connected import Envoy, Stream, TypeStatus, label, merged
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
 from bridge.cli.divergence import Comparison, Scope
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
-from bridge.wording import counted, gist, span
+from bridge.wording import counted, gist, span, utc
 
 if TYPE_CHECKING:
     from bridge.cli.client import Way
@@ -54,11 +54,19 @@ class _Node(BaseModel):
     findings: tuple[str, ...]
 
 
+class _Absent(BaseModel):
+    node: str
+    peer: str
+    left: float
+    unanswered: bool
+
+
 class _Streams(BaseModel):
     """`/api/v1/envoys`."""
 
     streams: tuple[Stream, ...]
     findings: tuple[str, ...]
+    absent: tuple[_Absent, ...]
 
 
 class _List(BaseModel):
@@ -66,6 +74,7 @@ class _List(BaseModel):
 
     envoys: tuple[Envoy, ...]
     findings: tuple[str, ...]
+    absent: tuple[_Absent, ...]
 
 
 class _Detail(_Node):
@@ -120,7 +129,7 @@ def envoys(
 
 def _listed(ways: "Sequence[Way]") -> _List:
     found = reading.read(ways, "api/v1/envoys", _Streams)
-    return _List(envoys=merged(found.streams), findings=found.findings)
+    return _List(envoys=merged(found.streams), findings=found.findings, absent=found.absent)
 
 
 def _one(ways: "Sequence[Way]", node: str, envoy_admin: str | None) -> _Detail:
@@ -154,8 +163,11 @@ def _print(found: _List) -> None:
 
     if not found.envoys:
         typer.echo("no Envoy is connected")
-        return
-    report.table(report.console(sys.stdout), _COLUMNS, [_row(each) for each in found.envoys])
+    else:
+        report.table(report.console(sys.stdout), _COLUMNS, [_row(each) for each in found.envoys])
+    for each in found.absent:
+        silent = ", without an answer to what it was sent" if each.unanswered else ""
+        typer.echo(shown(f"left {utc(each.left)}, and not come back: {each.node} at {each.peer}{silent}"))
     _print_findings(found.findings)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from yarl import URL
 
+from bridge.absent import Absent
 from bridge.admin import AdminServer, Upkeep, View
 from bridge.audit import Trail
 from bridge.config import AdminConfig
@@ -45,6 +46,7 @@ class Bench:
     trail: Trail = field(default_factory=Trail)
     inquiry: FakeInquiry = field(default_factory=FakeInquiry)
     upkeep: Upkeep = field(default_factory=Upkeep)
+    absent: tuple[Absent, ...] = ()
     url: str = ""
 
     def server(self, listen: str = "127.0.0.1:0", expose: str = "probes") -> AdminServer:
@@ -52,7 +54,7 @@ class Bench:
         view = View(
             lambda: LISTED, self.knowledge, self.history, self.readiness, self.reading, self.streams, self.serving,
             self.metrics, self.operation, self.reloads, self.replicas, lambda: self.rules, self.trail, self.inquiry,
-            lambda: self.upkeep,
+            lambda: self.upkeep, lambda: self.absent,
         )  # fmt: skip
         return AdminServer(config, view, self.operation, self.operation.reload, self.operation.kept)
 

@@ -303,6 +303,7 @@ def _status(channel: Channel, cache: SnapshotCache | None, now: float) -> TypeSt
         version_sent=channel.version_sent,
         version_acked=channel.version_acked,
         rejection=rejection.message if rejection else None,
+        rejected=(channel.last_rejected(cache.snapshot) or "") if rejection and cache and cache.snapshot else "",
         since=_elapsed(channel.sent_at, now),
         state=TypeState.ERROR if rejection else _state(channel, cache),
         acked=_elapsed(channel.acked_at, now),

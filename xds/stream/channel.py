@@ -188,11 +188,16 @@ class Channel:
 
         Of several, the last. What was rejected in a version that is no longer served says nothing any more.
         """
+        name = self.last_rejected(snapshot)
+        return self.unexplained if name is None else self.held[name].rejection
+
+    def last_rejected(self, snapshot: Snapshot) -> str | None:
+        """The resource of which that is said; None while it is not known which one it is, or there is none."""
         known = snapshot.resources(self.type.url)
         for name, held in reversed(self.held.items()):
             if held.version == version_of(known.get(name)):
-                return held.rejection
-        return self.unexplained
+                return name
+        return None
 
     def rejected(self, snapshot: Snapshot) -> list[tuple[str, Held]]:
         """What of this snapshot the client does not take, by name."""

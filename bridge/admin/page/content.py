@@ -25,6 +25,9 @@ from bridge.registry import ReportedSetAside
 LATEST = 8
 """Events on the overview."""
 
+GONE = 50
+"""Envoys that have left, as far as the page names them."""
+
 SLOW = 5.0
 """Seconds from a source to the last Envoy concerned beyond which a change is late."""
 
@@ -146,7 +149,16 @@ class Content:
         choices = listing.client_choices(everybody)
         question = listing.parse(query, choices)
         page = listing.paged(listing.clients(everybody, question), len(everybody), question)
-        return self._rendered("envoys.html", observed, question=question, choices=choices, page=page)
+        latest = observed.absent[::-1]
+        return self._rendered(
+            "envoys.html",
+            observed,
+            question=question,
+            choices=choices,
+            page=page,
+            absent=latest[:GONE],
+            more_absent=max(0, len(latest) - GONE),
+        )
 
     def events(self, observed: Observation, query: Query) -> str:
         """What has happened, newest first."""
@@ -221,7 +233,7 @@ def tiles(observed: Observation, digests: Sequence[Digest], everybody: Sequence[
         Tile(
             "Envoys in sync",
             _of(synced, len(everybody)),
-            f"{thousands(len(observed.streams))} streams",
+            f"{thousands(len(observed.streams))} {'stream' if len(observed.streams) == 1 else 'streams'}",
             _share(synced, len(everybody)),
             "/envoys",
         ),

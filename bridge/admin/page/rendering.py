@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from bridge.admin import wording
 from bridge.admin.page.flow import segments
-from bridge.wording import utc
+from bridge.wording import gist, utc
 
 FOLDER = Path(__file__).parent / "template"
 
@@ -33,6 +33,7 @@ class Renderer:
         )
         environment.filters |= {
             "ago": _ago,
+            "gist": gist,
             "ms": wording.milliseconds,
             "path": lambda text: quote(str(text)),
             "query": lambda text: quote(str(text), safe=""),

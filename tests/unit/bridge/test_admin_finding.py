@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from bridge.absent import Absent
 from bridge.admin import Upkeep
 from bridge.audit import Action, Event
 from bridge.guard import Reason
@@ -26,6 +27,8 @@ from xds import StreamStatus, TypeState
 NOW = 1_700_000_000.0
 DAY = 86400.0
 WEB = ServiceName("web")
+
+RELEASE = "If they are really gone, `xds-bridge guard release dc1` lets them go now."
 
 Arrange = Callable[[Bench], None]
 
@@ -117,7 +120,11 @@ FOUND: Mapping[str, tuple[Arrange, str, str]] = {
     "XdsBridgeSourceDown": (failing, "look", "Fails since"),
     "XdsBridgeSourceStale": (stale, "look", "Was read completely 16 min 40 s ago for the last time"),
     "XdsBridgeSourceHeld": (held, "act", "They go by themselves from 2023-11-14 22:23:20 UTC on"),
-    "XdsBridgeServiceEmpty": (emptied, "look", "Has lost its last endpoint 2023-11-14 22:12:20 UTC: gone."),
+    "XdsBridgeServiceEmpty": (
+        emptied,
+        "look",
+        "Has lost its last endpoint, 10.0.0.1:80 of dc1, 2023-11-14 22:12:20 UTC, and requests",
+    ),
     "XdsBridgeEnvoyRejecting": (rejecting, "act", "Rejects clusters and stays with what it accepted before: bad."),
     "XdsBridgeUnackedTooLong": (unanswered, "look", "Has not answered for 1 min 1 s what it was sent of clusters."),
     "XdsBridgeNoEnvoysConnected": (alone, "note", "None is connected."),
@@ -169,11 +176,21 @@ async def test_what_an_alert_is_about_is_a_finding(bench: Bench, alert: str) -> 
 @pytest.mark.parametrize(
     ("reason", "until", "paused", "said"),
     [
-        (Reason.LOSS, NOW + 600, False, "from 2023-11-14 22:23:20 UTC on; `xds-bridge pause dc1` keeps them."),
-        (Reason.LOSS, NOW + 600, True, "They go when the source is resumed, at the earliest."),
-        (Reason.LOSS, None, False, "They go when the source has told of everything it has."),
-        (Reason.EMPTIED, None, False, "They go when somebody releases them."),
-        (Reason.DOUBT, None, False, "They go when the source no longer doubts what it sees."),
+        (
+            Reason.LOSS,
+            NOW + 600,
+            False,
+            f"from 2023-11-14 22:23:20 UTC on. Until then, `xds-bridge pause dc1` keeps them. {RELEASE}",
+        ),
+        (
+            Reason.LOSS,
+            NOW + 600,
+            True,
+            "They go when the source is resumed, at the earliest. `xds-bridge resume dc1` ends the pause.",
+        ),
+        (Reason.LOSS, None, False, f"They go when the source has told of everything it has. {RELEASE}"),
+        (Reason.EMPTIED, None, False, f"They go when somebody releases them. {RELEASE}"),
+        (Reason.DOUBT, None, False, f"They go when the source no longer doubts what it sees. {RELEASE}"),
     ],
 )
 async def test_how_long_what_is_held_is_served_is_told(
@@ -191,18 +208,69 @@ async def test_a_service_whose_endpoints_are_all_ill_is_a_finding_and_one_that_i
     bench.knowledge.put(Service(ServiceName("api"), (drained,)))
 
     assert [(each["about"], each["what"]) for each in await findings(bench)] == [
-        ("web", "None of its 2 endpoints can take requests.")
+        ("web", "None of its 2 endpoints is healthy. Envoy may send requests to them all the same (panic).")
     ]
 
 
-async def test_a_service_that_has_long_been_empty_or_that_nobody_names_is_no_finding(bench: Bench) -> None:
+async def test_a_service_that_has_long_been_empty_is_no_finding(bench: Bench) -> None:
     bench.knowledge.put(Service(WEB))
-    bench.knowledge.put(Service(ServiceName("gone")))
-    bench.knowledge.gone = {ServiceName("gone"): NOW + 60}
     bench.trail.record(Event(NOW - 4000, Action.REMOVED, "gone", "dc1", "", "web", "10.0.0.1:80"))
-    bench.trail.record(Event(NOW - 60, Action.REMOVED, "gone", "dc1", "", "gone", "10.0.0.1:80"))
 
     assert await findings(bench) == []
+
+
+async def test_a_service_that_nobody_names_any_more_is_a_finding_with_what_becomes_of_it(bench: Bench) -> None:
+    bench.knowledge.put(Service(WEB))
+    bench.knowledge.gone = {WEB: NOW + 60}
+    bench.trail.record(Event(NOW - 60, Action.REMOVED, "gone", "dc1", "", "web", "10.0.0.1:80"))
+
+    [found] = await findings(bench)
+
+    assert found["what"].endswith("No source names it any more; its empty cluster goes 2023-11-14 22:14:20 UTC.")
+
+
+async def test_all_that_fails_of_a_source_is_one_finding(bench: Bench) -> None:
+    failures = [Failure(f"r{number}", "refused", NOW + number, 1, ("ec2:Describe",)) for number in range(8)]
+    bench.reading.failures = {DC1: tuple(failures)}
+
+    [found] = await findings(bench)
+
+    assert found["what"] == (
+        "Fails since 2023-11-14 22:13:20 UTC and keeps what it had: r0: refused. "
+        "Others that fail: r1, r2, r3, r4, r5 and 2 more. Missing: ec2:Describe."
+    )
+
+
+async def test_an_envoy_that_left_without_an_answer_is_a_finding_and_one_that_was_stopped_is_not(bench: Bench) -> None:
+    bench.absent = (
+        Absent("frozen", "ipv4:10.0.0.9:1", NOW - 60, unanswered=True),
+        Absent("cut", "ipv4:10.0.0.9:2", NOW - 30, unanswered=True),
+        Absent("stopped", "ipv4:10.0.0.9:3", NOW, unanswered=False),
+    )
+
+    [found] = await findings(bench)
+    page = (await bench.text("/envoys"))[1]
+    status, document = await bench.request("/api/v1/envoys/frozen")
+
+    assert (found["urgency"], found["about"]) == ("look", "cut")
+    assert found["what"].endswith("It has not come back. So did 1 other Envoy within the hour.")
+    assert all(f"<li>{name} " in page for name in ("frozen", "cut", "stopped"))
+    assert page.count("without an answer to what it was sent") == 2
+    assert (status, document["error"]) == (
+        404,
+        "Envoy 'frozen' left 2023-11-14 22:12:20 UTC without an answer to what it was sent, and has not come back",
+    )
+
+
+async def test_a_refusal_names_the_cluster_where_it_is_known(bench: Bench) -> None:
+    status = stream(1, "edge-1")
+    named = replace(status.types[0], rejected="web", rejection="name: x\n}\n: no timeout")
+    bench.streams.connected = [replace(status, types=(named,))]
+
+    [found] = await findings(bench)
+
+    assert found["what"] == "Rejects the cluster web and stays with what it accepted before of it: no timeout."
+    assert "web: no timeout" in (await bench.text("/envoys"))[1]
 
 
 async def test_of_many_envoys_that_lag_one_is_named_and_the_others_are_counted(bench: Bench) -> None:

@@ -135,7 +135,7 @@ async def test_what_a_person_should_look_at_stands_first_with_its_command(bench:
     assert "8 things to look at" in page
     for command in (
         "xds-bridge check --live",
-        "xds-bridge guard release dc1",
+        "xds-bridge guard list",
         "xds-bridge guard release local",
         "xds-bridge envoys 'edge 1'",
         "xds-bridge reload --accept-loss",
@@ -144,9 +144,9 @@ async def test_what_a_person_should_look_at_stands_first_with_its_command(bench:
         "xds-bridge undrain web",
     ):
         assert command in page
-    assert "7 endpoints of web held since 1970-01-01 00:00:01 UTC" in page
+    assert "7 of its 9 endpoints held since 1970-01-01 00:00:01 UTC (web)" in page
     assert "Rejects clusters and stays with what it accepted before: bad. So does 1 other Envoy." in page
-    assert page.index("guard release dc1") < page.index("iam-policy") < page.index("resume dc1")
+    assert page.index("guard list") < page.index("iam-policy") < page.index("undrain web")
 
 
 async def test_what_is_set_aside_is_told_with_the_reason_and_the_way_to_it(bench: Bench) -> None:
