@@ -98,6 +98,8 @@ def _served(story: Story) -> tuple[bool, str] | None:
     problems = list(_problems(story))
     if problems:
         said += f"; beside it, {len(problems)} {'is' if len(problems) == 1 else 'are'} not served: {problems[0]}"
+    if failing := [source.source for source in story.sources if source.failing]:
+        said += f"; {', '.join(failing)} cannot be read, so what was known last is served"
     hidden = all(not view.shown for service in services for view in service.views)
     return hidden, said
 
@@ -106,7 +108,10 @@ def _one_served(service: ServiceStory) -> str:
     shown = [view for view in service.views if view.shown]
     hidden = [view.view for view in service.views if not view.shown]
     asked, accepted = sum(view.asked for view in shown), sum(view.accepted for view in shown)
-    said = f"{_what(service)}; {accepted} of {asked} Envoys that asked for it have it as it is now"
+    had = f"{accepted} of {asked} Envoys that asked for it have it as it is now" if asked else "no Envoy asks for it"
+    said = f"{_what(service)}; {had}"
+    if held := sum(each.endpoint.origins[0].standing == Standing.HELD.value for each in service.endpoints):
+        said += f"; {held} held by the guard, no longer reported (`xds-bridge guard list`)"
     waiting = [view for view in shown if view.waiting]
     if waiting:
         more = sum(view.waiting_count for view in waiting) - 1

@@ -1,6 +1,7 @@
 """The commands by which a person changes a running bridge, and looks at what the guard holds."""
 
 import asyncio
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -172,6 +173,14 @@ def _print(found: _Held, output: Output) -> None:
     console = report.console(sys.stdout)
     columns = ("source", "reason", "endpoints", "since", "goes", "services", "detail")
     report.table(console, columns, [_row(hold) for hold in found.held])
+    for source in dict.fromkeys(hold.source for hold in found.held):
+        named = shlex.quote(source)
+        typer.echo(
+            shown(
+                f"really gone: xds-bridge guard release {named}\n"
+                f"not gone: mend {source}, or its token; xds-bridge pause {named} keeps everything as it is meanwhile"
+            )
+        )
 
 
 def _row(hold: HoldOf) -> tuple[str, ...]:

@@ -143,20 +143,32 @@ def table(target: Console, columns: Sequence[str], rows: Iterable[Sequence[str]]
     On a terminal, cells that begin with certain words of ours are coloured.
     """
     cells = [[Text(printable(cell), overflow="fold", style=_style(cell)) for cell in row] for row in rows]
-    if target.is_terminal and _narrowest(columns, cells) > target.width:
+    widths = _widths(
+        [[column, *(row[place].plain for row in cells)] for place, column in enumerate(columns)], target.width
+    )
+    if widths is None and target.is_terminal:
         _records(target, columns, cells)
         return
-    shown = Table(*columns, box=None, pad_edge=False, header_style="dim")
+    shown = Table(box=None, pad_edge=False, header_style="dim")
+    for place, column in enumerate(columns):
+        shown.add_column(column, width=widths[place] if widths else None)
     for row in cells:
         shown.add_row(*row)
     target.print(shown)
 
 
-def _narrowest(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> int:
-    """How wide a table has to be for no name and no address to be broken; a text that is longer may be."""
-    words = ((column, *(row[place].plain for row in rows)) for place, column in enumerate(columns))
-    widths = [max((len(word) for cell in cells for word in cell.split()), default=0) for cells in words]
-    return sum(min(width, _NAME) for width in widths) + _GAP * (len(columns) - 1)
+def _widths(columns: Sequence[Sequence[str]], width: int) -> Sequence[int] | None:
+    """How wide each column may be, so that no name and no address is broken; None where that is impossible.
+
+    Rich would narrow the widest columns first, whatever words are in them.
+    """
+    least = [min(max((len(word) for cell in column for word in cell.split()), default=0), _NAME) for column in columns]
+    wanted = [max(len(cell) for cell in column) - need for column, need in zip(columns, least, strict=True)]
+    left = width - sum(least) - _GAP * (len(columns) - 1)
+    if left < 0:
+        return None
+    part = min(1.0, left / sum(wanted)) if sum(wanted) else 0.0
+    return [need + int(more * part) for need, more in zip(least, wanted, strict=True)]
 
 
 def _records(target: Console, columns: Sequence[str], rows: Iterable[Sequence[Text]]) -> None:

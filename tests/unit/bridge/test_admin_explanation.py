@@ -236,6 +236,20 @@ async def test_each_rule_that_has_a_say_is_noted(bench: Bench, endpoint: ServedE
     assert note in await conclusion(bench, finding=False)
 
 
+async def test_what_is_held_and_who_cannot_be_read_is_in_the_last_line(bench: Bench) -> None:
+    held = Origin(DC1, Scope("s"), InstanceId("i"), 1.0, Standing.HELD)
+    put(bench, served("10.0.0.1"), ServedEndpoint(Endpoint("10.0.0.2", 80), (held,)))
+    bench.reading.failures = {LOCAL: (Failure("", "refused", 1.0, 1),)}
+
+    said = await conclusion(bench, "web", finding=False)
+
+    assert said == (
+        "web is served with 2 endpoints, 2 of them healthy; no Envoy asks for it; "
+        "1 held by the guard, no longer reported (`xds-bridge guard list`); "
+        "local cannot be read, so what was known last is served"
+    )
+
+
 async def test_a_weight_of_0_and_a_pause_are_noted(bench: Bench) -> None:
     put(
         bench,
