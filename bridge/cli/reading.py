@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 from collections.abc import Coroutine, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from bridge.cli.client import Way
 
 DEFAULT_SOCKET = Path("/run/xds-bridge/admin.sock")
+
+_OFFLINE = frozenset({"check", "iam-policy"})
+"""Commands that read the configuration and ask no bridge."""
+
+_CHANGING = frozenset({"pause", "resume", "drain", "undrain", "reload"})
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 AnswerT = TypeVar("AnswerT")
@@ -120,6 +126,21 @@ def answered(asking: Coroutine[None, None, AnswerT]) -> AnswerT:
         fail(str(error), EXIT_FINDING)
     except BridgeError as error:
         fail(str(error))
+
+
+def again(command: str, admin: str | None, socket: Path | None, config: Path) -> str:
+    """A command that the bridge says to type, with what was typed to find this bridge."""
+    return " && ".join(_again(each, admin, socket, config) for each in command.split(" && "))
+
+
+def _again(command: str, admin: str | None, socket: Path | None, config: Path) -> str:
+    verb = command.split()[1]
+    reads = verb not in _CHANGING and "guard release" not in command
+    if socket is not None and verb not in _OFFLINE:
+        return f"{command} --socket {shlex.quote(str(socket))}"
+    if admin is not None and verb not in _OFFLINE and reads:
+        return f"{command} --admin {shlex.quote(admin)}"
+    return command if config == DEFAULT_CONFIG else f"{command} --config {shlex.quote(str(config))}"
 
 
 def text(found: BaseModel, output: Output) -> str:

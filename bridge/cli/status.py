@@ -1,7 +1,7 @@
 """`xds-bridge status`: a running bridge on one screen, and whether a person should look at it."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import typer
 from pydantic import BaseModel
@@ -102,14 +102,14 @@ def status(
     found = reading.read(ways, "api/v1/status", _Status)
     sources = reading.read(ways, "api/v1/sources", Sources).sources
     if output is Output.TABLE:
-        _print(found, sources)
+        _print(found, sources, lambda command: reading.again(command, admin, socket, config))
     else:
         typer.echo(reading.text(_Report(**dict(found), sources=sources), output), nl=False)
     if any(finding.urgency != _AS_ORDERED for finding in found.findings):
         raise typer.Exit(EXIT_FINDING)
 
 
-def _print(found: _Status, sources: Sequence[Source]) -> None:
+def _print(found: _Status, sources: Sequence[Source], again: Callable[[str], str]) -> None:
     from bridge.cli.report import console, table  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
     target = console(sys.stdout)
@@ -136,7 +136,7 @@ def _print(found: _Status, sources: Sequence[Source]) -> None:
     for finding in found.findings:
         typer.echo(shown(f"! {finding.about}: {finding.what}"))
         if finding.command:
-            typer.echo(shown(f"    $ {finding.command}"))
+            typer.echo(shown(f"    $ {again(finding.command)}"))
 
 
 def _summary(found: _Status) -> Iterator[str]:

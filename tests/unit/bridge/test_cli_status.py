@@ -4,10 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
+from bridge.cli.convention import DEFAULT_CONFIG
+from bridge.cli.reading import again
 from bridge.guard import Reason
 from bridge.merge import Service
 from bridge.model import Health, InstanceId, Scope, ServiceName, SetAside
@@ -117,7 +120,8 @@ async def test_everything_that_a_person_should_look_at_is_a_finding(bench: Bench
     table, written = await status(), await status("-o", "json")
 
     assert (table.status, written.status) == (1, 1)
-    told = "".join(f"! {what}\n" + (f"    $ {command}\n" if command else "") for what, command in FINDINGS)
+    lines = [(what, again(command, bench.url, None, DEFAULT_CONFIG) if command else "") for what, command in FINDINGS]
+    told = "".join(f"! {what}\n" + (f"    $ {command}\n" if command else "") for what, command in lines)
     assert table.output.endswith(told)
     document = json.loads(written.output)
     assert [(f"{each['about']}: {each['what']}", each["command"]) for each in document["findings"]] == FINDINGS
@@ -145,3 +149,28 @@ async def test_without_a_bridge_it_has_failed(bench: Bench, status: Status) -> N
 
     assert (outcome.status, outcome.output) == (3, "")
     assert outcome.error.startswith("cannot reach a bridge on http://127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("command", "admin", "socket", "config", "typed"),
+    [
+        ("xds-bridge sources", None, None, "", "xds-bridge sources"),
+        ("xds-bridge sources", None, None, "b.yaml", "xds-bridge sources --config b.yaml"),
+        ("xds-bridge sources", "http://a:1", None, "", "xds-bridge sources --admin http://a:1"),
+        ("xds-bridge sources", None, "/a b", "b.yaml", "xds-bridge sources --socket '/a b'"),
+        ("xds-bridge guard list", "http://a:1", None, "", "xds-bridge guard list --admin http://a:1"),
+        ("xds-bridge guard release dc1", "http://a:1", None, "", "xds-bridge guard release dc1"),
+        ("xds-bridge resume dc1", None, "/a", "", "xds-bridge resume dc1 --socket /a"),
+        (
+            "xds-bridge check && xds-bridge reload",
+            None,
+            "/a",
+            "b.yaml",
+            "xds-bridge check --config b.yaml && xds-bridge reload --socket /a",
+        ),
+    ],
+)
+def test_what_is_to_be_typed_finds_the_same_bridge(
+    command: str, admin: str | None, socket: str | None, config: str, typed: str
+) -> None:
+    assert again(command, admin, Path(socket) if socket else None, Path(config) if config else DEFAULT_CONFIG) == typed
