@@ -398,9 +398,3 @@ def test_whatever_the_text_a_refusal_is_a_config_error(path: Path, reading: str,
         assert str(error)  # noqa: PT017 (either outcome is right)
     else:
         assert config.sources
-
-
-def test_of_a_value_whose_variable_is_not_set_nothing_else_is_said(refused: Refused) -> None:
-    text = "sources:\n  - {name: a, type: disk, path: x, interval: '${EVERY}'}\n"
-
-    assert refused(text) == ["2:46: sources[0].interval: the environment variable EVERY is not set"]

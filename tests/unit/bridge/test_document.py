@@ -161,3 +161,16 @@ def test_whatever_the_text_it_is_read_or_refused(text: str) -> None:
         assert str(error).startswith("x:")  # noqa: PT017 (either outcome is right)
     else:
         assert document.position(("nowhere",)) >= (1, 1)
+
+
+def test_of_a_value_that_could_not_be_read_nothing_else_is_said() -> None:
+    def refuse(text: str) -> str:
+        raise ValueError(f"{text} is not set")
+
+    document = parse("x", "a: '${B}'\nc: 1\nc: 2\n", refuse)
+
+    assert document.report(
+        [Problem(("a",), "is no place"), Problem(("a",), "unknown", key=True), Problem(("c",), "no")]
+    ) == (
+        "x:1:1: a: unknown\nx:1:4: a: ${B} is not set\nx:2:4: c: no\nx:3:1: c: the key is given twice, first in line 2"
+    )
