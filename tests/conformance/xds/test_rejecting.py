@@ -157,13 +157,16 @@ async def test_a_rejection_is_reported_and_shown(
     await client.subscribe(ENDPOINT, ["a"])
     first = await client.receive(ENDPOINT)
 
-    await client.nack(first, "x" * 5000)
+    await client.nack(first, f"{'x' * 5000}\n: too bad")
     await client.subscribe(ENDPOINT, ["b"])
     await client.receive(ENDPOINT)
 
-    assert recorder.of("nacked") == [(ENDPOINT.url, first.version, "x" * 1024)]
+    ((kind, version, message),) = recorder.of("nacked")
+    assert (kind, version) == (ENDPOINT.url, first.version)
+    assert isinstance(message, str)
+    assert (message[:512], message[-9:], len(message) <= 1024) == ("x" * 512, ": too bad", True)
     (stream,) = server.streams()
-    assert stream.types[0].rejection == "x" * 1024
+    assert stream.types[0].rejection == message
 
 
 @pytest.mark.item(81, 84)
