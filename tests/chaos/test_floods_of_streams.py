@@ -34,7 +34,8 @@ async def test_thirty_thousand_streams_opened_and_cancelled_leave_nothing_behind
 
 
 async def test_two_thousand_envoys_that_connect_at_once_are_all_answered() -> None:
-    async with XdsProcess() as server, bystander(server) as other:
+    # One process has all the connections, and on a busy machine not the time to answer so many probes within seconds.
+    async with XdsProcess(keepalive_timeout=60) as server, bystander(server) as other:
         before = server.memory()
 
         async with flooder(server, "connections", 2000) as client:

@@ -45,7 +45,7 @@ class Prometheus:
             return not missing
 
         try:
-            await eventually(answered, timeout=60)
+            await eventually(answered, timeout=150)  # some ask for what was at whole minutes
         except AssertionError:
             raise AssertionError("no value for\n" + "\n".join(missing)) from None
 
