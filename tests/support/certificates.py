@@ -47,7 +47,7 @@ class Authority:
         self,
         *names: str | x509.GeneralName,
         begins: timedelta = -DAY,
-        ends: timedelta = DAY,
+        ends: timedelta = 90 * DAY,
         key: Key | None = None,
         usage: x509.ObjectIdentifier | None = None,
     ) -> Pair:
@@ -56,7 +56,7 @@ class Authority:
         Args:
             names: what it is for, of a kind that is not what the text looks like where one is given; none are allowed.
             begins: from when it is valid, counted from now.
-            ends: until when.
+            ends: until when; by default so late that nobody is told of it as one that ends soon.
             key: P-256 when left out.
             usage: the only thing that it may be used for.
         """

@@ -21,7 +21,7 @@ def authority() -> Authority:
 
 @pytest.fixture
 def pair(authority: Authority) -> Pair:
-    return authority.issue("localhost")
+    return authority.issue("localhost", ends=DAY)
 
 
 @pytest.fixture
