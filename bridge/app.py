@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -132,7 +133,7 @@ class Bridge:
         self._absentees = Absentees(time.time)
         self._handshakes = Handshakes() if config.xds.rest and config.xds.tls else None
         self._credentials = self._new_credentials(config.xds.tls)
-        self._xds = XdsServer(self._views, _server_options(config.xds), self._observer(), credentials=self._credentials)
+        self._xds = XdsServer(self._views, _server_options(config.xds), self._observer, credentials=self._credentials)
         self._rest = self._new_rest(config.xds)
         self._herald = self._new_herald()
         self._transition = Transition(config, self._parts(), self._terms())
@@ -253,6 +254,7 @@ class Bridge:
         observers += [self._handshakes] if self._handshakes else []
         return Credentials(tls.files(config), observers) if config else None
 
+    @cached_property
     def _observer(self) -> StreamObserver:
         return Observers(self._metrics.streams, StreamLog(), self._memory, self._absentees)
 
@@ -260,7 +262,7 @@ class Bridge:
         if config.rest is None:
             return None
         options = RestOptions(listen=config.rest.listen, handshakes=self._handshakes, allowed_sans=config.allowed_sans)
-        return RestServer(options, self._views, self._observer())
+        return RestServer(options, self._views, self._observer)
 
     def _view(self) -> View:
         return View(
@@ -283,12 +285,7 @@ class Bridge:
         )
 
     def _upkeep(self) -> Upkeep:
-        credentials = self._credentials
-        return Upkeep(
-            state=self._keeper.error if self._keeper else "",
-            certificates=tls.ends(credentials.current) if credentials else {},
-            tls=tls.told(credentials.rejected) if credentials and credentials.rejected else "",
-        )
+        return Upkeep(self._keeper.error if self._keeper else "", *tls.standing(self._credentials))
 
     def _parts(self) -> Parts:
         return Parts(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from bridge.config import TlsConfig
 from bridge.errors import ConfigError
-from xds import Identity, IdentityError, TlsFiles, read_identity
+from xds import Credentials, Identity, IdentityError, TlsFiles, read_identity
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,13 @@ def explained() -> Iterator[None]:
         yield
     except IdentityError as error:
         raise ConfigError(told(error)) from error
+
+
+def standing(credentials: Credentials | None) -> tuple[Mapping[str, float], str]:
+    """When what is in use ends, and why newer files are not; nothing of both without TLS."""
+    if credentials is None:
+        return {}, ""
+    return ends(credentials.current), told(credentials.rejected) if credentials.rejected else ""
 
 
 def ends(identity: Identity | None) -> Mapping[str, float]:

@@ -1,5 +1,6 @@
 """Times, numbers and long texts in the words that commands, pages and answers share: pure functions."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 _LONGEST = 400
@@ -23,6 +24,19 @@ def span(seconds: float) -> str:
 def counted(count: int, noun: str, several: str = "") -> str:
     """A number of things, such as `1 service` or `2 services`; `several` where an s does not make the plural."""
     return f"{count} {noun if count == 1 else several or f'{noun}s'}"
+
+
+def some(names: Sequence[str], most: int, count: int | None = None) -> str:
+    """The first of these, and how many there are beside them: `a, b and 3 more`.
+
+    Args:
+        names: all of them, or as many as are known.
+        most: how many are named.
+        count: how many there are in all, where that is more than `names`.
+    """
+    named = names[:most]
+    left = (len(names) if count is None else count) - len(named)
+    return ", ".join(named) + (f" and {left} more" if left > 0 else "")
 
 
 def shortened(text: str, longest: int = _LONGEST) -> str:

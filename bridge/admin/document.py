@@ -154,8 +154,7 @@ def held(view: View) -> GuardDocument:
 def holds(view: View) -> Iterator[HoldDocument]:
     """What is held, source by source."""
     for listed in view.sources():
-        paused = view.operation.paused(listed.name) is not None
-        yield from documents(view.knowledge.holds(listed.name), paused=paused)
+        yield from documents(view, listed.name)
 
 
 def service(

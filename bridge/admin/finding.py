@@ -15,7 +15,7 @@ from bridge.guard import Reason
 from bridge.merge import Service
 from bridge.model import Health, ServiceName
 from bridge.peers import PeerState
-from bridge.wording import counted, span, utc
+from bridge.wording import counted, some, span, utc
 
 SHOWN = 5
 """Findings of one kind that are shown one by one; the rest is counted."""
@@ -94,7 +94,8 @@ def _held(hold: HoldDocument, source: SourceDocument) -> Finding:
     keep = "" if hold.until is None else f" Until then, `xds-bridge pause {named}` keeps them."
     release = "`xds-bridge resume" if source.paused else "If they are really gone, `xds-bridge guard release"
     what = (
-        f"{hold.endpoints} of its {counted(total, 'endpoint')} held since {utc(hold.since)} ({_some(hold.services)}), "
+        f"{hold.endpoints} of its {counted(total, 'endpoint')} held since {utc(hold.since)} "
+        f"({some(hold.services, SHOWN)}), "
         f"because {_WHY[Reason(hold.reason)]}{detail}. They go {hold.goes}.{keep} {release} {named}` "
         f"{'ends the pause' if source.paused else 'lets them go now'}."
     )
@@ -159,7 +160,7 @@ def _failing(source: SourceDocument) -> Iterator[Finding]:
     if failures:
         first, *others = failures
         named = f"{first.reading}: " if first.reading else ""
-        also = f" Others that fail: {_some([each.reading for each in others])}." if others else ""
+        also = f" Others that fail: {some([each.reading for each in others], SHOWN)}." if others else ""
         rights = dict.fromkeys(right for each in failures for right in each.missing)
         missing = f" Missing: {', '.join(rights)}." if rights else ""
         error = first.error.rstrip(".")
@@ -170,12 +171,6 @@ def _failing(source: SourceDocument) -> Iterator[Finding]:
         age = span(source.seconds_since_success or 0.0)
         what = f"Was read completely {age} ago for the last time, although nothing fails: a read hangs, or is slow."
         yield Finding(Urgency.LOOK, source.name, what, "xds-bridge sources", "#sources")
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first of these, and how many there are beside them."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def _without_endpoints(observed: Observation) -> Iterator[Finding]:

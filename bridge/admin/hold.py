@@ -1,9 +1,11 @@
 """What the guard holds, as answers and pages show it: also when it goes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bridge.admin.view import View
 from bridge.guard import Reason
+from bridge.model import SourceName
 from bridge.registry import Hold
 from bridge.wording import utc
 
@@ -35,9 +37,10 @@ class HoldDocument:
     """The same in words, that go on after `They go`."""
 
 
-def documents(holds: Iterable[Hold], *, paused: bool) -> Iterator[HoldDocument]:
+def documents(view: View, source: SourceName) -> Iterator[HoldDocument]:
     """What is held of a source."""
-    for hold in holds:
+    paused = view.operation.paused(source) is not None
+    for hold in view.knowledge.holds(source):
         until = None if paused else hold.until
         yield HoldDocument(
             source=hold.source,

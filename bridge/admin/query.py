@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from bridge.wording import some
+
 SHOWN = 200
 """Characters of a value that are told back."""
 
@@ -69,5 +71,4 @@ def number(found: Mapping[str, str], name: str, lowest: int, highest: int | None
 def _listed(allowed: Collection[str]) -> str:
     if not allowed:
         return "there are none"
-    more = f" and {len(allowed) - _LISTED} more" if len(allowed) > _LISTED else ""
-    return f"there are {', '.join(sorted(allowed)[:_LISTED])}{more}"
+    return f"there are {some(sorted(allowed), _LISTED)}"

@@ -5,7 +5,7 @@ import dataclasses
 import importlib.metadata
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
@@ -123,24 +123,27 @@ class AdminServer:
         await web.SockSite(self._local, bound).start()
 
     def _reads(self) -> list[web.RouteDef]:
+        whole = {
+            "/api/v1/status": self._status,
+            "/api/v1/sources": self._sources,
+            "/api/v1/services": self._services,
+            "/api/v1/services/{name:.+}": self._service,
+            "/api/v1/envoys": self._envoys,
+            "/api/v1/envoys/{node:.+}": self._envoy,
+            "/api/v1/guard": self._held,
+            VERSIONS: self._versions,
+            f"{VERSIONS}/{{view}}": self._fingerprints,
+            "/api/v1/views": self._views,
+        }
         return [
             web.get("/metrics", self._metrics),
             web.get("/livez", self._livez),
             web.get("/readyz", self._readyz),
-            web.get("/api/v1/status", self._status),
-            web.get("/api/v1/sources", self._sources),
-            web.get("/api/v1/services", self._services),
-            web.get("/api/v1/services/{name:.+}", self._service),
             web.get("/api/v1/endpoints", self._endpoints),
-            web.get("/api/v1/envoys", self._envoys),
-            web.get("/api/v1/envoys/{node:.+}", self._envoy),
-            web.get("/api/v1/guard", self._held),
-            web.get(VERSIONS, self._versions),
-            web.get(f"{VERSIONS}/{{view}}", self._fingerprints),
             web.get("/api/v1/events", self._events),
-            web.get("/api/v1/views", self._views),
             web.get("/api/v1/resources", self._resources),
             web.get("/api/v1/explain", self._explain),
+            *(web.get(path, _whole(handler)) for path, handler in whole.items()),
             *self._pages.routes(),
         ]
 
@@ -169,26 +172,21 @@ class AdminServer:
         ready = document.ready(self._view)
         return _answer(ready, HTTPStatus.OK if ready.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
-    async def _status(self, request: web.Request) -> web.Response:
-        _no_parameters(request)
+    async def _status(self, _request: web.Request) -> web.Response:
         observed = observe(self._view, self._started, await self._connected())
         return await self._worked_out(lambda: _json(status.status(observed, importlib.metadata.version("xds-bridge"))))
 
-    async def _sources(self, request: web.Request) -> web.Response:
-        _no_parameters(request)
+    async def _sources(self, _request: web.Request) -> web.Response:
         return _answer({"sources": [source.document(self._view, listed) for listed in self._view.sources()]})
 
-    async def _held(self, request: web.Request) -> web.Response:
-        _no_parameters(request)
+    async def _held(self, _request: web.Request) -> web.Response:
         return _answer(document.held(self._view))
 
-    async def _services(self, request: web.Request) -> web.Response:
-        _no_parameters(request)
+    async def _services(self, _request: web.Request) -> web.Response:
         known = summary.observe(self._view)
         return await self._worked_out(lambda: _json(self._summaries.document(known, time.monotonic())))
 
     async def _service(self, request: web.Request) -> web.Response:
-        _no_parameters(request)
         name = ServiceName(request.match_info["name"])
         found, set_aside = self._view.knowledge.services().get(name), self._view.knowledge.set_aside(name)
         if found is None:
@@ -197,14 +195,12 @@ class AdminServer:
         ages = self._view.history.of(name)
         return await self._worked_out(lambda: _json(document.service(found, set_aside, ages, time.monotonic())))
 
-    async def _envoys(self, request: web.Request) -> web.Response:
-        _no_parameters(request)
+    async def _envoys(self, _request: web.Request) -> web.Response:
         streams = await self._connected()
         absent = self._view.absent()
         return await self._worked_out(lambda: _json(document.envoys(streams, absent)))
 
     async def _envoy(self, request: web.Request) -> web.Response:
-        _no_parameters(request)
         name = request.match_info["node"]
         if not (found := self._view.streams.contents(name)):
             raise NotThereError(envoy.unknown(name, await self._connected(), self._view.absent()))
@@ -214,12 +210,10 @@ class AdminServer:
         known, parameters = endpoint.observe(self._view), list(request.query.items())
         return await self._worked_out(lambda: _json(endpoint.found(known, endpoint.parse(parameters, known))))
 
-    async def _versions(self, request: web.Request) -> web.Response:
-        _no_parameters(request)
+    async def _versions(self, _request: web.Request) -> web.Response:
         return _answer(document.compared(self._view))
 
     async def _fingerprints(self, request: web.Request) -> web.Response:
-        _no_parameters(request)
         view = request.match_info["view"]
         snapshots = {alias(name): snapshot for name, snapshot in self._view.serving.snapshots().items()}
         snapshot = snapshots.get(view)
@@ -249,8 +243,7 @@ class AdminServer:
             return await self._live.answer(request, query)
         return await self._worked_out(lambda: _json(event.document(remembered, asked())))
 
-    async def _views(self, request: web.Request) -> web.Response:
-        _no_parameters(request)
+    async def _views(self, _request: web.Request) -> web.Response:
         return _answer(resource.views(self._view))
 
     async def _resources(self, request: web.Request) -> web.Response:
@@ -302,9 +295,14 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         return web.json_response({"error": str(error)}, status=HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-def _no_parameters(request: web.Request) -> None:
-    """Refuse what would narrow an answer down elsewhere, and would be left out of account here."""
-    given(list(request.query.items()), ())
+def _whole(handler: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
+    """An answer that nothing narrows down: a parameter that would do so elsewhere is refused, not ignored."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        given(list(request.query.items()), ())
+        return await handler(request)
+
+    return answer
 
 
 def _answer(content: object, status: HTTPStatus = HTTPStatus.OK) -> web.Response:

@@ -92,7 +92,7 @@ def document(view: View, listed: ListedSource) -> SourceDocument:
         services=counts.services,
         endpoints={health.value: counts.endpoints.get(health, 0) for health in Health},
         set_aside=counts.set_aside,
-        held=tuple(documents(view.knowledge.holds(listed.name), paused=view.operation.paused(listed.name) is not None)),
+        held=tuple(documents(view, listed.name)),
         restored=counts.restored,
         leaving=listed.leaving,
         paused=_paused(view, listed),

@@ -12,7 +12,7 @@ from bridge.cli.connected import Envoy, Stream, TypeStatus, label, merged
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
 from bridge.cli.divergence import Comparison, Scope
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
-from bridge.wording import counted, gist, span, utc
+from bridge.wording import counted, gist, some, span, utc
 
 if TYPE_CHECKING:
     from bridge.cli.client import Way
@@ -206,7 +206,7 @@ def _print_one(found: _Detail) -> None:
         report.table(console, ("rejected of", "name", "version", "what Envoy says"), rejected)
     for each in contents:
         if each.unknown:
-            names = ", ".join(each.unknown) + _more(each.unknown_count - len(each.unknown))
+            names = some(each.unknown, len(each.unknown), each.unknown_count)
             typer.echo(shown(f"asked for of {label(each.type_url)}, and not there: {names}"))
     if found.comparison:
         _print_comparison(found.comparison)
@@ -244,10 +244,6 @@ def _rejected_rows(contents: _Contents) -> Iterator[tuple[str, ...]]:
         yield kind, each.name, each.version[:_SHORT], gist(each.message)
     if more := contents.rejected_count - len(contents.rejected):
         yield kind, f"and {more} before", "", ""
-
-
-def _more(count: int) -> str:
-    return f" and {count} more" if count else ""
 
 
 def _print_comparison(comparison: Comparison) -> None:

@@ -14,7 +14,7 @@ from bridge.cli.endpoint import Endpoint
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
 from bridge.cli.source import HoldOf
 from bridge.model import EndpointKey
-from bridge.wording import gist, utc
+from bridge.wording import gist, some, utc
 
 EXAMPLE = "xds-bridge explain 10.0.0.7:8080"
 
@@ -282,8 +282,7 @@ def _view(view: _View) -> tuple[str, ...]:
 
 def _some(clients: Sequence[_Client], count: int) -> str:
     """The first few of so many Envoys."""
-    named = list(dict.fromkeys(map(_name, clients)))[:_NAMED]
-    return ", ".join(named) + (f" and {count - len(named)} more" if count > len(named) else "")
+    return some(list(dict.fromkeys(map(_name, clients))), _NAMED, count)
 
 
 def _event(event: _Event) -> str:

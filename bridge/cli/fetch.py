@@ -20,6 +20,7 @@ from bridge.cli.node import ClusterOption, IdOption, MetadataOption, RegionOptio
 from bridge.cli.reading import Output, OutputOption, shown
 from bridge.cli.served import awaited, endpoints
 from bridge.errors import BridgeError
+from bridge.wording import some
 
 if TYPE_CHECKING:
     from xds import Holding, Node, ServerAddress
@@ -179,9 +180,7 @@ def _lacking(held: "Holding | None") -> str:
     """What did not come."""
     if held is None:
         return "no answer came"
-    names = sorted(held.missing)
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{len(held.clusters)} clusters came, but no endpoints of {', '.join(names[:_NAMED])}{more}"
+    return f"{len(held.clusters)} clusters came, but no endpoints of {some(sorted(held.missing), _NAMED)}"
 
 
 def _server(address: str, files: tuple[Path | None, Path | None, Path | None], name: str) -> "ServerAddress":

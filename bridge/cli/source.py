@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
-from bridge.wording import counted, utc
+from bridge.wording import counted, some, utc
 
 _NAMED = 3
 """Reads that are named."""
@@ -51,8 +51,7 @@ class Hold(BaseModel):
     @property
     def named(self) -> str:
         """The first of its services, and how many others there are."""
-        more = len(self.services) - _NAMED
-        return ", ".join(self.services[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        return some(self.services, _NAMED)
 
 
 class HoldOf(Hold):
@@ -123,5 +122,4 @@ def _unread(source: Source) -> str:
     waiting = [each.name for each in source.readings if each.seconds_since_success is None]
     if not waiting or len(waiting) == len(source.readings):
         return "not read yet"
-    more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
-    return f"fresh, but for {', '.join(waiting[:_NAMED])}{more}, not answered yet"
+    return f"fresh, but for {some(waiting, _NAMED)}, not answered yet"

@@ -12,7 +12,7 @@ from bridge.operator.drain import Drain, Drains, Target, parse_key
 from bridge.operator.pause import Pause, Pauses
 from bridge.problem import nearest
 from bridge.registry import Registry
-from bridge.wording import utc
+from bridge.wording import some, utc
 
 _AVAILABLE = frozenset({Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED})
 _NAMED = 10
@@ -156,7 +156,7 @@ class Hand:
         services = sorted({service for hold in holds for service in hold.services})
         endpoints = self._registry.release(name)
         self._audit.record(Action.RELEASE, name, who, {"endpoints": endpoints, "services": services[:_NAMED]})
-        shown = ", ".join(services[:_NAMED]) + (f" and {len(services) - _NAMED} more" * (len(services) > _NAMED))
+        shown = some(services, _NAMED)
         return Done(f"released {endpoints} endpoints of {name}, in {shown}")
 
     def expire(self) -> None:

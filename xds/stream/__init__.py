@@ -303,7 +303,7 @@ def _status(channel: Channel, cache: SnapshotCache | None, now: float) -> TypeSt
         version_sent=channel.version_sent,
         version_acked=channel.version_acked,
         rejection=rejection.message if rejection else None,
-        rejected=(channel.last_rejected(cache.snapshot) or "") if rejection and cache and cache.snapshot else "",
+        rejected=_rejected(channel, cache),
         since=_elapsed(channel.sent_at, now),
         state=TypeState.ERROR if rejection else _state(channel, cache),
         acked=_elapsed(channel.acked_at, now),
@@ -359,6 +359,10 @@ def _whole(tail: str) -> str:
 
 def _rejection(channel: Channel, cache: SnapshotCache | None) -> Rejection | None:
     return channel.rejection(cache.snapshot) if cache and cache.snapshot else None
+
+
+def _rejected(channel: Channel, cache: SnapshotCache | None) -> str:
+    return (channel.last_rejected(cache.snapshot) or "") if cache and cache.snapshot else ""
 
 
 def _progress(channel: Channel, cache: SnapshotCache | None) -> Progress:

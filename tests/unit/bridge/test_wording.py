@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.wording import counted, gist, shortened, span, utc
+from bridge.wording import counted, gist, shortened, some, span, utc
 
 
 def test_a_moment_is_told_in_utc() -> None:
@@ -35,3 +35,10 @@ def test_of_what_envoy_says_the_reason_is_told() -> None:
         "Proto constraint validation failed (Timeout: value)"
     )
     assert gist("no such cluster") == "no such cluster"
+
+
+def test_of_many_some_are_named_and_the_others_counted() -> None:
+    assert some(["a", "b"], 2) == "a, b"
+    assert some(["a", "b", "c"], 2) == "a, b and 1 more"
+    assert some(["a"], 3, 5) == "a and 4 more"
+    assert some([], 3) == ""
