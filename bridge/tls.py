@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from bridge.config import TlsConfig
 from bridge.errors import ConfigError
-from xds import Credentials, Identity, IdentityError, TlsFiles, read_identity
+from xds import Credentials, Identity, IdentityError, TlsFiles, Validity, read_identity
 
 log = logging.getLogger(__name__)
 
@@ -40,19 +40,19 @@ def explained() -> Iterator[None]:
         raise ConfigError(told(error)) from error
 
 
-def standing(credentials: Credentials | None) -> tuple[Mapping[str, float], str]:
-    """When what is in use ends, and why newer files are not; nothing of both without TLS."""
+def standing(credentials: Credentials | None) -> tuple[Mapping[str, Validity], str]:
+    """For how long what is in use is valid, and why newer files are not; nothing of both without TLS."""
     if credentials is None:
         return {}, ""
-    return ends(credentials.current), told(credentials.rejected) if credentials.rejected else ""
+    return validities(credentials.current), told(credentials.rejected) if credentials.rejected else ""
 
 
-def ends(identity: Identity | None) -> Mapping[str, float]:
-    """Unix time at which what a key of `xds.tls` names ends."""
+def validities(identity: Identity | None) -> Mapping[str, Validity]:
+    """For how long what each key of `xds.tls` names is valid."""
     if identity is None:
         return {}
-    found = {"certificate": identity.expires, "client_ca": identity.client_ca_expires}
-    return {key: end for key, end in found.items() if end is not None}
+    found = {"certificate": identity.validity, "client_ca": identity.client_ca_validity}
+    return {key: validity for key, validity in found.items() if validity is not None}
 
 
 def told(error: IdentityError) -> str:
@@ -65,7 +65,7 @@ class TlsLog:
 
     def loaded(self, identity: Identity) -> None:
         """New certificates are in use."""
-        log.info("tls.loaded", extra={"expires": datetime.fromtimestamp(identity.expires, UTC).isoformat()})
+        log.info("tls.loaded", extra={"expires": datetime.fromtimestamp(identity.validity.not_after, UTC).isoformat()})
 
     def rejected(self, error: IdentityError) -> None:
         """The old certificates stay in use, until somebody mends the new ones or the old ones expire."""

@@ -8,7 +8,7 @@ a client, of this or any other server.
 from xds.cache import SnapshotCache
 from xds.client import ClosedError, Holding, ServerAddress, follow
 from xds.fetch import Unchanged, fetch
-from xds.identity import Identity, IdentityError, Part, TlsFiles, read_identity, server_context
+from xds.identity import Identity, IdentityError, Part, TlsFiles, Validity, read_identity, server_context
 from xds.limit import Limits
 from xds.message import InvalidRequest, Request, Response
 from xds.name import AllowedNames, any_matches, certificate_names, possible_pattern
@@ -75,6 +75,7 @@ __all__ = [
     "TypeState",
     "TypeStatus",
     "Unchanged",
+    "Validity",
     "Views",
     "XdsServer",
     "any_matches",

@@ -68,17 +68,30 @@ class TlsFiles:
             yield self.client_ca
 
 
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """From when until when a certificate is accepted, in seconds since 1970 (RFC 5280 §4.1.2.5)."""
+
+    not_before: float
+    not_after: float
+
+    @property
+    def lifetime(self) -> float:
+        """Seconds."""
+        return self.not_after - self.not_before
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """The content of the files, which fits together and is valid now. Times are seconds since 1970."""
+    """The content of the files, which fits together and is valid now."""
 
     certificate: bytes
     private_key: bytes = field(repr=False)
-    expires: float
-    """When clients will no longer accept the certificate, or one that it is followed by."""
+    validity: Validity
+    """Of the certificate, or of the one that it is followed by and that ends before it."""
     client_ca: bytes | None = None
-    client_ca_expires: float | None = None
-    """When the last of the clients' authorities will have expired."""
+    client_ca_validity: Validity | None = None
+    """Of the clients' authority that ends last."""
 
 
 def read_identity(files: TlsFiles) -> Identity:
@@ -89,16 +102,16 @@ def read_identity(files: TlsFiles) -> Identity:
     """
     certificate = _content(Part.CERTIFICATE, files.certificate, _CERTIFICATE, "certificate")
     private_key = _content(Part.PRIVATE_KEY, files.private_key, _PRIVATE_KEY, "private key")
-    expires = _try_out(files, certificate, private_key)
+    validity = _try_out(files, certificate, private_key)
     if files.client_ca is None:
-        return Identity(certificate=certificate, private_key=private_key, expires=expires)
+        return Identity(certificate=certificate, private_key=private_key, validity=validity)
     client_ca = _content(Part.CLIENT_CA, files.client_ca, _CERTIFICATE, "certificate")
     return Identity(
         certificate=certificate,
         private_key=private_key,
-        expires=expires,
+        validity=validity,
         client_ca=client_ca,
-        client_ca_expires=_last_expiry(files.client_ca, client_ca),
+        client_ca_validity=_last_authority(files.client_ca, client_ca),
     )
 
 
@@ -152,7 +165,7 @@ class IdentityWatch:
         if before not in (None, self._seen):
             return None
         identity = read_identity(self._files)
-        self._accepted, self._expires = self._seen, identity.expires
+        self._accepted, self._expires = self._seen, identity.validity.not_after
         return identity
 
 
@@ -178,8 +191,8 @@ def _content(part: Part, path: Path, mark: bytes, what: str) -> bytes:
     return content
 
 
-def _try_out(files: TlsFiles, certificate: bytes, private_key: bytes) -> float:
-    """Shake hands with ourselves, and say when that would no longer work."""
+def _try_out(files: TlsFiles, certificate: bytes, private_key: bytes) -> Validity:
+    """Shake hands with ourselves, and say for how long that works."""
     client = _context(ssl.PROTOCOL_TLS_CLIENT)
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it trusts this certificate, whoever has signed it
     anchors = _authorities(client, Part.CERTIFICATE, files.certificate, certificate)
@@ -189,7 +202,7 @@ def _try_out(files: TlsFiles, certificate: bytes, private_key: bytes) -> float:
     if not any(kind in (visitor.getpeercert(binary_form=True) or b"") for kind in _KINDS):
         reason = "is for a kind of key that gRPC does not serve; use RSA, P-256 or P-384"
         raise IdentityError(Part.CERTIFICATE, files.certificate, reason)
-    return min([_expiry(visitor.getpeercert() or {}), *anchors])
+    return min([_validity(visitor.getpeercert() or {}), *anchors], key=_end)
 
 
 def _context(protocol: int) -> ssl.SSLContext:
@@ -243,26 +256,32 @@ def _waiting() -> Iterator[None]:
         return
 
 
-def _last_expiry(path: Path, content: bytes) -> float:
-    expiries = _authorities(_context(ssl.PROTOCOL_TLS_CLIENT), Part.CLIENT_CA, path, content)
-    if not expiries:
+def _last_authority(path: Path, content: bytes) -> Validity:
+    authorities = _authorities(_context(ssl.PROTOCOL_TLS_CLIENT), Part.CLIENT_CA, path, content)
+    if not authorities:
         raise IdentityError(Part.CLIENT_CA, path, "holds no certificate of an authority (CA:TRUE)")
-    if max(expiries) < time.time():
+    last = max(authorities, key=_end)
+    if last.not_after < time.time():
         raise IdentityError(Part.CLIENT_CA, path, "holds authorities that have expired; renew them")
-    return max(expiries)
+    return last
 
 
-def _authorities(context: ssl.SSLContext, part: Part, path: Path, content: bytes) -> list[float]:
-    """Have a context trust the certificates in a file, and say when those of authorities expire."""
+def _authorities(context: ssl.SSLContext, part: Part, path: Path, content: bytes) -> list[Validity]:
+    """Have a context trust the certificates in a file, and say for how long each of an authority is one."""
     try:
         context.load_verify_locations(cadata=content.decode("ascii", "ignore"))
     except ssl.SSLError as error:
         raise IdentityError(part, path, "holds a certificate that cannot be decoded") from error
-    return [_expiry(certificate) for certificate in context.get_ca_certs()]
+    return [_validity(certificate) for certificate in context.get_ca_certs()]
 
 
-def _expiry(certificate: "ssl._PeerCertRetDictType") -> float:
-    return float(ssl.cert_time_to_seconds(str(certificate["notAfter"])))
+def _validity(certificate: "ssl._PeerCertRetDictType") -> Validity:
+    begins, ends = (ssl.cert_time_to_seconds(str(certificate[key])) for key in ("notBefore", "notAfter"))
+    return Validity(begins, ends)
+
+
+def _end(validity: Validity) -> float:
+    return validity.not_after
 
 
 @contextmanager

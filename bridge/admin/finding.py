@@ -16,6 +16,7 @@ from bridge.merge import Service
 from bridge.model import Health, ServiceName
 from bridge.peers import PeerState
 from bridge.wording import counted, some, span, utc
+from xds import Validity
 
 SHOWN = 5
 """Findings of one kind that are shown one by one; the rest is counted."""
@@ -23,8 +24,10 @@ SHOWN = 5
 LATELY = 3600.0
 """Seconds for which it is a finding that a service has lost its last endpoint; then it is the way it is."""
 
-SOON, TOMORROW = 7 * 86400.0, 86400.0
-"""Seconds before the end of a certificate from which on it is a finding, and an urgent one."""
+SOON, TOMORROW = (7 * 86400.0, 1 / 4), (86400.0, 1 / 8)
+"""From when on the end of a certificate is a finding, and an urgent one: that many seconds before it, or, of one that
+lives for days or hours, that share of its lifetime. cert-manager renews after two thirds of it, SPIRE after half.
+"""
 
 _AVAILABLE = frozenset({Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED})
 
@@ -258,12 +261,18 @@ def _upkeep(observed: Observation) -> Iterator[Finding]:
     if kept.tls:
         what = f"New files cannot be used ({kept.tls}); those before are in use."
         yield Finding(Urgency.LOOK, "xds.tls", what, "xds-bridge check", "/config")
-    for key, end in kept.certificates.items():
-        if end - observed.now < SOON:
+    for key, validity in kept.certificates.items():
+        if _ending(validity, observed.now, SOON):
+            end = validity.not_after
             ends = "Ends" if end > observed.now else "Has ended"
             what = f"{ends} {utc(end)}; from then on no Envoy can connect, and those that are connected stay. Renew it."
-            urgency = Urgency.ACT if end - observed.now < TOMORROW else Urgency.LOOK
+            urgency = Urgency.ACT if _ending(validity, observed.now, TOMORROW) else Urgency.LOOK
             yield Finding(urgency, f"xds.tls.{key}", what, "", "/config")
+
+
+def _ending(validity: Validity, now: float, limit: tuple[float, float]) -> bool:
+    seconds, share = limit
+    return validity.not_after - now < min(seconds, share * validity.lifetime)
 
 
 def _orders(observed: Observation) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from bridge.registry import Hold, RefusedService, ReportedSetAside, SourceStatis
 from bridge.reload import ReloadReport
 from bridge.supervisor import SourceStatus
 from bridge.views import ShownView
-from xds import Load, Receiver, Snapshot, StreamContents, StreamStatus
+from xds import Load, Receiver, Snapshot, StreamContents, StreamStatus, Validity
 
 
 class Knowledge(Protocol):
@@ -208,8 +208,8 @@ class Upkeep:
 
     state: str = ""
     """Why its state cannot be kept on disk; empty while it can, and without a `state_directory`."""
-    certificates: Mapping[str, float] = field(default_factory=dict)
-    """Unix time at which what a key of `xds.tls` names ends."""
+    certificates: Mapping[str, Validity] = field(default_factory=dict)
+    """For how long what each key of `xds.tls` names is valid."""
     tls: str = ""
     """Why new files of `xds.tls` cannot be used, so that the last good ones are."""
 

@@ -298,7 +298,7 @@ def _certificate_expires(settings: Config) -> float | None:
 
     from bridge import tls  # noqa: PLC0415 (see the top of this file)
 
-    return tls.read(settings.xds.tls).expires
+    return tls.read(settings.xds.tls).validity.not_after
 
 
 def _outcome(runner: asyncio.Runner, work: Coroutine[None, None, None]) -> int:

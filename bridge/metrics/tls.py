@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from xds import Identity, IdentityError
+from xds import Identity, IdentityError, Validity
 
 
 class TlsMetrics:
@@ -12,6 +12,12 @@ class TlsMetrics:
         self._expiry = Gauge(
             "xds_bridge_tls_certificate_expiry_timestamp_seconds",
             "When the certificates in use expire: the server's, and the last of the authorities of clients.",
+            ["role"],
+            registry=registry,
+        )
+        self._start = Gauge(
+            "xds_bridge_tls_certificate_not_before_timestamp_seconds",
+            "When the certificates in use began to be valid: with their expiry, how long they live.",
             ["role"],
             registry=registry,
         )
@@ -26,10 +32,14 @@ class TlsMetrics:
         """Count files that are in use from now on."""
         self._loads.labels("ok").inc()
         self._loads.labels("error")
-        self._expiry.labels("server").set(identity.expires)
-        if identity.client_ca_expires is not None:
-            self._expiry.labels("client_ca").set(identity.client_ca_expires)
+        self._tell("server", identity.validity)
+        if identity.client_ca_validity is not None:
+            self._tell("client_ca", identity.client_ca_validity)
 
     def rejected(self, error: IdentityError) -> None:
         """Count files that are not."""
         self._loads.labels("error").inc()
+
+    def _tell(self, role: str, validity: Validity) -> None:
+        self._start.labels(role).set(validity.not_before)
+        self._expiry.labels(role).set(validity.not_after)

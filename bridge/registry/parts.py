@@ -163,7 +163,7 @@ class Parts:
 
     def suspend(self, source: Source) -> None:
         """Keep what a source says until it has been read anew."""
-        source.suspend()
+        source.suspend(self.clocks.now())
         for keeper in self._of(source):
             (_, scope), service = keeper
             with self.changing(keeper) as part:

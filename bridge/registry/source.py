@@ -137,8 +137,13 @@ class Source:
             self._kept -= len(part.kept)
             self.missing -= part.missing
 
-    def suspend(self) -> None:
-        """It is to be read otherwise: nothing that was said of absences holds, and a read is a first one again."""
+    def suspend(self, now: Moment) -> None:
+        """It is to be read otherwise: nothing that was said of absences holds, and a read is a first one again.
+
+        If it was blind, in doubt or without anything, its absences have to mean something for as long as after that.
+        """
+        if self._doubts or self.reason is Reason.EMPTIED:
+            self.trusted_since = now.monotonic
         self._doubts.clear()
         self.guard.mistrust()
         self.spoken = False
@@ -196,7 +201,7 @@ class Source:
     def settle(self, reason: Reason | None, now: Moment, why: str) -> None:
         """Take note of what is served now, and log once when holding begins, changes its reason, or ends."""
         self.observe(now)
-        if self.missing or self._doubts:
+        if self.missing or self._doubts or not self.spoken:
             self.whole_since = math.inf
         elif self.whole_since == math.inf:
             self.whole_since = now.monotonic

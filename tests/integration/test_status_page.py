@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from bridge.admin.live import CLIENTS
 from support.browser import PHONE, browser, tab
 from support.shown_world import HOSTILE, REFUSED, TYPO, World, envoys, shown_world
+from support.waiting import eventually
 
 FLEET = (("edge-1", "edge"), ("edge-2", "edge"), ("jobs-1", "jobs"))
 PAGES = ("/", "/services", "/services/api", "/envoys", "/events", "/config")
@@ -113,6 +114,26 @@ async def test_a_page_that_comes_too_many_says_so_and_is_live_as_soon_as_it_can(
             await seen.page.goto(world.url())
             await expect(seen.page.locator("#live")).to_contain_text("not live")
         await expect(seen.page.locator("#live")).to_have_text("live", timeout=20_000)
+
+
+async def test_a_page_of_something_that_ends_meanwhile_says_that_it_is_old(world: World, chromium: Browser) -> None:
+    attic = {"address": "10.3.1.1", "port": 80, "zone": "attic"}
+    others = [{"address": f"10.3.0.{number}", "port": 80} for number in range(1, 15)]
+    world.batch.replace({"batch": [*others, attic]})
+    async with tab(chromium) as seen:
+        await eventually(lambda: _answers(world, "/services?zone=attic"), what="the zone")
+        await seen.open(world.url("/services?zone=attic"))
+
+        world.batch.replace({"batch": others})
+        await expect(seen.page.locator("#live")).to_contain_text("the bridge no longer has what is shown here")
+
+        world.batch.replace({"batch": [*others, attic]})
+        await expect(seen.page.locator("#live")).to_have_text("live", timeout=30_000)
+
+
+async def _answers(world: World, path: str) -> bool:
+    async with aiohttp.ClientSession() as session, session.get(world.url(path)) as answer:
+        return answer.ok
 
 
 async def test_without_scripts_on_a_phone_and_by_keyboard(world: World, chromium: Browser) -> None:

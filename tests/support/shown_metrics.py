@@ -15,7 +15,7 @@ from bridge.registry import SourceStatistics
 from bridge.supervisor import ReadingStatus, SourceStatus
 from support.builders import endpoint, service
 from support.observed_stream import FakeStream
-from xds import CLUSTER, Identity
+from xds import CLUSTER, Identity, Validity
 
 DC1 = SourceName("dc1")
 
@@ -75,4 +75,4 @@ def _happen(metrics: Metrics) -> None:
     metrics.streams.opened(stream)
     metrics.streams.sent(stream, CLUSTER.url, 1, 100)
     metrics.streams.unsupported(stream, "made.up")
-    metrics.tls.loaded(Identity(certificate=b"", private_key=b"", expires=1.0))
+    metrics.tls.loaded(Identity(certificate=b"", private_key=b"", validity=Validity(0.0, 1.0)))

@@ -355,13 +355,16 @@ class Channel:
 
 
 def hold_or_suspect(channel: Channel, sent: Sent, rejection: Rejection) -> None:
-    """Hold what was rejected alone. A response of several took the good with the bad: find out which are which."""
+    """Hold what was rejected alone. A response of several took the good with the bad: find out which are which.
+
+    What the client asked for again before it said so is answered once more, as if it had asked afterwards.
+    """
     names, content = sent.response.names, sent.response.snapshot
     wanted = channel.wants.select(names)
     if len(names) > 1:
         channel.suspects.halve(wanted)
     else:
-        channel.hold(wanted, content, rejection)
+        channel.hold(wanted - channel.owed if channel.owes else wanted, content, rejection)
     channel.unexplained = rejection if channel.suspects or not names else None
 
 

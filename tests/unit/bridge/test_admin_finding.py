@@ -22,7 +22,7 @@ from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus
 from support.admin_bench import Bench, admin_bench
 from support.admin_fakes import DC1, LOCAL, served, stream
-from xds import StreamStatus, TypeState
+from xds import StreamStatus, TypeState, Validity
 
 NOW = 1_700_000_000.0
 DAY = 86400.0
@@ -63,9 +63,10 @@ def restored(bench: Bench) -> None:
     bench.knowledge.restored = 3
 
 
-def certificate(left: float) -> Arrange:
+def certificate(left: float, lifetime: float = 90 * DAY) -> Arrange:
     def arrange(bench: Bench) -> None:
-        bench.upkeep = Upkeep(certificates={"certificate": NOW + left, "client_ca": NOW + 90 * DAY})
+        own, authority = Validity(NOW + left - lifetime, NOW + left), Validity(NOW, NOW + 90 * DAY)
+        bench.upkeep = Upkeep(certificates={"certificate": own, "client_ca": authority})
 
     return arrange
 
@@ -171,6 +172,18 @@ async def test_what_an_alert_is_about_is_a_finding(bench: Bench, alert: str) -> 
     [(told, said)] = found
     assert told == urgency
     assert what in said
+
+
+@pytest.mark.parametrize(
+    ("left", "urgencies"),
+    [(1800, []), (901, []), (899, ["look"]), (451, ["look"]), (449, ["act"]), (-1, ["act"])],
+)
+async def test_a_certificate_that_lives_for_an_hour_is_a_finding_when_it_was_not_renewed(
+    bench: Bench, left: float, urgencies: list[str]
+) -> None:
+    certificate(left, lifetime=3600)(bench)
+
+    assert [each["urgency"] for each in await findings(bench)] == urgencies
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Sources that come, change and go while the registry goes on."""
 
+import pytest
+
 from bridge.audit import Action, Event
 from bridge.guard import GuardRules, Reason
 from bridge.merge import Standing, union
 from bridge.model import Scope, ServiceName, SourceName
 from bridge.registry import Options
-from support.guarded import API, DC1, ECS, GUARDED, OTHER, SCOPE, WEB, World, keys
+from support.guarded import API, DC1, ECS, GUARDED, MINUTES, OTHER, SCOPE, WEB, World, keys
 
 FILE = SourceName("file")
 
@@ -101,20 +103,41 @@ def test_an_empty_service_that_is_named_again_stays() -> None:
     assert API in world.registry.services()
 
 
-def test_what_was_held_or_doubted_is_waited_for_anew() -> None:
+@pytest.mark.parametrize("seen", [99, 60])
+@pytest.mark.parametrize("reason", [Reason.DOUBT, Reason.EMPTIED])
+def test_a_source_that_was_blind_is_not_believed_at_once_because_it_is_read_otherwise(
+    reason: Reason, seen: int
+) -> None:
     world = World()
     world.read({WEB: range(100)})
-    world.registry.doubt(DC1, None, "blind")
-    world.read({WEB: range(99)})
-    assert world.reasons() == [(Reason.DOUBT, 1)]
+    if reason is Reason.DOUBT:
+        world.registry.doubt(DC1, None, "blind")
+    world.read({WEB: range(99)} if reason is Reason.DOUBT else {})
+    assert [each for each, _ in world.reasons()] == [reason]
 
     suspend(world)
     assert world.reasons() == []
     assert world.served() == keys(range(100))
-    world.read({WEB: range(99)})
+    world.later(2 * MINUTES)
+    world.read({WEB: range(seen)})
+    speak(world)
+    assert world.served() == keys(range(100))
+    assert world.reasons() == [(Reason.LOSS, 100 - seen)]
+
+    world.later(10 * MINUTES)
+    assert world.served() == keys(range(seen))
+
+
+def test_a_source_that_was_trusted_may_show_less_once_it_is_read_otherwise() -> None:
+    world = World()
+    world.read({WEB: range(100)})
+
+    suspend(world)
+    world.later(2 * MINUTES)
+    world.read({WEB: range(60)})
     speak(world)
 
-    assert world.served() == keys(range(99))
+    assert world.served() == keys(range(60))
 
 
 def test_a_source_that_is_forgotten_takes_its_own_and_nothing_else() -> None:

@@ -19,7 +19,7 @@ from bridge.rest import Handshakes, RestOptions, RestServer
 from support.certificates import Authority, CertificateFiles
 from support.stream_recorder import StreamRecorder
 from support.xds_content import snapshot
-from xds import Client, Identity, Reason, SnapshotCache
+from xds import Client, Identity, Reason, SnapshotCache, Validity
 
 PATH = "/v3/discovery:clusters"
 
@@ -42,7 +42,7 @@ def identity(server: trustme.CA, clients: trustme.CA | None = None) -> Identity:
     return Identity(
         certificate=b"".join(blob.bytes() for blob in leaf.cert_chain_pems),
         private_key=leaf.private_key_pem.bytes(),
-        expires=time.time() + 3600,
+        validity=Validity(time.time(), time.time() + 3600),
         client_ca=clients.cert_pem.bytes() if clients else None,
     )
 

@@ -58,7 +58,7 @@ def test_the_log_says_until_when_and_never_what_is_in_a_key(
     assert all(key_text not in str(vars(record)) for record in caplog.records)
 
 
-def test_it_is_known_when_each_file_ends_and_why_another_cannot_be_used(
+def test_it_is_known_for_how_long_each_file_is_valid_and_why_another_cannot_be_used(
     config: TlsConfig, files: CertificateFiles
 ) -> None:
     identity = tls.read(config)
@@ -66,7 +66,8 @@ def test_it_is_known_when_each_file_ends_and_why_another_cannot_be_used(
     with pytest.raises(IdentityError) as caught:
         read_identity(tls.files(config))
 
-    assert tls.ends(identity) == {"certificate": identity.expires, "client_ca": identity.client_ca_expires}
-    assert tls.ends(replace(identity, client_ca_expires=None)) == {"certificate": identity.expires}
-    assert tls.ends(None) == {}
+    both = {"certificate": identity.validity, "client_ca": identity.client_ca_validity}
+    assert tls.validities(identity) == both
+    assert tls.validities(replace(identity, client_ca_validity=None)) == {"certificate": identity.validity}
+    assert tls.validities(None) == {}
     assert tls.told(caught.value).startswith(f"xds.tls.private_key: {files.private_key} cannot be read (No such file")

@@ -43,15 +43,16 @@ def test_what_is_read_is_what_the_files_hold(files: CertificateFiles, pair: Pair
 
     assert (identity.certificate, identity.private_key) == (pair.certificate, pair.private_key)
     assert identity.client_ca == authority.certificate
-    assert identity.expires == pytest.approx(time.time() + DAY.total_seconds(), abs=60)
-    assert identity.client_ca_expires is not None
-    assert identity.client_ca_expires > identity.expires
+    assert identity.validity.not_after == pytest.approx(time.time() + DAY.total_seconds(), abs=60)
+    assert identity.validity.lifetime == pytest.approx(2 * DAY.total_seconds(), abs=1)
+    assert identity.client_ca_validity is not None
+    assert identity.client_ca_validity.not_after > identity.validity.not_after
 
 
 def test_clients_need_no_authority(files: CertificateFiles) -> None:
     identity = read_identity(TlsFiles(certificate=files.certificate, private_key=files.private_key))
 
-    assert (identity.client_ca, identity.client_ca_expires) == (None, None)
+    assert (identity.client_ca, identity.client_ca_validity) == (None, None)
 
 
 def test_a_chain_expires_with_the_first_of_its_certificates(files: CertificateFiles, authority: Authority) -> None:
@@ -61,7 +62,7 @@ def test_a_chain_expires_with_the_first_of_its_certificates(files: CertificateFi
 
     identity = read_identity(paths(files))
 
-    assert identity.expires == identity.client_ca_expires
+    assert identity.validity == identity.client_ca_validity
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_keys_that_grpc_can_serve_are_accepted(
 ) -> None:
     files.write(authority.issue("localhost", key=make()))
 
-    assert read_identity(paths(files)).expires > time.time()
+    assert read_identity(paths(files)).validity.not_after > time.time()
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,25 @@ function place(region, fresh) {
   if (again) region.querySelector(`[${again[0]}="${CSS.escape(again[1])}"]`)?.focus({ preventScroll: true });
 }
 
-let fetching = false, wanted = false, missed = false, last = 0, timer = 0;
+let fetching = false, wanted = false, refused = false, missed = false, last = 0, timer = 0;
+
+function renew(text) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  for (const region of document.querySelectorAll(missed ? "[data-live], #events[data-stream]" : "[data-live]")) {
+    const fresh = page.getElementById(region.id);
+    if (fresh && shown.get(region.id) !== fresh.innerHTML) {
+      shown.set(region.id, fresh.innerHTML);
+      place(region, fresh);
+    }
+  }
+  missed = false;
+  tick();
+}
+
+function sayHow() { // a service may have ended, or a zone that is chosen: what is shown of it stays as it was
+  if (refused) say("lost", "old: the bridge no longer has what is shown here; load it again");
+  else say("live", "live");
+}
 
 async function look() {
   if (fetching || document.hidden) { wanted = true; return; } // what is hidden is looked at when it is shown
@@ -71,16 +89,11 @@ async function look() {
   const began = Date.now();
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const region of document.querySelectorAll(missed ? "[data-live], #events[data-stream]" : "[data-live]")) {
-      const fresh = page.getElementById(region.id);
-      if (fresh && shown.get(region.id) !== fresh.innerHTML) {
-        shown.set(region.id, fresh.innerHTML);
-        place(region, fresh);
-      }
+    if (answer.ok) renew(await answer.text());
+    if (refused === answer.ok) {
+      refused = !answer.ok;
+      if (stream?.readyState === EventSource.OPEN) sayHow();
     }
-    missed = false;
-    tick();
   } catch { /* the stream of events says that the bridge is away */ }
   last = Date.now();
   fetching = false;
@@ -130,7 +143,7 @@ function follow() {
   for (const [name, value] of [...query]) if (!value) query.delete(name);
   stream = new EventSource(`/api/v1/events?${query}`);
   const listed = events && "stream" in events.dataset; // a page of older events stays as it is
-  stream.addEventListener("open", () => { again = AGAIN; say("live", "live"); soon(0); });
+  stream.addEventListener("open", () => { again = AGAIN; sayHow(); soon(0); });
   stream.addEventListener("error", () => {
     if (stream.readyState !== EventSource.CLOSED) { say("lost", "the bridge does not answer"); return; }
     // It was refused, as when too many follow already: of these the browser itself does not ask again.
