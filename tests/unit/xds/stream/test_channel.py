@@ -15,6 +15,13 @@ def channel(*names: str) -> Channel:
     return channel
 
 
+def answered(*names: str) -> Channel:
+    """One that was sent all that it asked for."""
+    client = channel(*names)
+    client.settle(Generation(1, snapshot({})), frozenset(names))
+    return client
+
+
 def response(nonce: str, *names: str, content: Snapshot | None = None) -> Response:
     return Response(type=ENDPOINT, nonce=nonce, snapshot=content or snapshot({}), names=frozenset(names))
 
@@ -77,7 +84,7 @@ def test_what_is_given_up_is_not_owed() -> None:
 
 
 def test_a_response_of_several_is_taken_apart_and_one_alone_is_held() -> None:
-    client, content = channel("a", "b"), snapshot({"a": "", "b": ""})
+    client, content = answered("a", "b"), snapshot({"a": "", "b": ""})
 
     hold_or_suspect(client, Sent(response("1", "b", "a", content=content), 0.0, 1), NO)
     hold_or_suspect(client, Sent(response("2", "a", content=content), 0.0, 1), NO)
@@ -191,8 +198,20 @@ def test_a_rejection_is_forgotten_when_the_content_has_changed() -> None:
 
 
 def test_a_name_without_a_resource_can_be_held_too() -> None:
-    client = channel("a")
+    client = answered("a")
     hold_or_suspect(client, Sent(response("1", "a"), 0.0, 1), NO)
 
     assert client.without_held(frozenset({"a"}), snapshot({})) == set()
     assert client.without_held(frozenset({"a"}), snapshot({"a": ""})) == {"a"}
+
+
+def test_what_was_asked_for_again_before_it_was_rejected_is_answered_once_more() -> None:
+    client, content = answered("a", "b"), snapshot({"a": "bad"})
+
+    client.resubscribe(Subscription(frozenset("ab")), frozenset("a"))
+    hold_or_suspect(client, Sent(response("1", "a", content=content), 0.0, 1), NO)
+    assert client.without_held(client.owed, content) == {"a"}
+
+    client.settle(Generation(2, content), frozenset("a"))
+    hold_or_suspect(client, Sent(response("2", "a", content=content), 0.0, 1), NO)
+    assert client.without_held(frozenset("a"), content) == set()
