@@ -364,7 +364,7 @@ def hold_or_suspect(channel: Channel, sent: Sent, rejection: Rejection) -> None:
     if len(names) > 1:
         channel.suspects.halve(wanted)
     else:
-        channel.hold(wanted - channel.owed if channel.owes else wanted, content, rejection)
+        channel.hold(wanted - channel.owed, content, rejection)
     channel.unexplained = rejection if channel.suspects or not names else None
 
 
