@@ -133,11 +133,12 @@ class ConsulAgent:
     async def request(self, method: str, path: str, body: object = None) -> object:
         """One request; a write that is refused fails the test.
 
-        Servers on a busy machine may elect anew in the midst of a write, which is waited for.
+        Servers may elect anew in the midst of a write, or the one that it was forwarded to may have gone: it is asked
+        again, since no write here does harm when it is made twice.
         """
         deadline = asyncio.get_running_loop().time() + ELECTION
         status, text = await self._ask(method, path, body)
-        while method != "GET" and "leader" in text and status == 500 and asyncio.get_running_loop().time() < deadline:
+        while method != "GET" and _undecided(status, text) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.1)
             status, text = await self._ask(method, path, body)
         assert method == "GET" or status == 200, f"{method} {path}: {status} {text}"
@@ -210,6 +211,11 @@ class ConsulAgent:
         made = await self.put("/v1/acl/token", {"Policies": [{"Name": policy}]})
         assert isinstance(made, dict)
         return hand_out(str(made["SecretID"])), str(made["AccessorID"])
+
+
+def _undecided(status: int, text: str) -> bool:
+    """True when servers had no leader for a write, or lost one another in the midst of it."""
+    return status == 500 and ("leader" in text or "rpc error" in text)
 
 
 def registration(
