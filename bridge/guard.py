@@ -24,7 +24,7 @@ class Reason(StrEnum):
     LOSS = "loss"
     """Too large a part of the source at once; released when the source still says so after a while."""
     EMPTIED = "emptied"
-    """All that it had; never released by time."""
+    """It went when the source had nothing any more; never released by time."""
     DOUBT = "doubt"
     """The source itself says that absences mean nothing now; released when it no longer does."""
 
@@ -136,6 +136,11 @@ class SourceGuard:
         self._rules = rules
         self._allow_empty = allow_empty
 
+    @property
+    def believes_emptiness(self) -> bool:
+        """Whether a loss of everything is one like others."""
+        return self._allow_empty or not self._rules.keep_last
+
     def mistrust(self) -> None:
         """Take the next read for a first one, whose finding nothing is not believed: the source is read otherwise."""
         self._seen = False
@@ -155,8 +160,7 @@ class SourceGuard:
         """
         highest = self._endpoints.highest(now)
         guarded = highest >= self._rules.min_endpoints
-        emptied = empty and not self._allow_empty and self._rules.keep_last
-        if emptied and (guarded or not self._seen or self._services.highest(now) > 1):
+        if empty and not self.believes_emptiness and (guarded or not self._seen or self._services.highest(now) > 1):
             return Reason.EMPTIED
         if guarded and remaining < (1 - self._rules.max_loss) * highest:
             return Reason.LOSS

@@ -99,7 +99,8 @@ class Restoration(SourceObserver):
 
     def restore(self, state: State) -> None:
         """Have the registry serve what was kept, as far as it is not too old."""
-        now, missing = self._clock.wall(), {_identity(hold): self._moment(hold.since) for hold in state.holds}
+        now = self._clock.wall()
+        missing = {_identity(hold): (self._moment(hold.since), hold.reason == Reason.EMPTIED) for hold in state.holds}
         self._resume_orders(state)
         sources = [source for source in state.sources if source.source in self._registry.sources]
         for source in sources:
@@ -156,6 +157,8 @@ class Restoration(SourceObserver):
 
 
 _Identity = tuple[SourceName, str, ServiceName, object, str]
+_Absence = tuple[Moment, bool]
+"""Since when an endpoint is missing, and whether it went when its source had nothing any more."""
 
 
 def _identity(hold: Hold) -> _Identity:
@@ -165,20 +168,21 @@ def _identity(hold: Hold) -> _Identity:
 def _holds(place: Place, service: ServiceName, part: Part, reason: str) -> tuple[Hold, ...]:
     source, scope = place
     return tuple(
-        Hold(source, scope, service, kept.endpoint.key, kept.endpoint.instance, reason, kept.missing.wall)
+        Hold(source, scope, service, kept.endpoint.key, kept.endpoint.instance, why, kept.missing.wall)
         for kept in part.kept.values()
+        for why in [Reason.EMPTIED if kept.emptied else reason]
         if kept.missing
     )
 
 
-def _parts(sources: Iterable[KnownSource], missing: dict[_Identity, Moment]) -> Iterable[RestoredPart]:
+def _parts(sources: Iterable[KnownSource], missing: Mapping[_Identity, _Absence]) -> Iterable[RestoredPart]:
     for source in sources:
         for known in source.services:
 
             def kept(one: KnownEndpoint, source: KnownSource = source, known: KnownService = known) -> Kept:
                 found: Endpoint = one.endpoint
                 identity = (source.source, known.scope, known.service, found.key, found.instance)
-                return Kept(found, one.since, missing.get(identity))
+                return Kept(found, one.since, *missing.get(identity, (None, False)))
 
             yield RestoredPart(source.source, known.scope, known.service, tuple(map(kept, known.endpoints)))
 

@@ -1,5 +1,6 @@
 """What becomes of endpoints that go missing: they are let go, or held until something is decided about them."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -74,15 +75,17 @@ class Holding:
     def judge(self, source: Source) -> None:
         """Decide about what is missing of a source: it goes, or it is held."""
         now = self._parts.clocks.now()
-        undoubted = self._undoubted(source)
-        why = "what is missing is no more than may go" if undoubted else "it has all returned"
-        reason = source.verdict(undoubted, self._release_after, now)
-        if undoubted and reason is None:
-            self._parts.drop(source, partial(_undoubted, source), NOT_HELD)
+        undecided = self._held(source)[None]
+        why = "what is missing is no more than may go" if undecided else "it has all returned"
+        reason = source.verdict(undecided, self._release_after, now)
+        if reason is Reason.EMPTIED:
+            self._parts.empty(source, partial(_undecided, source))
+        elif undecided and reason is None:
+            self._parts.drop(source, partial(_undecided, source), NOT_HELD)
         if source.missing:
             self._parts.drop_moved(source)
-        self._write_down(source, reason)
-        source.settle(reason if self._undoubted(source) else None, now, why)
+        self._write_down(source)
+        source.settle(self._reasons(source), now, why)
         self._parts.unjudged.pop(source.name, None)
 
     def doubt(self, source: Source, scope: Scope | None, reason: str) -> None:
@@ -113,17 +116,18 @@ class Holding:
         """Let go of what has been missing for long enough, of sources that have agreed all the time."""
         self.judge_all()
         for name, source in self._parts.sources.items():
-            if source.reason is Reason.LOSS and source.spoken and agreed(name):
+            if Reason.LOSS in source.reasons and source.spoken and agreed(name):
                 self._believe(source)
 
     def holds(self, source: Source) -> tuple[Hold, ...]:
         """What is held of a source, one for each reason."""
         missing: dict[tuple[Reason, str], list[tuple[ServiceName, Moment]]] = {}
-        for ((_, scope), service), kept in self._parts.kept(source):
-            doubt = source.doubted(scope)
-            reason = Reason.DOUBT if doubt else source.reason
+        for keeper, kept in self._parts.kept(source):
+            (_, scope), service = keeper
+            reason = _apart(source, keeper, kept) or (Reason.LOSS if Reason.LOSS in source.reasons else None)
             if kept.missing and reason:  # without one it has yet to be judged
-                missing.setdefault((reason, doubt), []).append((service, kept.missing))
+                detail = source.doubted(scope) if reason is Reason.DOUBT else ""
+                missing.setdefault((reason, detail), []).append((service, kept.missing))
         return tuple(self._hold(source, *cause, missing[cause]) for cause in sorted(missing))
 
     def _hold(self, source: Source, reason: Reason, detail: str, missing: list[tuple[ServiceName, Moment]]) -> Hold:
@@ -147,12 +151,12 @@ class Holding:
             return
 
         def due(keeper: Keeper, kept: Kept) -> bool:
-            return _undoubted(source, keeper, kept) and kept.missing is not None and kept.missing.monotonic <= until
+            return _undecided(source, keeper, kept) and kept.missing is not None and kept.missing.monotonic <= until
 
         if self._parts.drop(source, due, AGREED, excused=True):
-            source.settle(source.verdict(self._undoubted(source), self._release_after, now), now, AGREED)
+            source.settle(self._reasons(source), now, AGREED)
 
-    def _write_down(self, source: Source, reason: Reason | None) -> None:
+    def _write_down(self, source: Source) -> None:
         """Have the trail tell of each endpoint once that it is held, and why."""
         told = self._told.pop(source.name, frozenset())
         if not source.missing:
@@ -163,18 +167,33 @@ class Holding:
                 held.add((keeper, identity(kept.endpoint)))
                 if (keeper, identity(kept.endpoint)) not in told:
                     (_, scope), _ = keeper
-                    why = source.doubted(scope) or (WHY[reason] if reason else "")
+                    reason = _apart(source, keeper, kept) or Reason.LOSS
+                    why = source.doubted(scope) if reason is Reason.DOUBT else WHY[reason]
                     self._parts.scribe.held(keeper, kept.endpoint, why)
         self._told[source.name] = frozenset(held)
 
-    def _undoubted(self, source: Source) -> int:
-        """How much is missing of a source where there is no doubt about that."""
+    def _held(self, source: Source) -> Counter[Reason | None]:
+        """How much of a source is missing, by what holds it without regard to the rest."""
         if not source.missing:
-            return 0
-        return sum(_undoubted(source, keeper, kept) for keeper, kept in self._parts.kept(source))
+            return Counter()
+        return Counter(_apart(source, keeper, kept) for keeper, kept in self._parts.kept(source) if kept.missing)
+
+    def _reasons(self, source: Source) -> frozenset[Reason]:
+        """Why something of a source is held, doubts aside; what is left undecided is too much at once."""
+        held = self._held(source)
+        return frozenset(
+            reason for reason, why in ((Reason.EMPTIED, Reason.EMPTIED), (Reason.LOSS, None)) if held[why]
+        )
 
 
-def _undoubted(source: Source, keeper: Keeper, kept: Kept) -> bool:
-    """Whether an endpoint is missing, and there is no doubt about that."""
+def _undecided(source: Source, keeper: Keeper, kept: Kept) -> bool:
+    """Whether an endpoint is missing, and nothing holds it without regard to the rest."""
+    return kept.missing is not None and _apart(source, keeper, kept) is None
+
+
+def _apart(source: Source, keeper: Keeper, kept: Kept) -> Reason | None:
+    """What holds a missing endpoint without regard to what else is missing; None if that decides."""
     (_, scope), _ = keeper
-    return kept.missing is not None and not source.doubted(scope)
+    if kept.emptied and not source.guard.believes_emptiness:
+        return Reason.EMPTIED
+    return Reason.DOUBT if source.doubted(scope) else None

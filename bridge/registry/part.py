@@ -23,6 +23,8 @@ class Kept:
     """Unix time of its first report."""
     missing: Moment | None = None
     """Since when complete reads lack it; None while there was none: it is known from an earlier process."""
+    emptied: bool = False
+    """Whether it went when the source had nothing any more: that says nothing of it, however long ago it was."""
 
     @property
     def standing(self) -> Standing:
@@ -93,8 +95,12 @@ class Part:
         return replace(self)
 
     def suspend(self) -> None:
-        """Keep everything as something of which no read has told yet; an empty part stays named."""
-        self.kept = {identity(endpoint): Kept(endpoint, since) for endpoint, since, _ in self.endpoints()}
+        """Keep everything as something of which no read has told yet; an empty part stays named.
+
+        What went when the source had nothing any more is held for that as before.
+        """
+        emptied = {one: kept for one, kept in self.kept.items() if kept.emptied}
+        self.kept = {identity(endpoint): Kept(endpoint, since) for endpoint, since, _ in self.endpoints()} | emptied
         self.entries, self.since = NOTHING, {}
         self.named = not self.kept
 
@@ -108,6 +114,10 @@ class Part:
         """Take every restored endpoint for missing, because no read will tell of it any more."""
         restored = [one for one in self.kept.values() if one.missing is None]
         self.kept = {**self.kept, **{identity(one.endpoint): replace(one, missing=now) for one in restored}}
+
+    def empty(self, went: Callable[[Kept], bool]) -> None:
+        """Take note of endpoints that went when the source had nothing any more."""
+        self.kept = {one: replace(kept, emptied=kept.emptied or went(kept)) for one, kept in self.kept.items()}
 
     def settled(self, ended: Collection[InstanceId], *, complete: bool) -> bool:
         """Whether another read that shows the same changes nothing of what is kept."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from bridge.clock import Clock, Moment
 from bridge.merge import Report
@@ -187,6 +188,16 @@ class Parts:
     def _of(self, source: Source) -> list[Keeper]:
         return [((source.name, scope), service) for scope, names in source.scopes.items() for service in sorted(names)]
 
+    def empty(self, source: Source, went: Callable[[Keeper, Kept], bool]) -> None:
+        """Take note of which kept endpoints of a source went when it had nothing any more."""
+        for keeper in self._keepers(source, went):
+            with self.changing(keeper) as part:
+                part.empty(partial(went, keeper))
+
+    def _keepers(self, source: Source, which: Callable[[Keeper, Kept], bool]) -> list[Keeper]:
+        """The parts of a source that keep one of some endpoints."""
+        return sorted({keeper for keeper, kept in self.kept(source) if which(keeper, kept)})
+
     def drop(self, source: Source, goes: Callable[[Keeper, Kept], bool], why: str, *, excused: bool = False) -> int:
         """Stop keeping some endpoints of a source; returns how many.
 
@@ -197,9 +208,9 @@ class Parts:
             excused: whether they do not count as lost.
         """
         total = 0
-        for keeper in sorted({keeper for keeper, kept in self.kept(source) if goes(keeper, kept)}):
+        for keeper in self._keepers(source, goes):
             with self.changing(keeper) as part:
-                dropped = part.drop(lambda kept, keeper=keeper: goes(keeper, kept))  # type: ignore[misc]
+                dropped = part.drop(partial(goes, keeper))
             if excused:
                 source.guard.excuse(self._ages(dropped))
             self.scribe.removed(keeper, [kept.endpoint for kept in dropped], why)

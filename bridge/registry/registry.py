@@ -167,9 +167,11 @@ class Registry:
         return {name: gone.monotonic + ends for name, gone in self._gone.items()}
 
     def reason(self, source: SourceName, scope: Scope) -> str:
-        """Why what is missing in a scope is held; empty when nothing has been judged to be."""
+        """Why what is missing in a scope is held, unless it went when the source had nothing; empty without a reason."""
         found = self._sources[source]
-        return Reason.DOUBT if found.doubted(scope) else found.reason or ""
+        if found.doubted(scope):
+            return Reason.DOUBT
+        return Reason.LOSS if Reason.LOSS in found.reasons else ""
 
     def recalled(self, source: SourceName) -> bool:
         """Whether something of a source was known from an earlier process."""

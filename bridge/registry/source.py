@@ -72,8 +72,8 @@ class Source:
         self.untold: set[tuple[Scope, ServiceName]] = set()
         """The parts without endpoints that it named before it came to be read otherwise, and has not named since."""
         self.missing = 0
-        self.reason: Reason | None = None
-        """Why what is missing is held, where there is no doubt that holds it anyway."""
+        self.reasons: frozenset[Reason] = frozenset()
+        """Why something of what is missing is held, where there is no doubt that holds it anyway."""
         self.recalled = False
         """Whether something of it was known from an earlier process."""
         self.spoken = True
@@ -82,6 +82,8 @@ class Source:
         """Monotonic seconds from which on its absences mean something, without a gap."""
         self.whole_since = math.inf
         """Monotonic seconds from which on nothing of it was missing or in doubt, without a gap."""
+        self._blank = False
+        """Whether it had nothing any more when its losses were last judged."""
         self._doubts: dict[Scope | None, str] = {}
         self._services: Counter[ServiceName] = Counter()
         self._tally: Counter[Health | None] = Counter()
@@ -142,14 +144,13 @@ class Source:
 
         If it was blind, in doubt or without anything, its absences have to mean something for as long as after that.
         """
-        if self._doubts or self.reason is Reason.EMPTIED:
+        if self._doubts or self._blank:
             self.trusted_since = now.monotonic
         self._doubts.clear()
         self.guard.mistrust()
         self.spoken = False
-        if self.reason:
-            log.info("guard.released", extra={"source": self.name, "reason": self.reason, "because": "it is read anew"})
-        self.reason = None
+        self._released(self.reasons - {Reason.EMPTIED}, "it is read anew")
+        self.reasons &= {Reason.EMPTIED}
 
     def doubt(self, scope: Scope | None, reason: str, now: Moment) -> None:
         """Have absences there mean nothing while there is a reason, and for some time after."""
@@ -168,22 +169,22 @@ class Source:
         """Why absences in a scope mean nothing; empty while they do."""
         return self._doubts.get(None) or self._doubts.get(scope, "")
 
-    def verdict(self, undoubted: int, release_after: float, now: Moment) -> Reason | None:
+    def verdict(self, undecided: int, release_after: float, now: Moment) -> Reason | None:
         """Whether what is missing has to be held.
 
         Args:
-            undoubted: how much is missing where there is no doubt.
+            undecided: how much of it is held neither by a doubt nor because it went when the source had nothing any more.
             release_after: seconds for which its absences have to mean something before they are believed.
             now: of the judgement.
         """
-        if not undoubted:
+        if not undecided:
             return None
-        remaining = self.reported + self._kept - undoubted
+        remaining = self.reported + self._kept - undecided
         reason = self.guard.verdict(remaining, now.monotonic, empty=not self.reported + self.restored)
         # The first to return to an emptied source must not take the others with it; nor when a doubt has just ended.
         # Once all of it was there for a while, who goes was seen to go.
         late = self.trusted_since > now.monotonic - release_after and self.whole_since > now.monotonic - STEADY
-        blind = late or self.reason is Reason.EMPTIED or not self.spoken
+        blind = late or self._blank or not self.spoken
         return Reason.LOSS if reason is None and blind else reason
 
     def decided(self, now: Moment) -> None:
@@ -191,32 +192,35 @@ class Source:
         self._doubts.clear()
         self.trusted_since = -math.inf
         self.guard.restart(self.reported + self._kept, len(self._services))
-        self.settle(None, now, "an operator released it")
+        self.settle(frozenset(), now, "an operator released it")
 
     def observe(self, now: Moment, ended: int = 0) -> None:
         """Take note of what is served now, with what has ended only this moment."""
         served = self.reported + self._kept + ended
         self.guard.observe(served, len(self._services), now.monotonic, reported=self.reported > 0)
 
-    def settle(self, reason: Reason | None, now: Moment, why: str) -> None:
-        """Take note of what is served now, and log once when holding begins, changes its reason, or ends."""
+    def settle(self, reasons: frozenset[Reason], now: Moment, why: str) -> None:
+        """Take note of what is served now, and log once when holding begins, has one more reason, or ends."""
         self.observe(now)
         if self.missing or self._doubts or not self.spoken:
             self.whole_since = math.inf
         elif self.whole_since == math.inf:
             self.whole_since = now.monotonic
-        before, self.reason = self.reason, reason
-        if reason is before:
-            return
-        if before is Reason.EMPTIED:
+        blank, self._blank = self._blank, Reason.EMPTIED in reasons and not self.reported + self.restored
+        if blank and not self._blank:
             self.trusted_since = now.monotonic
-        if reason is None:
-            log.info("guard.released", extra={"source": self.name, "reason": before, "because": why})
-            return
-        self._trips[reason] += 1
-        services = sorted({service for _, service in self.keeping})
-        fields = {"source": self.name, "reason": reason, "endpoints": self.missing, "reported": self.reported}
-        log.warning("guard.held", extra={**fields, "services": services[:NAMED]})
+        before, self.reasons = self.reasons, reasons
+        for reason in sorted(reasons - before):
+            self._trips[reason] += 1
+            services = sorted({service for _, service in self.keeping})
+            fields = {"source": self.name, "reason": reason, "endpoints": self.missing, "reported": self.reported}
+            log.warning("guard.held", extra={**fields, "services": services[:NAMED]})
+        if not reasons - before:
+            self._released(before - reasons, why)
+
+    def _released(self, reasons: frozenset[Reason], why: str) -> None:
+        for reason in sorted(reasons):
+            log.info("guard.released", extra={"source": self.name, "reason": reason, "because": why})
 
 
 def _kind(entry: Entry) -> Health | None:

@@ -69,12 +69,12 @@ class GuardedRegistry(RuleBasedStateMachine):
     @precondition(lambda self: self.registry.holds(SOURCE))
     @rule()
     def a_loss_is_confirmed(self) -> None:
+        before = self._emptied()
         self.now += RULES.release_after
         self.registry.expire(lambda _: True)
-        emptied = [hold for hold in self.registry.holds(SOURCE) if hold.reason is not Reason.LOSS]
         self.registry.drain()
-        if not emptied:
-            assert not self.registry.holds(SOURCE)
+        assert self._emptied() == before, "only what is too much at once is believed by time"
+        assert sum(hold.endpoints for hold in self.registry.holds(SOURCE)) == before
         self.history = [(self.now, len(self._served()))]
 
     @invariant()
@@ -95,6 +95,9 @@ class GuardedRegistry(RuleBasedStateMachine):
         self.history.append((self.now, after))
         if after < before and highest >= RULES.min_endpoints:
             assert after >= (1 - RULES.max_loss) * highest
+
+    def _emptied(self) -> int:
+        return sum(hold.endpoints for hold in self.registry.holds(SOURCE) if hold.reason is Reason.EMPTIED)
 
     def _in_force(self) -> list[int]:
         """The counts that were in force at some time of the window."""

@@ -1,8 +1,13 @@
 """Sources that could see nothing for a while, losses in steps, and evidence about what is held."""
 
+import logging
+from dataclasses import replace
+
+import pytest
+
 from bridge.guard import WINDOW, Reason
 from bridge.model import Scope, ServiceName
-from support.guarded import API, DC1, MINUTES, OTHER, SCOPE, WEB, World, entries, keys
+from support.guarded import API, DC1, ECS, MINUTES, OTHER, SCOPE, WEB, World, entries, keys
 
 
 def test_the_first_to_return_to_an_emptied_source_does_not_take_the_others_with_it() -> None:
@@ -12,13 +17,69 @@ def test_the_first_to_return_to_an_emptied_source_does_not_take_the_others_with_
     world.later(100 * WINDOW)
 
     world.read({WEB: [1]})
-    world.later(9 * MINUTES)
+    world.later(100 * WINDOW)
     assert world.served(WEB) == keys([1, 2])
     assert world.served(API) == keys([3])
+    assert world.reasons() == [(Reason.EMPTIED, 2)]
 
-    world.later(MINUTES)
+    world.registry.release(DC1)
+    world.registry.drain()
     assert world.served(WEB) == keys([1])
     assert world.served(API) == set()
+
+
+def test_each_that_returns_to_an_emptied_source_is_an_ordinary_one_again() -> None:
+    world = World()
+    world.read({WEB: range(100)})
+    world.read({})
+    world.read({WEB: range(90)})
+    world.later(100 * WINDOW)
+    assert world.reasons() == [(Reason.EMPTIED, 10)]
+
+    world.read({WEB: range(5, 95)})
+    assert world.served() == keys(range(5, 100)), "five of those that returned are no more than may go"
+    assert world.reasons() == [(Reason.EMPTIED, 5)]
+
+    world.read({WEB: range(5, 30)})
+    assert world.reasons() == [(Reason.EMPTIED, 5), (Reason.LOSS, 65)]
+    world.later(10 * MINUTES)
+    assert world.served() == keys([*range(5, 30), *range(95, 100)]), "a loss is believed, beside what is not"
+    assert world.reasons() == [(Reason.EMPTIED, 5)]
+
+
+def test_what_went_when_a_source_was_emptied_is_believed_once_the_operator_says_that_it_may_be_empty() -> None:
+    world = World()
+    world.read({WEB: range(100)})
+    world.read({})
+    world.read({WEB: range(80)})
+
+    believing = replace(world.options, allow_empty=frozenset({DC1}))
+    world.registry.configure([DC1, ECS], lambda _: world.policy, believing, retell=False)
+    world.registry.drain()
+    assert world.reasons() == [(Reason.LOSS, 20)]
+
+    world.later(10 * MINUTES)
+    assert world.served() == keys(range(80))
+
+
+def test_holding_is_written_to_the_log_once_for_each_reason(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    world = World()
+    world.read({WEB: range(100)})
+    world.read({})
+    world.read({WEB: range(90)})
+    world.later(20 * MINUTES)
+    world.read({WEB: range(30)})
+    world.later(20 * MINUTES)
+    world.read({WEB: range(100)})
+
+    said = [(record.message, getattr(record, "reason", None)) for record in caplog.records]
+    assert said == [
+        ("guard.held", Reason.EMPTIED),
+        ("guard.held", Reason.LOSS),
+        ("guard.released", Reason.LOSS),
+        ("guard.released", Reason.EMPTIED),
+    ]
 
 
 def test_an_emptied_source_is_not_released_by_time_because_some_of_it_is_in_doubt() -> None:

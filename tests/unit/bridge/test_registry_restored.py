@@ -135,6 +135,21 @@ def test_what_was_held_in_doubt_is_held_for_a_while_after_a_restart() -> None:
     assert world.served() == keys(range(60))
 
 
+def test_what_was_held_of_an_emptied_source_is_not_released_by_time_after_a_restart() -> None:
+    world = World()
+    long_ago = Moment(world.time - 3600, world.time - 3600)
+    kept = tuple(Kept(endpoint(number), 1.0, long_ago, emptied=True) for number in range(100))
+    world.registry.restore([RestoredPart(DC1, SCOPE, WEB, kept)], {}, {}, blind=frozenset({DC1}))
+    world.read({WEB: range(60)})
+    world.registry.spoken(DC1)
+    world.registry.drain()
+
+    world.later(100 * WINDOW)
+
+    assert world.served() == keys(range(100))
+    assert world.reasons() == [(Reason.EMPTIED, 40)]
+
+
 def test_tasks_that_stopped_while_the_bridge_was_away_go_by_their_evidence() -> None:
     world = World()
     world.restart({WEB: [1, 2], API: [3]})

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from bridge.clock import Clock
+from bridge.guard import Reason
 from bridge.merge import Standing
 from bridge.model import Endpoint, InstanceId, ServiceName, UpstreamProtocol
 from bridge.operator import Drains, Pauses
@@ -82,6 +83,24 @@ def test_a_hold_goes_on_with_the_time_that_it_has_served() -> None:
 
     following.later(0.2 * MINUTES)
     assert following.served() == keys(range(40))
+
+
+def test_what_went_when_its_source_was_emptied_is_held_across_a_restart_for_that() -> None:
+    world = World()
+    kept = restoration(world)
+    world.read({WEB: range(100)})
+    kept.succeeded(DC1, "")
+    world.read({})
+    world.read({WEB: range(60)})
+
+    following, found = restarted(kept.current(), world, after=MINUTES)
+    following.read({WEB: range(60)})
+    found.succeeded(DC1, "")
+    following.registry.drain()
+    following.later(100 * MINUTES)
+
+    assert following.served() == keys(range(100))
+    assert following.reasons() == [(Reason.EMPTIED, 40)]
 
 
 def test_a_source_that_was_read_again_leaves_nothing_restored() -> None:
