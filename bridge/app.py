@@ -315,13 +315,13 @@ class Bridge:
 
     async def _expire(self) -> None:
         """Let go of what was held, retained or drained for long enough, and have what changed written down."""
-        kept: object = (0, (), ())
+        kept: object = (0, (), None, ())
         async for _ in self._scheduler.ticks(EXPIRY):
             self._hand.expire()
-            if not self._pauses.everything:
-                self._registry.expire(self._agrees)
+            self._pauses.look_again()
+            self._registry.expire(self._agrees)
             self._readiness.look_again()
-            now = (self._registry.version, self._pauses.all(), self._drains.all())
+            now = (self._registry.version, self._pauses.all(), self._pauses.freeze, self._drains.all())
             if self._keeper and now != kept:
                 kept = now
                 self._keeper.changed()

@@ -1,7 +1,7 @@
 """Between the registry and the state that is kept: what of the one becomes the other, and back after a restart."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from bridge.clock import Clock, Moment
@@ -9,7 +9,7 @@ from bridge.guard import Reason
 from bridge.merge import Service
 from bridge.model import Endpoint, Entry, ServiceName, SourceName, UpstreamProtocol
 from bridge.observer import SourceObserver
-from bridge.operator import Drain, Drains, Pause, Pauses
+from bridge.operator import Drain, Drains, Freeze, Pause, Pauses
 from bridge.registry import Kept, Part, Place, Registry, RestoredPart
 from bridge.state import AgreedProtocol, Hold, KnownEndpoint, KnownService, KnownSource, RetainedCluster, State
 from bridge.state import Drain as KeptDrain
@@ -93,7 +93,7 @@ class Restoration(SourceObserver):
             holds=tuple(holds),
             retained=tuple(RetainedCluster(name, gone.wall) for name, gone in self._registry.gone().items()),
             protocols=_protocols(services, self._registry.agreed()),
-            pauses=tuple(KeptPause(each.source, each.since, each.by, frozen="") for each in self._pauses.all()),
+            pauses=tuple(_orders(self._pauses)),
             drains=tuple(KeptDrain(each.target, each.until, each.by) for each in self._drains.all()),
         )
 
@@ -131,11 +131,10 @@ class Restoration(SourceObserver):
     def _resume_orders(self, state: State) -> None:
         """Go on with what operators have asked for."""
         everything = self._registry.sources
-        self._pauses.restore(
-            Pause(name, pause.since, pause.by)
-            for pause in state.pauses
-            for name in (everything if pause.source is None else [pause.source])
-        )
+        freeze = next((Freeze(each.since, each.by) for each in state.pauses if each.source is None), None)
+        pauses = {name: Pause(name, freeze.since, freeze.by) for name in everything} if freeze else {}
+        pauses |= {each.source: Pause(each.source, each.since, each.by) for each in state.pauses if each.source}
+        self._pauses.restore(pauses.values(), freeze)
         self._drains.restore(
             Drain(drain.target, drain.until, drain.by) for drain in state.drains if drain.until is not None
         )
@@ -154,6 +153,14 @@ class Restoration(SourceObserver):
         """A moment of an earlier process on the clock of this one; never one to come, whatever the clocks say."""
         ago = max(0.0, self._clock.wall() - wall)
         return Moment(wall, self._clock.monotonic() - ago)
+
+
+def _orders(pauses: Pauses) -> Iterator[KeptPause]:
+    """Every pause, and that everything is paused."""
+    if pauses.freeze:
+        yield KeptPause(None, pauses.freeze.since, pauses.freeze.by, frozen="")
+    for each in pauses.all():
+        yield KeptPause(each.source, each.since, each.by, frozen="")
 
 
 _Identity = tuple[SourceName, str, ServiceName, object, str]

@@ -7,7 +7,7 @@ over it.
 from bridge.operator.audit import Action, Audit, AuditLog, Who
 from bridge.operator.drain import Drain, Drains, Target, parse_key
 from bridge.operator.hand import Done, Hand, NothingToDoError, UnknownError
-from bridge.operator.pause import Pause, Pauses
+from bridge.operator.pause import Freeze, Pause, Pauses
 
 __all__ = [
     "Action",
@@ -16,6 +16,7 @@ __all__ = [
     "Done",
     "Drain",
     "Drains",
+    "Freeze",
     "Hand",
     "NothingToDoError",
     "Pause",

@@ -71,7 +71,7 @@ class Hand:
         self._audit = audit
 
     def pause(self, source: str | None, who: Who) -> Done:
-        """Freeze what is served of a source, or of every source (None).
+        """Freeze what is served of a source, or of every source (None), those included that a reload adds.
 
         Raises:
             UnknownError: there is no such source.
@@ -81,6 +81,8 @@ class Hand:
         for name in fresh:
             self._pauses.pause(name, who.user)
             self._audit.record(Action.PAUSE, name, who, {})
+        if source is None:
+            self._pauses.pause_those_to_come(who.user)
         before = [pause for pause in self._pauses.all() if pause.source in asked and pause.source not in fresh]
         lines = [f"paused {', '.join(fresh)}: what is served of it stays as it is"] if fresh else []
         lines += [f"{pause.source} was paused before, {_pause_text(pause)}" for pause in before]

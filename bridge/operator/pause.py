@@ -25,6 +25,16 @@ class Pause:
     """Who asked for it, for people."""
 
 
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """That everything is paused: sources that come later, too."""
+
+    since: float
+    """Unix time."""
+    by: str
+    """Who asked for it, for people."""
+
+
 class Pauses(SourceObserver):
     """Leads what sources say to the registry, or past it. Touched on the event loop only.
 
@@ -50,6 +60,8 @@ class Pauses(SourceObserver):
         self._caught_up = caught_up
         self._pauses: dict[SourceName, Pause] = {}
         self._shadows: dict[SourceName, Shadow] = {}
+        self.freeze: Freeze | None = None
+        """That sources which come are paused as well; None when they are heard."""
 
     def sink(self, source: SourceName) -> RevocableSink:
         """Where a source puts what it reads, whether it is paused or not."""
@@ -70,6 +82,13 @@ class Pauses(SourceObserver):
         if source in self._shadows:
             self._shadows[source] = Shadow({})
 
+    def started(self, source: SourceName) -> None:
+        """Pause a source that comes while everything is paused."""
+        if self.freeze and source not in self._pauses:
+            self._begin(Pause(source, self.freeze.since, self.freeze.by))
+            log.info("source.paused", extra={"source": source, "by": self.freeze.by, "since": self.freeze.since})
+        self.look_again()
+
     def ended(self, source: SourceName) -> None:
         """Forget a source that was taken out of the configuration."""
         self._pauses.pop(source, None)
@@ -79,6 +98,11 @@ class Pauses(SourceObserver):
         """From now on, keep what a source says apart."""
         self._begin(Pause(source, self._clock(), by))
         log.info("source.paused", extra={"source": source, "by": by})
+        self.look_again()
+
+    def pause_those_to_come(self, by: str) -> None:
+        """From now on, pause sources that come, until one is resumed."""
+        self.freeze = self.freeze or Freeze(self._clock(), by)
 
     def resume(self, source: SourceName, by: str) -> Pause:
         """Serve what a source says, beginning with all that it has said meanwhile; returns the pause that this ends.
@@ -86,18 +110,26 @@ class Pauses(SourceObserver):
         All of that is one change to the guard: nothing is merged in between.
         """
         pause, shadow = self._pauses.pop(source), self._shadows.pop(source)
+        self.freeze = None
         shadow.tell(self._registry.sink(source))
         if shadow.spoken:
             self._caught_up(source)
         log.info("source.resumed", extra={"source": source, "by": by, "paused_by": pause.by, "since": pause.since})
+        self.look_again()
         return pause
 
-    def restore(self, pauses: Iterable[Pause]) -> None:
+    def restore(self, pauses: Iterable[Pause], freeze: Freeze | None = None) -> None:
         """Go on with the pauses of an earlier process, before a source is read; of sources that are gone, with none."""
+        self.freeze = freeze
         for pause in pauses:
             if pause.source in self._registry.sources:
                 self._begin(pause)
                 log.info("source.paused", extra={"source": pause.source, "by": pause.by, "since": pause.since})
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Have time change nothing that is served while everything is paused; called when sources come and go."""
+        self._registry.freeze(frozen=self.everything)
 
     def paused(self, source: SourceName) -> Pause | None:
         """The pause of a source; None when it is heard."""

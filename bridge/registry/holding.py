@@ -181,9 +181,8 @@ class Holding:
     def _reasons(self, source: Source) -> frozenset[Reason]:
         """Why something of a source is held, doubts aside; what is left undecided is too much at once."""
         held = self._held(source)
-        return frozenset(
-            reason for reason, why in ((Reason.EMPTIED, Reason.EMPTIED), (Reason.LOSS, None)) if held[why]
-        )
+        emptied = frozenset({Reason.EMPTIED} if held[Reason.EMPTIED] else ())
+        return emptied | {Reason.LOSS} if held[None] else emptied
 
 
 def _undecided(source: Source, keeper: Keeper, kept: Kept) -> bool:

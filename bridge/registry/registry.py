@@ -15,6 +15,7 @@ from bridge.diff import Diff
 from bridge.guard import Reason
 from bridge.merge import MergePolicy, Report, Service, merged
 from bridge.model import EndpointKey, Entry, InstanceId, Scope, ServiceName, SourceName, UpstreamProtocol
+from bridge.registry.dues import Dues
 from bridge.registry.holding import Holding
 from bridge.registry.options import BELIEVING, Options, RestoredPart
 from bridge.registry.part import NOTHING, Part, identity
@@ -61,7 +62,7 @@ class Registry:
         self._dirty: dict[ServiceName, None] = {}
         self._retold: set[ServiceName] = set()
         """Services that are to be told of although nothing in them has changed."""
-        self._due: dict[ServiceName, float] = {}
+        self._dues = Dues(monotonic)
         self._version = 0
         self._wake = asyncio.Event()
 
@@ -80,12 +81,18 @@ class Registry:
         That is what was reported, and what a policy has to decide anew because its time has come.
         """
         while not self._wake.is_set():
-            due = min(self._due.values(), default=None)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if due is None else max(0.0, due - self._parts.clocks.monotonic())):
+                async with asyncio.timeout(self._dues.wait()):
                     await self._wake.wait()
-            self._wake_due()
+            if due := self._dues.take():
+                self._dirty.update(dict.fromkeys(due))
+                self._wake.set()
         self._wake.clear()
+
+    def freeze(self, *, frozen: bool) -> None:
+        """Have nothing change because of the time, or have it do so again; what is said still counts."""
+        if self._dues.stop(stop=frozen):
+            self._wake.set()
 
     @property
     def dirty(self) -> int:
@@ -108,7 +115,7 @@ class Registry:
         removed: set[ServiceName] = set()
         for name in list(self._dirty)[:limit]:
             del self._dirty[name]
-            self._due.pop(name, None)
+            self._dues.note(name, None)
             old = self._services.get(name)
             new = self._served(name, old)
             if new is None and old is not None:
@@ -167,7 +174,7 @@ class Registry:
         return {name: gone.monotonic + ends for name, gone in self._gone.items()}
 
     def reason(self, source: SourceName, scope: Scope) -> str:
-        """Why what is missing in a scope is held, unless it went when the source had nothing; empty without a reason."""
+        """Why what is missing in a scope is held, beside what went when the source had nothing; empty for no reason."""
         found = self._sources[source]
         if found.doubted(scope):
             return Reason.DOUBT
@@ -215,8 +222,8 @@ class Registry:
 
     def foreseen(self, service: ServiceName) -> Service:
         """What the next `drain` makes of a service, if nothing more is said until then."""
-        now = self._parts.clocks.monotonic()
-        return merged(service, self.reports(service), self._policy(service), self._services.get(service), now)
+        old, now = self._services.get(service), self._dues.now()
+        return merged(service, self.reports(service), self._policy(service), old, now)
 
     def names(self, place: Place) -> frozenset[ServiceName]:
         """The services of a scope of a source: what it last named, impossible names included, and what is kept."""
@@ -345,6 +352,8 @@ class Registry:
         Args:
             agreed: whether every read of a source has succeeded of late.
         """
+        if self._dues.stopped:
+            return
         self._holding.believe(agreed)
         self._parts.touched.update(dict.fromkeys(name for name in self._gone if not self._retained(name)))
         self._wake_up()
@@ -372,21 +381,10 @@ class Registry:
 
     def _retained(self, name: ServiceName) -> bool:
         gone = self._gone.get(name)
-        return gone is not None and self._parts.clocks.monotonic() - gone.monotonic < self._options.retention
+        return gone is not None and self._dues.now() - gone.monotonic < self._options.retention
 
     def _merge(self, name: ServiceName, reports: Sequence[Report], old: Service | None) -> Service:
         before = old or Service(name, protocol=self._agreed.pop(name, None))
-        new = merged(name, reports, self._policy(name), before, self._parts.clocks.monotonic())
-        if new.ruling.due is not None:
-            self._due[name] = new.ruling.due
+        new = merged(name, reports, self._policy(name), before, self._dues.now())
+        self._dues.note(name, new.ruling.due)
         return new
-
-    def _wake_due(self) -> None:
-        """Have the services merged again whose time has come; nothing that is known has changed."""
-        now = self._parts.clocks.monotonic()
-        due = [service for service, when in self._due.items() if when <= now]
-        for service in due:
-            del self._due[service]
-            self._dirty[service] = None
-        if due:
-            self._wake.set()

@@ -173,7 +173,7 @@ class Source:
         """Whether what is missing has to be held.
 
         Args:
-            undecided: how much of it is held neither by a doubt nor because it went when the source had nothing any more.
+            undecided: how much of it no doubt holds, and did not go when the source had nothing any more.
             release_after: seconds for which its absences have to mean something before they are believed.
             now: of the judgement.
         """

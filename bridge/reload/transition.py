@@ -179,8 +179,10 @@ class Transition:
             log.info("source.removal_hastened", extra={"source": name, "within": grace})
 
     async def depart(self) -> None:
-        """Have the sources go whose time has come."""
+        """Have the sources go whose time has come; while everything is paused, it comes for nobody."""
         parts = self._parts
+        if parts.pauses.everything:
+            return
         due = parts.departures.due([source.name for source in self.config.sources], self._clock())
         if not due:
             return
@@ -250,6 +252,8 @@ class Transition:
         told = fields | {"other keys": [key for key in sections if key != "sources"]}
         what = "; ".join(f"{kind} {', '.join(names)}" for kind, names in told.items() if names)
         done = f"the configuration was reloaded ({what or 'it is as it was'})"
+        if found.added and self._parts.pauses.freeze:
+            done += "; everything is paused, so what is added is not served before `xds-bridge resume`"
         self._terms.record(Event(time.time(), Action.OPERATED, f"{done}, asked for by {by}"))
         return done
 

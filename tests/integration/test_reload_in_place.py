@@ -22,7 +22,7 @@ from support.xds_client import Transport, connected
 from xds import CLUSTER
 
 MANY = [EndpointKey("10.0.1.1", port) for port in range(1, 21)]
-FEW_SOURCE = SourceName("few")
+FEW_SOURCE, LATER = SourceName("few"), SourceName("later")
 FEW = [EndpointKey("10.0.2.1", port) for port in range(1, 4)]
 
 
@@ -281,6 +281,26 @@ async def test_a_paused_source_stays_as_it_is_and_is_resumed_with_what_it_is_by_
     await bench.until(many=20, few=3)
 
     bench.pauses.resume(FEW_SOURCE, "anna")
+    await bench.until(many=20, few=1)
+
+
+async def test_while_everything_is_paused_a_reload_adds_nothing_and_takes_nothing_out(bench: Bench) -> None:
+    many, later = bench.many.source("many"), EndpointsFile(bench.directory / "later.json")
+    later.set("web", [EndpointKey("10.0.2.1", 9)])
+    for name in ("many", "few"):
+        bench.pauses.pause(SourceName(name), "anna")
+    bench.pauses.pause_those_to_come("anna")
+
+    outcome = await bench.reload(many, later.source("later"), startup_grace="10ms")
+    await eventually(lambda: bench.pauses.paused(LATER) is not None and bench.pauses.reported(LATER) == 1)
+    for _ in range(2):  # after the first, who may leave would have left
+        assert (await bench.reload(many, later.source("later"), startup_grace="10ms")).ok
+
+    assert "everything is paused" in outcome.done
+    assert await bench.ports() == {"10.0.1.1": list(range(1, 21)), "10.0.2.1": [1, 2, 3]}
+
+    for name in ("many", "few", "later"):
+        bench.pauses.resume(SourceName(name), "anna")
     await bench.until(many=20, few=1)
 
 

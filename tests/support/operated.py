@@ -36,10 +36,17 @@ class RecordingAudit:
 class Operated:
     """One process: what is known, and what an operator does with it."""
 
-    def __init__(self, *, time: float = 1_000_000.0, max_age: float = 24 * 3600.0, policy: MergePolicy = union) -> None:
+    def __init__(
+        self,
+        *,
+        time: float = 1_000_000.0,
+        max_age: float = 24 * 3600.0,
+        policy: MergePolicy = union,
+        retention: float = 0.0,
+    ) -> None:
         clock = Clock(lambda: self.world.time, lambda: self.world.time)
         self.drains = Drains(clock.wall, clock.monotonic)
-        self.world = World(replace(GUARDED, amend=self.drains.amend), time=time, policy=policy)
+        self.world = World(replace(GUARDED, amend=self.drains.amend, retention=retention), time=time, policy=policy)
         self.registry = self.world.registry
         self.caught_up: list[SourceName] = []
         self.pauses = Pauses(self.registry, clock.wall, self._caught_up)

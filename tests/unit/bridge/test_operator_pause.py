@@ -5,13 +5,16 @@ import json
 import pytest
 
 from bridge.guard import Reason
-from bridge.model import Endpoint, Health, InstanceId, Scope, ServiceName
+from bridge.merge import First, union
+from bridge.model import Endpoint, Health, InstanceId, Scope, ServiceName, SourceName
 from bridge.operator import Action, NothingToDoError, UnknownError
 from bridge.operator.shadow import Shadow
 from bridge.registry import SourceSink
 from bridge.state.codec import Encoder, decode
 from support.guarded import API, DC1, ECS, OTHER, SCOPE, WEB, endpoint, entries, keys
 from support.operated import ANNA, Operated
+
+NEW, LATER = SourceName("new"), SourceName("later")
 
 
 @pytest.fixture
@@ -159,6 +162,58 @@ def test_all_sources_are_paused_and_resumed_without_a_name(operated: Operated) -
         (Action.RESUME, "dc1"),
         (Action.RESUME, "ecs"),
     ]
+
+
+def test_a_source_that_comes_while_everything_is_paused_is_paused_until_one_is_resumed(operated: Operated) -> None:
+    operated.hand.pause(None, ANNA)
+    for name in (NEW, LATER):
+        operated.registry.configure(
+            [*operated.registry.sources, name], lambda _: union, operated.world.options, retell=False
+        )
+        operated.pauses.started(name)
+        operated.read({WEB: [60]}, source=name)
+        operated.hand.resume("ecs", ANNA) if name == NEW else None
+
+    assert operated.served() == keys([*range(20), 50, 60])
+    assert [(pause.source, pause.by) for pause in operated.pauses.all()] == [(DC1, "anna"), (NEW, "anna")]
+    assert not operated.pauses.everything
+
+
+def test_a_pause_of_everything_covers_sources_that_come_after_a_restart(operated: Operated) -> None:
+    operated.hand.pause(None, ANNA)
+
+    following = restarted(operated)
+    following.registry.configure(
+        [*following.registry.sources, NEW], lambda _: union, following.world.options, retell=False
+    )
+    following.pauses.started(NEW)
+
+    assert [pause.source for pause in following.pauses.all()] == [DC1, ECS, NEW]
+
+
+def test_time_changes_nothing_while_everything_is_paused() -> None:
+    operated = Operated(policy=First(return_after=30.0), retention=600.0)
+    operated.read({WEB: [1]}, source=ECS)
+    operated.read({WEB: [2], API: [3]})
+    assert operated.served() == keys([1])
+    operated.read({WEB: [2]})  # the cluster of api is retained
+    operated.hand.pause(None, ANNA)
+
+    operated.later(3600.0)
+    operated.registry.expire(lambda _: True)
+    for service in ("web", "api"):
+        operated.hand.drain(service, 60.0, ANNA)
+    operated.registry.drain()
+    operated.later(61.0)
+    assert operated.served() == keys([1])
+    assert API in operated.registry.services()
+
+    operated.hand.resume(None, ANNA)
+    operated.registry.expire(lambda _: True)
+    operated.registry.touch([WEB])
+    operated.registry.drain()
+    assert operated.served() == keys([2])
+    assert API not in operated.registry.services()
 
 
 def test_what_cannot_be_done_changes_nothing_and_says_why(operated: Operated) -> None:

@@ -326,6 +326,18 @@ class TestTime:
 
         assert not await self.wakes(registry)
 
+    async def test_nobody_is_woken_by_time_while_the_registry_is_frozen(self, registry: Registry, clock: Clock) -> None:
+        registry.freeze(frozen=True)
+        registry.drain()
+        clock.now += 30.0
+        assert not await self.wakes(registry)
+
+        registry.freeze(frozen=False)
+        assert await self.wakes(registry)
+        assert await self.wakes(registry)
+        registry.drain()
+        assert addresses(registry) == ["10.0.0.1"]
+
     async def test_a_report_wakes_while_a_time_is_waited_for(self, registry: Registry) -> None:
         waiting = asyncio.ensure_future(registry.changed())
         await asyncio.sleep(0)
