@@ -71,7 +71,7 @@ class Keeper:
 
         Raises:
             ConfigError: the directory or the file cannot be used, or a newer bridge wrote it.
-            OSError: another process uses the directory, or the disk fails.
+            OSError: another process uses the directory.
         """
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, self._store.open)

@@ -77,11 +77,11 @@ class Store:
     def load(self) -> State | None:
         """What was kept; None if there is nothing, or nothing that can be used.
 
-        A damaged file is logged and set aside as `state.json.bad`, in place of an earlier one.
+        A damaged file, or one that the disk fails to give, is logged and set aside as `state.json.bad`, in place of an
+        earlier one.
 
         Raises:
             ConfigError: the file is a newer bridge's, or cannot be read by us. Nothing was changed.
-            OSError: the disk fails.
         """
         try:
             opened = unseal(self._path.read_bytes())
@@ -98,7 +98,8 @@ class Store:
             ) from error
         except OSError as error:
             if error.errno not in _MISTAKES:
-                raise OSError(error.errno, f"cannot read {self._path}: {error.strerror}") from error
+                self._set_aside(error)
+                return None
             raise ConfigError(
                 f"cannot read {self._path} ({error.strerror}); let {_who()} read it, or move it away to start without "
                 "what was known"
@@ -141,7 +142,7 @@ class Store:
             raise
         _sync(self._directory)
 
-    def _set_aside(self, error: DamagedError) -> None:
+    def _set_aside(self, error: DamagedError | OSError) -> None:
         kept = self._path.with_suffix(".json.bad")
         extra = {"path": str(self._path), "error": str(error), "kept": str(kept)}
         try:

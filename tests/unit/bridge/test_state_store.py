@@ -135,6 +135,18 @@ def test_a_damaged_file_that_cannot_be_set_aside_stops_nobody(
     assert "until it is written anew" in vars(record)["kept"]
 
 
+def test_a_file_that_the_disk_fails_to_give_is_set_aside(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
+    opened(directory)
+    (directory / "state.json").symlink_to("/proc/self/mem")  # whose first byte is an input/output error
+
+    assert kept(directory) is None
+
+    [record] = [record for record in caplog.records if record.message == "state.damaged"]
+    assert "Input/output error" in vars(record)["error"]
+    assert (directory / "state.json.bad").is_symlink()
+    assert not (directory / "state.json").is_symlink()
+
+
 def test_a_right_digest_does_not_make_an_impossible_value_possible(directory: Path) -> None:
     opened(directory)
     text = b"".join(Encoder().encode(EVERYTHING)).replace(b'"degraded"', b'"well"')
