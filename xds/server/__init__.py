@@ -1,6 +1,7 @@
 """The gRPC server: listens, and hands each call to the service it is for."""
 
 import asyncio
+import contextlib
 import errno
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -97,19 +98,25 @@ class XdsServer:
                 tasks.create_task(self._credentials.run())
 
     async def stop(self, grace: float) -> None:
-        """Say goodbye to all clients and end their streams; they come back by themselves, to us or to another.
+        """End all streams and say goodbye to the clients; they come back by themselves, to us or to another.
+
+        In this order: a goodbye has to be answered (a PING, https://www.rfc-editor.org/rfc/rfc9113#section-6.8), and an
+        answer that comes when the connection is closed resets it, with the ends of streams that were not read yet.
 
         Args:
             grace: seconds after which what still runs is cut off.
         """
         self._discovery.close()
         self._health.close()
-        async with asyncio.TaskGroup() as tasks:
-            if self._server:
-                tasks.create_task(self._server.stop(grace))
-            # gRPC would wait for the streams, and these never end by themselves.
-            self._audience.dismiss()
-            self._status.close()
+        self._audience.dismiss()
+        self._status.close()
+        if self._server is None:
+            return
+        began = time.monotonic()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._discovery.over()
+        await self._server.stop(max(0.0, grace - (time.monotonic() - began)))
 
     def streams(self) -> Iterator[StreamStatus]:
         """Every open stream, oldest first; looked at one by one as they are asked for."""

@@ -66,6 +66,8 @@ class Discovery:
         self._withhold = withhold
         self._lines = Lines()
         self._closed = False
+        self._calls = 0
+        self._over = asyncio.Event()
 
     def services(self) -> Mapping[str, Methods]:
         """The methods of each service by its full name."""
@@ -83,10 +85,28 @@ class Discovery:
         self._closed = True
         self._admission.close()
         self._lines.close()
+        self._look_over()
+
+    async def over(self) -> None:
+        """Return when every stream has ended and gRPC has written its status; after `close`."""
+        await self._over.wait()
+
+    def _begin(self, context: Context) -> None:
+        self._calls += 1
+        context.add_done_callback(self._end)  # type: ignore[arg-type]  # the stubs have a class that gRPC has not
+
+    def _end(self, _: Context) -> None:
+        self._calls -= 1
+        self._look_over()
+
+    def _look_over(self) -> None:
+        if self._closed and not self._calls:
+            self._over.set()
 
     def _methods(self, stream: str, delta: str, offer: _Offer) -> Methods:
         def handler(open_session: _Open) -> "grpc.RpcMethodHandler[bytes, bytes]":
             async def handle(_: AsyncIterator[bytes], context: Context) -> None:
+                self._begin(context)
                 connection = GrpcConnection(context)
                 try:
                     await self._serve(open_session(offer, connection), connection)
