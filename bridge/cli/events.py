@@ -1,9 +1,9 @@
 """`xds-bridge events`: what happened to endpoints, and what happens, as a running bridge remembers it."""
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from bridge.cli import completion, reading
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
-from bridge.cli.reading import AdminOption, SocketOption, fail, shown
+from bridge.cli.reading import AdminOption, Output, SocketOption, fail, shown
 from bridge.errors import BridgeError
 from bridge.operator import parse_key
 
@@ -25,13 +25,6 @@ INTERVAL = 1.0
 
 _PATH = "api/v1/events"
 _HINT = " (an endpoint is written as IP:PORT)"
-
-
-class Form(StrEnum):
-    """How an event is written."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 class _Event(BaseModel):
@@ -72,7 +65,9 @@ def events(  # noqa: PLR0913 (an option each)
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of the latest to show.")] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl-C.")] = False,
-    output: Annotated[Form, typer.Option("--output", "-o", help="A line for people, or a JSON object.")] = Form.TABLE,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="How to write each: a line, a line of JSON, or a document of YAML.")
+    ] = Output.TABLE,
     admin: AdminOption = None,
     socket: SocketOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -86,7 +81,7 @@ def events(  # noqa: PLR0913 (an option each)
     ways = reading.ways(admin, socket, config)
     query = {name: value for name, value in (*_about(about), ("source", source)) if value}
     try:
-        asyncio.run(_show(ways, {**query, "limit": str(limit)}, output, follow=follow))
+        _show(ways, {**query, "limit": str(limit)}, output, follow=follow)
     except (client.NotThereError, client.WrongQueryError) as error:
         fail(f"{error}{_HINT if about and not source else ''}", EXIT_FINDING)
     except BridgeError as error:
@@ -99,21 +94,21 @@ def _about(text: str | None) -> Sequence[tuple[str, str | None]]:
     return (("endpoint", text),) if text and parse_key(text) else (("service", text),)
 
 
-async def _show(ways: "Sequence[Way]", query: Mapping[str, str], form: Form, *, follow: bool) -> None:
+def _show(ways: "Sequence[Way]", query: Mapping[str, str], output: Output, *, follow: bool) -> None:
     from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
 
-    found = await client.read(ways, _PATH, _Events, query)
-    _print(found, form)
+    found = _read(ways, query)
+    _print(found, output)
     if not follow and not found.events:
         typer.echo("nothing of that is remembered", err=True)
     lost = False
     while follow:
-        await asyncio.sleep(INTERVAL)  # a person watches, and there is nothing else to wait for
+        time.sleep(INTERVAL)  # a person watches, and there is nothing else to wait for
         try:
-            later = await client.read(ways, _PATH, _Events, {**query, "after": str(found.after)})
+            later = _read(ways, {**query, "after": str(found.after)})
             if later.trail != found.trail:
                 _note("the bridge was started anew, and so do the events")
-                later = await client.read(ways, _PATH, _Events, {**query, "after": "0"})
+                later = _read(ways, {**query, "after": "0"})
             elif later.first > found.after + 1:
                 _note(f"{later.first - found.after - 1} events were forgotten before they could be shown")
         except client.UnreachableError as error:
@@ -122,12 +117,21 @@ async def _show(ways: "Sequence[Way]", query: Mapping[str, str], form: Form, *, 
             lost = True
             continue
         lost, found = False, later
-        _print(found, form)
+        _print(found, output)
 
 
-def _print(found: _Events, form: Form) -> None:
+def _read(ways: "Sequence[Way]", query: Mapping[str, str]) -> _Events:
+    from bridge.cli import client  # noqa: PLC0415 (see bridge/cli/__init__.py)
+
+    return asyncio.run(client.read(ways, _PATH, _Events, query))
+
+
+def _print(found: _Events, output: Output) -> None:
     for event in found.events:
-        typer.echo(event.model_dump_json() if form is Form.JSON else shown(_line(event)))
+        if output is Output.TABLE:
+            typer.echo(shown(_line(event)))
+        else:
+            typer.echo(reading.one_of_many(event.model_dump(), output), nl=False)
 
 
 def _line(event: _Event) -> str:

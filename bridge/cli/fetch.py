@@ -1,7 +1,6 @@
 """`xds-bridge fetch`: acts as an Envoy against any xDS v3 server, and prints what comes."""
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +16,7 @@ from bridge.cli.bootstrap import write
 from bridge.cli.comparison import Content, Reader, compare, summary
 from bridge.cli.convention import duration
 from bridge.cli.node import ClusterOption, IdOption, MetadataOption, RegionOption, node
-from bridge.cli.reading import Output, OutputOption, shown
+from bridge.cli.reading import Output, OutputOption, one_of_many, shown
 from bridge.cli.served import awaited, endpoints
 from bridge.errors import BridgeError
 from bridge.wording import some
@@ -133,7 +132,7 @@ async def _watch(holdings: "AsyncIterator[Holding]", first: "Holding", output: O
             report.changes(console, summary(changes), changes)
         else:
             found = [change.model_dump(mode="json") for change in changes]
-            typer.echo(_written({"versions": dict(held.versions), "changes": found}, output), nl=False)
+            typer.echo(one_of_many({"versions": dict(held.versions), "changes": found}, output), nl=False)
         sys.stdout.flush()
 
 
@@ -143,7 +142,7 @@ def _print(held: "Holding", output: Output, *, more: bool) -> None:
     read, content = decoded.reader(), _content(held)
     if output is not Output.TABLE:
         document = decoded.responses(content, held.versions, read)
-        typer.echo(_written(document, output) if more else write(document, Format(output)), nl=False)
+        typer.echo(one_of_many(document, output) if more else write(document, Format(output)), nl=False)
     else:
         for url, version in sorted(held.versions.items()):
             typer.echo(shown(f"{url.rpartition('.')[2]}: version {version or '(none)'}"))
@@ -163,13 +162,6 @@ def _rows(content: Content, read: Reader) -> Iterator[tuple[str, ...]]:
             place = (str(fields[part]) for part in _PLACE if part in fields)
             health, weight = fields.get("health_status", "UNKNOWN"), fields.get("load_balancing_weight", 1)
             yield name, key, str(health), str(weight), str(fields.get("priority", 0)), "/".join(place)
-
-
-def _written(document: dict[str, object], output: Output) -> str:
-    """A document that others follow: a line of JSON, or YAML after its mark."""
-    if output is Output.JSON:
-        return json.dumps(document, ensure_ascii=False) + "\n"
-    return "---\n" + write(document, Format.YAML)
 
 
 def _content(held: "Holding") -> Content:

@@ -1,6 +1,7 @@
 """What the commands have in common that ask a running bridge: how they find it, and how they print what it answers."""
 
 import asyncio
+import json
 import os
 import shlex
 from collections.abc import Coroutine, Mapping, Sequence
@@ -146,6 +147,13 @@ def _again(command: str, admin: str | None, socket: Path | None, config: Path) -
 def text(found: BaseModel, output: Output) -> str:
     """An answer as JSON or YAML."""
     return write(found.model_dump(mode="json"), Format.JSON if output is Output.JSON else Format.YAML)
+
+
+def one_of_many(document: dict[str, object], output: Output) -> str:
+    """A document among others, of which nobody knows how many come: a line of JSON, or YAML after its mark."""
+    if output is Output.JSON:
+        return json.dumps(document, ensure_ascii=False) + "\n"
+    return "---\n" + write(document, Format.YAML)
 
 
 def shown(text: str) -> str:

@@ -1,11 +1,13 @@
 """What holds for every command: an example, no colour where it is not wanted, and one line when no bridge answers."""
 
 import asyncio
+import json
 import os
 import pty
 import re
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import cast
@@ -13,9 +15,11 @@ from typing import cast
 import pytest
 import typer
 from aiohttp import web
+from ruamel.yaml import YAML
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from bridge.audit import Action, Event
 from bridge.cli import app, completion
 from bridge.merge import Service
 from bridge.model import ServiceName
@@ -27,6 +31,8 @@ from support.ports import free_port
 
 READING = ["status", "sources", "services", "endpoints", "envoys", "events", "explain web", "guard list"]
 READING_OF = ["services web", "envoys web"]
+
+NOW = 1_700_000_000.0
 
 
 def every_command() -> Iterator[tuple[str, ...]]:
@@ -76,6 +82,26 @@ def test_without_a_bridge_a_command_says_in_a_line_where_it_looked(command: Comm
         f"cannot reach a bridge on {socket} (No such file or directory); "
         f"cannot reach a bridge on http://127.0.0.1:{port} (Connection refused)\n"
     )
+
+
+@pytest.mark.parametrize("verb", [*READING, "envoys web"])
+async def test_what_a_command_reads_is_the_same_in_yaml_as_in_json(
+    bench: Bench, command: Command, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: NOW)  # ages are in what is read
+    bench.trail.record(Event(1.0, Action.ADDED, "because: it is there", "dc1", "s", "web", "10.0.0.1:80"))
+    bench.streams.connected = [stream(1, "web")]
+
+    table, as_json, as_yaml = [
+        await asyncio.to_thread(command, *verb.split(), "-o", form, "--admin", bench.url)
+        for form in ("table", "json", "yaml")
+    ]
+
+    found = YAML(typ="safe", pure=True).load(as_yaml.output)
+    assert table.output
+    assert isinstance(found, dict)
+    assert json.loads(as_json.output) == found
+    assert table.status == as_json.status == as_yaml.status
 
 
 @pytest.mark.parametrize("verb", ["events --follow", "diff"])

@@ -1,9 +1,14 @@
 """What `services` and `events` print of what the API says."""
 
 import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from ruamel.yaml import YAML
 
 from bridge.audit import Action, Event
 from bridge.config import ServiceRule
@@ -98,6 +103,72 @@ async def test_an_event_is_a_line_whatever_is_in_it(bench: Bench, command: Comma
     assert first.endswith("(i1)  [dc1: s]  no IP address")
     assert "\x1b" not in first
     assert second == "1970-01-01 00:00:01Z  operated   [dc1]  pause dc1, asked for by anna"
+
+
+READ = (
+    Event(0.0, Action.SET_ASIDE, "no IP\naddress", "dc1", "s", "web", "db\x1b[2J:80", "i1"),
+    Event(1.0, Action.ADDED, "because: it is there", "dc1", "s", "web", "10.0.0.1:80", "on"),
+)
+
+
+def documents(text: str) -> list[dict[str, object]]:
+    return list(YAML(typ="safe", pure=True).load_all(text))
+
+
+async def test_an_event_is_a_line_of_json_or_a_document_of_yaml(bench: Bench, command: Command) -> None:
+    for event in READ:
+        bench.trail.record(event)
+
+    as_json = await shown(bench, command, "events", "-o", "json")
+    as_yaml = await shown(bench, command, "events", "-o", "yaml")
+
+    lines = [json.loads(line) for line in as_json.output.splitlines()]
+    assert [(each["number"], each["why"], each["endpoint"], each["instance"]) for each in lines] == [
+        (number, event.why, event.endpoint, event.instance) for number, event in enumerate(READ, 1)
+    ]
+    assert documents(as_yaml.output) == lines
+    assert as_yaml.output.count("---\n") == len(READ)
+    assert "\x1b" not in as_json.output + as_yaml.output
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+async def test_without_events_there_is_no_document(bench: Bench, command: Command, form: str) -> None:
+    outcome = await shown(bench, command, "events", "-o", form)
+
+    assert (outcome.status, outcome.output, outcome.error) == (0, "", "nothing of that is remembered\n")
+
+
+@asynccontextmanager
+async def following(bench: Bench, form: str) -> AsyncIterator[asyncio.StreamReader]:
+    """What `xds-bridge events --follow` prints."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", "events", "--follow", "-o", form, "--admin", bench.url),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@pytest.mark.parametrize("form", ["table", "json", "yaml"])
+async def test_who_follows_has_each_event_in_the_same_form_as_it_happens(bench: Bench, form: str) -> None:
+    size = 10 if form == "yaml" else 1  # the mark and nine fields
+
+    bench.trail.record(READ[0])
+    async with following(bench, form) as told, asyncio.timeout(30):
+        first = [(await told.readline()).decode() for _ in range(size)]
+        bench.trail.record(READ[1])
+        second = [(await told.readline()).decode() for _ in range(size)]
+
+    texts = ["".join(first), "".join(second)]
+    if form == "table":
+        assert ["set_aside" in texts[0], "10.0.0.1:80" in texts[1]] == [True, True]
+    else:
+        found = [json.loads(text) if form == "json" else documents(text)[0] for text in texts]
+        assert [(each["action"], each["instance"]) for each in found] == [("set_aside", "i1"), ("added", "on")]
 
 
 @pytest.mark.parametrize("verb", ["services", "events"])
