@@ -158,15 +158,19 @@ def holds(view: View) -> Iterator[HoldDocument]:
 
 
 def service(
-    found: Service, aside: Iterable[ReportedSetAside], ages: Mapping[EndpointKey, Age], now: float
+    found: Service,
+    endpoints: Iterable[ServedEndpoint],
+    aside: Iterable[ReportedSetAside],
+    ages: Mapping[EndpointKey, Age],
+    now: float,
 ) -> ServiceDocument:
-    """Everything about one service; `now` is the time on the monotonic clock."""
+    """Everything about one service, with those of its endpoints; `now` is the time on the monotonic clock."""
     return ServiceDocument(
         name=found.name,
         protocol=found.protocol.value if found.protocol else None,
         disputed=disputed(found),
         merge=merge(found, now),
-        endpoints=tuple(endpoint(served, ages.get(served.endpoint.key)) for served in found.endpoints),
+        endpoints=tuple(endpoint(served, ages.get(served.endpoint.key)) for served in endpoints),
         set_aside=tuple(map(set_aside, aside)),
     )
 

@@ -192,8 +192,10 @@ class AdminServer:
         if found is None:
             hint = nearest(name, self._view.knowledge.services())
             raise NotThereError(f"no source reports a service {name[:255]!r}{hint}")
-        ages = self._view.history.of(name)
-        return await self._worked_out(lambda: _json(document.service(found, set_aside, ages, time.monotonic())))
+        ages, endpoints = self._view.history.of(name), found.endpoints
+        return await self._worked_out(
+            lambda: _json(document.service(found, endpoints, set_aside, ages, time.monotonic()))
+        )
 
     async def _envoys(self, _request: web.Request) -> web.Response:
         streams = await self._connected()

@@ -10,7 +10,7 @@ from bridge.admin.client import Client, clients, in_sync
 from bridge.admin.finding import findings
 from bridge.admin.observation import Observation
 from bridge.admin.page import listing, written
-from bridge.admin.page.digest import HEALTHS, Digest, Digests, Tally, digest, together
+from bridge.admin.page.digest import HEALTHS, Digest, Digests, Tally, tally, together
 from bridge.admin.page.flow import last_read, picture, source_tone
 from bridge.admin.page.rendering import Renderer
 from bridge.admin.source import SourceDocument
@@ -123,22 +123,17 @@ class Content:
         found = known.get(name) or (Service(name) if details.set_aside else None)
         if found is None:
             raise NoSuchServiceError(f"no source reports a service {name[:255]!r}{nearest(name, known)}")
-        shown = document.service(found, details.set_aside, details.ages, observed.monotonic)
-        word, health = question["q"].strip(), question["health"]
-        endpoints = [
-            each
-            for each in shown.endpoints
-            if (not health or each.health == health)
-            and (not word or word in each.key or any(word in origin.instance for origin in each.origins))
-        ]
+        endpoints = listing.endpoints(found.endpoints, question)
+        page = listing.paged(endpoints, len(found.endpoints), question)
+        shown = document.service(found, page.rows, details.set_aside, details.ages, observed.monotonic)
         return self._rendered(
             "service.html",
             observed,
             service=shown,
-            tally=digest(found).tally,
+            tally=tally(found),
             question=question,
             healths=HEALTHS,
-            page=listing.paged(endpoints, len(shown.endpoints), question),
+            page=page,
             retained=observed.known.retained.get(name),
             events=_documents(observed, event.Query(service=name, limit=LATEST))[::-1],
         )

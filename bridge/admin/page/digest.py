@@ -41,6 +41,12 @@ def together(tallies: Iterable[Tally]) -> Tally:
     return Tally(tuple(map(sum, columns)))
 
 
+def tally(service: Service) -> Tally:
+    """The endpoints of a service."""
+    counts = Counter(served.endpoint.health.value for served in service.endpoints)
+    return Tally(tuple(counts[health] for health in HEALTHS))
+
+
 @dataclass(frozen=True, slots=True)
 class Digest:
     """A service in a few numbers."""

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from bridge.admin.client import Client, Progress
 from bridge.admin.page.digest import HEALTHS, Digest
 from bridge.admin.query import given
-from bridge.merge import Service
+from bridge.merge import ServedEndpoint, Service
 from bridge.model import ServiceName, SourceName
 from bridge.problem import nearest
 
@@ -140,6 +140,17 @@ def _named(digest: Digest, known: Mapping[ServiceName, Service], word: str) -> b
     return looks_like_address and any(
         str(served.endpoint.key).startswith(word) for served in known[digest.name].endpoints
     )
+
+
+def endpoints(served: Sequence[ServedEndpoint], question: Question) -> Sequence[ServedEndpoint]:
+    """The endpoints of a service that are asked for: by health, and by a part of an address or an instance."""
+    word, health = question["q"].strip(), question["health"]
+    return [
+        each
+        for each in served
+        if (not health or each.endpoint.health.value == health)
+        and (not word or word in str(each.endpoint.key) or any(word in origin.instance for origin in each.origins))
+    ]
 
 
 def client_choices(everybody: Iterable[Client]) -> dict[str, Collection[str] | None]:
