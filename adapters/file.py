@@ -5,12 +5,13 @@ The file is polled, not watched by inotify: see `adapters/_watch.py`.
 
 import asyncio
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path as FilePath
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -36,6 +37,7 @@ from bridge.problem import Path, Problem, kind
 from bridge.provenance import Question, Search, Statement, bounded, seen
 
 Services = Mapping[ServiceName, frozenset[Entry]]
+T = TypeVar("T")
 
 _ENDPOINT = 3  # the length of the path to an endpoint: `services`, the service, the index
 _SHOWN = 100
@@ -61,6 +63,8 @@ class FileAdapter:
         self._interval = config.interval
         self._parsed: bytes | None = None
         self._outcome: Services | str = ""
+        self._anew: tuple[bytes, asyncio.Future[Document]] | None = None
+        """What is being read anew for a question, or was and is not asked for any more."""
 
     async def run(self, context: AdapterContext) -> None:
         """Report the whole file whenever its content is another; a fixed file is seen as fast as a changed one."""
@@ -85,15 +89,29 @@ class FileAdapter:
         Raises:
             SourceError: it was not read yet, or is broken as a whole.
         """
-        content, file = self._parsed, str(self._file.path)
-        if content is None:
-            raise SourceError(f"{file} was not read yet")
-        # In a thread of its own, as it takes as long as to read the file anew.
-        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="explain-file")
-        try:
-            return await asyncio.get_running_loop().run_in_executor(executor, explained, content, file, question)
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+        document, file = await self._read_anew(), str(self._file.path)
+        return await _in_a_thread(partial(explained, document, file, question))
+
+    async def _read_anew(self) -> Document:
+        """The file as it was read last, with its lines; nobody keeps these, since they are seldom asked for.
+
+        It takes as long as reading the file, which may be longer than anybody waits. So it is one thread however often
+        somebody asks, and what was given up is there for the next question.
+        """
+        while True:
+            if self._parsed is None:
+                raise SourceError(f"{self._file.path} was not read yet")
+            if self._anew is None:
+                work = partial(_document, self._parsed, str(self._file.path))
+                self._anew = self._parsed, _in_a_thread(work)
+            begun, reading = self._anew
+            try:
+                document = await asyncio.shield(reading)
+            finally:
+                if reading.done():
+                    self._anew = None
+            if begun is self._parsed:
+                return document
 
     def _look(self) -> Services | None:
         """What the file says, parsed once; None while it may be half-written. Runs in the thread."""
@@ -129,13 +147,20 @@ def parse(content: bytes, file: str) -> Services:
     return {ServiceName(name): frozenset(_entries(document, name, items, unusable)) for name, items in services.items()}
 
 
-def explained(content: bytes, file: str, question: Question) -> Statement:
-    """What the content of a file has of what is asked about: each entry as it stands there, with its line.
+def _in_a_thread(work: Callable[[], T]) -> asyncio.Future[T]:
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="explain-file")
+    try:
+        return asyncio.get_running_loop().run_in_executor(executor, work)
+    finally:
+        executor.shutdown(wait=False)
+
+
+def explained(document: Document, file: str, question: Question) -> Statement:
+    """What a file has of what is asked about: each entry as it stands there, with its line.
 
     Raises:
-        SourceError: the content is broken as a whole.
+        SourceError: it is broken as a whole.
     """
-    document = _document(content, file)
     services, unusable = _services(document), _unusable(document)
     search = Search(question)
     for name, items in services.items():

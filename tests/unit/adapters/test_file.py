@@ -1,12 +1,22 @@
+import asyncio
 import json
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from adapters.file import FileAdapter, FileConfig, explained, parse
 from bridge.adapter import AdapterType
+from bridge.document import parse as parse_document
 from bridge.errors import SourceError
 from bridge.model import Endpoint, EndpointKey, Entry, Health, Locality, ServiceName, SetAside, UpstreamProtocol
-from bridge.provenance import Question, Verdict
+from bridge.provenance import Question, Statement, Verdict
+from support.context import MemorySink, into
+from support.endpoints_file import EndpointsFile
+from support.ticks import ManualTicks
+from support.waiting import eventually
 
 WEB = ServiceName("web")
 _: AdapterType[FileConfig] = FileAdapter
@@ -263,8 +273,12 @@ services:
 """
 
 
+def found(question: Question) -> Statement:
+    return explained(parse_document("endpoints.yaml", FILE.decode()), "endpoints.yaml", question)
+
+
 def test_an_entry_is_explained_with_its_line_its_keys_and_its_mistake() -> None:
-    told = explained(FILE, "endpoints.yaml", Question(service="web"))
+    told = found(Question(service="web"))
 
     wrong, right = told.sightings
     assert (wrong.verdict, wrong.reported) == (Verdict.SET_ASIDE, "10.0.0.2:0")
@@ -274,11 +288,11 @@ def test_an_entry_is_explained_with_its_line_its_keys_and_its_mistake() -> None:
 
 
 def test_an_address_is_explained_wherever_it_stands_and_others_are_near() -> None:
-    found = explained(FILE, "endpoints.yaml", Question(key=EndpointKey("fd00::1", 80)))
-    other = explained(FILE, "endpoints.yaml", Question(key=EndpointKey("10.0.0.1", 81)))
-    unknown = explained(FILE, "endpoints.yaml", Question(service="wep"))
+    there = found(Question(key=EndpointKey("fd00::1", 80)))
+    other = found(Question(key=EndpointKey("10.0.0.1", 81)))
+    unknown = found(Question(service="wep"))
 
-    assert [each.services for each in found.sightings] == [("db",)]
+    assert [each.services for each in there.sightings] == [("db",)]
     assert (other.sightings, other.nearest) == ((), ("10.0.0.1:80",))
     assert (unknown.nearest, unknown.looked) == (("web",), "2 services of endpoints.yaml")
 
@@ -288,3 +302,54 @@ async def test_a_file_that_was_not_read_yet_cannot_be_explained() -> None:
 
     with pytest.raises(SourceError, match="was not read yet"):
         await adapter.explain(Question(service="web"))
+
+
+@asynccontextmanager
+async def large(folder: Path) -> AsyncIterator[tuple[FileAdapter, Callable[[Sequence[EndpointKey]], Awaitable[None]]]]:
+    """An adapter that reads 500 endpoints from a file, and what has it read others."""
+    file, ticks, sink = EndpointsFile(folder / "endpoints.yaml"), ManualTicks(), MemorySink()
+    adapter = FileAdapter(FileConfig.model_validate({"path": str(file.path), "interval": "10ms"}))
+
+    async def put(endpoints: Sequence[EndpointKey]) -> None:
+        def is_read() -> bool:
+            ticks.tick()
+            return len(sink.services.get(WEB, ())) == len(endpoints)
+
+        file.set("web", endpoints)
+        await eventually(is_read)
+
+    async with into(sink, adapter, ticks):
+        await put([EndpointKey(f"10.0.{number // 250}.{number % 250}", 80) for number in range(500)])
+        yield adapter, put
+
+
+async def given_up(adapter: FileAdapter) -> None:
+    """Ask, and do not wait for the answer."""
+    asking = asyncio.create_task(adapter.explain(Question(service="web")))
+    await asyncio.sleep(0)  # it begins
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def test_however_often_a_large_file_is_asked_for_it_is_read_anew_once_at_a_time(tmp_path: Path) -> None:
+    async with large(tmp_path) as (adapter, _put):
+        await given_up(adapter)
+        begun = {each for each in threading.enumerate() if each.name.startswith("explain-file")}
+        for _ in range(3):
+            await given_up(adapter)
+        threads = {each for each in threading.enumerate() if each.name.startswith("explain-file")}
+        told = await adapter.explain(Question(key=EndpointKey("10.0.1.7", 80)))
+
+    assert len(begun) == 1
+    assert threads <= begun
+    assert [each.reported for each in told.sightings] == ["10.0.1.7:80"]
+
+
+async def test_a_file_that_became_another_while_it_was_read_anew_is_explained_as_it_is(tmp_path: Path) -> None:
+    async with large(tmp_path) as (adapter, put):
+        await given_up(adapter)
+        await put([EndpointKey("10.9.9.9", 80)])
+        told = await adapter.explain(Question(service="web"))
+
+    assert [each.reported for each in told.sightings] == ["10.9.9.9:80"]
