@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from benchmark.budget import Budget, judged
 from bridge import memory
 from bridge.config import PerService
 from bridge.metrics import Metrics, Sample
@@ -57,9 +58,7 @@ async def main(services: int, endpoints: int, rounds: int) -> int:
         lag = statistics.median(cost.lag for cost in costs)
         worst, most = max(worst, lag), max(cost.lag for cost in costs)
         print(f"{mode:>20}{taken * 1000:>8.0f}{costs[0].size / 1024:>8.0f}{lag * 1000:>18.1f}{most * 1000:>7.1f}")
-    if worst > MOST_LAG:
-        print(f"the event loop was held up for more than {MOST_LAG * 1000:.0f} ms")
-    return int(worst > MOST_LAG)
+    return judged([Budget("the event loop held up, median", 1000 * worst, 1000 * MOST_LAG, "ms")])
 
 
 def _next(numbers: "itertools.count[int]", count: int) -> list[int]:
