@@ -89,7 +89,7 @@ class Sink(Protocol):
     def remove(self, scope: Scope, service: ServiceName) -> None:
         """Say that a service no longer exists in a scope. Not the same as a service without endpoints."""
 
-    def doubt(self, scope: Scope | None, reason: str) -> None:
+    def doubt(self, scope: Scope | None, reason: str, *, lost: bool = False) -> None:
         """Say that absences mean nothing for now, such as when what is always there cannot be seen either.
 
         What is missing stays for as long as there is a doubt, and until an operator releases it.
@@ -97,6 +97,8 @@ class Sink(Protocol):
         Args:
             scope: where; None for the whole source, whatever its scopes are.
             reason: why, for the operator; empty when absences mean something again.
+            lost: the registry seems to have lost its data, which may come back bit by bit: what is missing meanwhile is
+                held beyond the end of the doubt, one endpoint at a time, until it is there again.
         """
 
 

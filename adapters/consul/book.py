@@ -349,9 +349,8 @@ class Book:
         lost = self._at_stake()
         self._memory.held |= lost
         for name in lost:
-            self._context.sink.doubt(
-                self._scope(name), "the catalog lost all services at once, as when its data was lost"
-            )
+            reason = "the catalog lost all services at once, as when its data was lost"
+            self._context.sink.doubt(self._scope(name), reason, lost=True)
             self._context.sink.replace(self._scope(name), {})
             del self._memory.services[name]
         self._context.noticed("consul.catalog_emptied", datacenter=self._mapper.datacenter, services=len(lost))

@@ -181,8 +181,8 @@ class _Switch:
     def remove(self, scope: Scope, service: ServiceName) -> None:
         self._now().remove(scope, service)
 
-    def doubt(self, scope: Scope | None, reason: str) -> None:
-        self._now().doubt(scope, reason)
+    def doubt(self, scope: Scope | None, reason: str, *, lost: bool = False) -> None:
+        self._now().doubt(scope, reason, lost=lost)
 
     def _now(self) -> Sink:
         if not self._revoked:

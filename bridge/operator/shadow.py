@@ -22,7 +22,10 @@ class Shadow:
         self._ended: dict[Scope, set[InstanceId]] = {}
         self._partial: set[tuple[Scope, ServiceName]] = set()
         """Services of which no read has told everything."""
-        self._doubts: dict[Scope | None, str] = {}
+        self._doubts: dict[Scope | None, tuple[str, bool]] = {}
+        """Why absences mean nothing, and whether data seems to be lost; the latter also when that is over."""
+        self._trusted: dict[Scope | None, None] = {}
+        """Where they mean something again."""
         self.spoken = False
         """Whether the source has told of everything that it has."""
 
@@ -71,23 +74,27 @@ class Shadow:
         """What a scope says."""
         return dict(self._said.get(scope, {}))
 
-    def doubt(self, source: SourceName, scope: Scope | None, reason: str) -> None:
+    def doubt(self, source: SourceName, scope: Scope | None, reason: str, *, lost: bool) -> None:
         """Keep that absences mean nothing, or that they do again."""
-        self._doubts[scope] = reason
+        if reason:
+            self._doubts[scope] = (reason, lost)
+            self._trusted.pop(scope, None)
+            return
+        self._trusted[scope] = None
+        if scope in self._doubts and not self._doubts[scope][1]:
+            del self._doubts[scope]
 
     def tell(self, sink: Sink) -> None:
         """Say all of it to somebody else, one read for each scope, and one more for what was never read completely.
 
         Doubts go before what they are about, and end after it: what came back is no longer missing then.
         """
-        for scope, reason in self._doubts.items():
-            if reason:
-                sink.doubt(scope, reason)
+        for scope, (reason, lost) in self._doubts.items():
+            sink.doubt(scope, reason, lost=lost)
         for scope, services in self._said.items():
             self._tell(sink, scope, services)
-        for scope, reason in self._doubts.items():
-            if not reason:
-                sink.doubt(scope, "")
+        for scope in self._trusted:
+            sink.doubt(scope, "")
 
     def _tell(self, sink: Sink, scope: Scope, services: Mapping[ServiceName, frozenset[Entry]]) -> None:
         if ended := frozenset(self._ended.get(scope, ())):

@@ -75,6 +75,7 @@ class Holding:
     def judge(self, source: Source) -> None:
         """Decide about what is missing of a source: it goes, or it is held."""
         now = self._parts.clocks.now()
+        self._keep_lost(source)
         undecided = self._held(source)[None]
         why = "what is missing is no more than may go" if undecided else "it has all returned"
         reason = source.verdict(undecided, self._release_after, now)
@@ -88,9 +89,10 @@ class Holding:
         source.settle(self._reasons(source), now, why)
         self._parts.unjudged.pop(source.name, None)
 
-    def doubt(self, source: Source, scope: Scope | None, reason: str) -> None:
+    def doubt(self, source: Source, scope: Scope | None, reason: str, *, lost: bool) -> None:
         """Have absences mean nothing while there is a reason for that; judged with the next publication."""
-        source.doubt(scope, reason, self._parts.clocks.now())
+        self._keep_lost(source)
+        source.doubt(scope, reason, self._parts.clocks.now(), lost=lost)
         self._parts.unjudged[source.name] = None
 
     def spoken(self, source: Source) -> None:
@@ -171,6 +173,16 @@ class Holding:
                     why = source.doubted(scope) if reason is Reason.DOUBT else WHY[reason]
                     self._parts.scribe.held(keeper, kept.endpoint, why)
         self._told[source.name] = frozenset(held)
+
+    def _keep_lost(self, source: Source) -> None:
+        """Take note of what is missing where the source seems to have lost its data."""
+
+        def lost(keeper: Keeper, kept: Kept) -> bool:
+            (_, scope), _ = keeper
+            return kept.missing is not None and not kept.emptied and source.lost(scope)
+
+        if source.missing and source.loses:
+            self._parts.empty(source, lost)
 
     def _held(self, source: Source) -> Counter[Reason | None]:
         """How much of a source is missing, by what holds it without regard to the rest."""

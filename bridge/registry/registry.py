@@ -254,9 +254,9 @@ class Registry:
         self._parts.end(place, service, ended)
         self._wake_up()
 
-    def doubt(self, source: SourceName, scope: Scope | None, reason: str) -> None:
-        """Have absences in what a source says mean nothing while there is a reason for that."""
-        self._holding.doubt(self._sources[source], scope, reason)
+    def doubt(self, source: SourceName, scope: Scope | None, reason: str, *, lost: bool = False) -> None:
+        """Have absences in what a source says mean nothing while there is a reason for that; see `Sink`."""
+        self._holding.doubt(self._sources[source], scope, reason, lost=lost)
         self._wake_up()
 
     def configure(

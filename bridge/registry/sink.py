@@ -41,7 +41,7 @@ class Keeping(Protocol):
     def reported(self, source: SourceName, scope: Scope) -> Mapping[ServiceName, frozenset[Entry]]:
         """What a place last said."""
 
-    def doubt(self, source: SourceName, scope: Scope | None, reason: str) -> None:
+    def doubt(self, source: SourceName, scope: Scope | None, reason: str, *, lost: bool) -> None:
         """Whether absences in what a source says mean nothing."""
 
 
@@ -84,9 +84,9 @@ class SourceSink:
         """Take that a service of a scope no longer exists."""
         self.registry.discard((self.source, scope), service)
 
-    def doubt(self, scope: Scope | None, reason: str) -> None:
+    def doubt(self, scope: Scope | None, reason: str, *, lost: bool = False) -> None:
         """Take that absences mean nothing for now, or that they do again."""
-        self.registry.doubt(self.source, scope, reason)
+        self.registry.doubt(self.source, scope, reason, lost=lost)
 
 
 def overlay(known: frozenset[Entry], read: frozenset[Entry], removed: frozenset[InstanceId]) -> frozenset[Entry]:

@@ -85,6 +85,8 @@ class Source:
         self._blank = False
         """Whether it had nothing any more when its losses were last judged."""
         self._doubts: dict[Scope | None, str] = {}
+        self._losses: set[Scope | None] = set()
+        """Where there is a doubt because data seems to be lost."""
         self._services: Counter[ServiceName] = Counter()
         self._tally: Counter[Health | None] = Counter()
         self._kept = 0
@@ -147,13 +149,27 @@ class Source:
         if self._doubts or self._blank:
             self.trusted_since = now.monotonic
         self._doubts.clear()
+        self._losses.clear()
         self.guard.mistrust()
         self.spoken = False
         self._released(self.reasons - {Reason.EMPTIED}, "it is read anew")
         self.reasons &= {Reason.EMPTIED}
 
-    def doubt(self, scope: Scope | None, reason: str, now: Moment) -> None:
+    @property
+    def loses(self) -> bool:
+        """Whether it seems to have lost data somewhere."""
+        return bool(self._losses)
+
+    def lost(self, scope: Scope) -> bool:
+        """Whether it seems to have lost the data of a scope."""
+        return bool(self._losses & {None, scope})
+
+    def doubt(self, scope: Scope | None, reason: str, now: Moment, *, lost: bool) -> None:
         """Have absences there mean nothing while there is a reason, and for some time after."""
+        if lost and reason:
+            self._losses.add(scope)
+        else:
+            self._losses.discard(scope)
         if reason and not self._doubts:
             self._trips[Reason.DOUBT] += 1
             log.warning("source.doubted", extra={"source": self.name, "detail": reason})
@@ -190,6 +206,7 @@ class Source:
     def decided(self, now: Moment) -> None:
         """Take note that an operator let go of what was missing: from now on losses are counted anew."""
         self._doubts.clear()
+        self._losses.clear()
         self.trusted_since = -math.inf
         self.guard.restart(self.reported + self._kept, len(self._services))
         self.settle(frozenset(), now, "an operator released it")

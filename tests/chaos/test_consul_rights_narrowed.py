@@ -68,7 +68,7 @@ async def test_rights_lost_under_way_take_nothing(world: World) -> None:
         await world.traffic.until_failing("dc1")
 
     async with world.traffic.unnoticed():
-        await world.seems_emptied("doubt")  # the source itself saw them all vanish
+        await world.seems_emptied("emptied")  # the source itself saw them all vanish
 
     await world.heals()
 

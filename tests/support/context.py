@@ -57,7 +57,7 @@ class MemorySink:
         """Every service of all scopes."""
         return {name: entries for scope in self.scopes.values() for name, entries in scope.items()}
 
-    def doubt(self, scope: Scope | None, reason: str) -> None:
+    def doubt(self, scope: Scope | None, reason: str, *, lost: bool = False) -> None:
         """Keep the latest doubt about a scope."""
         self.doubts[scope] = reason
 

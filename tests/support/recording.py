@@ -59,7 +59,7 @@ class RecordingSink:
         self.calls.append(("remove", scope))
         self._set(scope, {name: kept for name, kept in self.state.get(scope, {}).items() if name != service})
 
-    def doubt(self, scope: Scope | None, reason: str) -> None:
+    def doubt(self, scope: Scope | None, reason: str, *, lost: bool = False) -> None:
         self.doubts.append((scope, reason))
         for doubted in self._said if scope is None else [scope]:
             self._set(doubted, self._said.get(doubted, {}))

@@ -136,6 +136,21 @@ def test_a_doubt_that_has_ended_meanwhile_leaves_what_came_back(operated: Operat
     assert operated.world.reasons() == []
 
 
+def test_data_that_was_lost_and_is_half_back_meanwhile_is_missed_afterwards(operated: Operated) -> None:
+    operated.hand.pause("dc1", ANNA)
+    operated.sink().doubt(SCOPE, "lost all at once", lost=True)
+    operated.read({})
+    operated.read({WEB: range(15), API: [100]})
+    operated.sink().doubt(SCOPE, "")
+
+    operated.hand.resume("dc1", ANNA)
+    operated.registry.drain()
+    operated.world.later(3600.0)
+
+    assert operated.served() == keys([*range(20), 50])
+    assert operated.world.reasons() == [(Reason.EMPTIED, 5)]
+
+
 def test_a_hold_is_not_released_while_its_source_is_paused(operated: Operated) -> None:
     operated.read({WEB: range(5), API: [100]})
     operated.hand.pause("dc1", ANNA)

@@ -47,6 +47,38 @@ def test_each_that_returns_to_an_emptied_source_is_an_ordinary_one_again() -> No
     assert world.reasons() == [(Reason.EMPTIED, 5)]
 
 
+def test_what_a_registry_lost_with_its_data_is_held_until_it_returns_though_the_doubt_has_ended() -> None:
+    world = World()
+    sink = world.registry.sink(DC1)
+    world.read({WEB: range(20), API: [100]})
+    sink.doubt(SCOPE, "lost all at once", lost=True)
+    world.read({})
+    assert world.reasons() == [(Reason.EMPTIED, 21)]
+
+    sink.replace(SCOPE, {WEB: entries([1])}, complete=True)
+    sink.doubt(SCOPE, "")
+    world.later(100 * WINDOW)
+    assert world.served(WEB) == keys(range(20))
+    assert world.reasons() == [(Reason.EMPTIED, 20)]
+
+    world.read({WEB: range(20), API: [100]})
+    assert world.reasons() == []
+
+
+def test_what_is_lost_and_half_back_between_two_publications_is_held_too() -> None:
+    world = World()
+    sink = world.registry.sink(DC1)
+    world.read({WEB: range(20)})
+
+    sink.doubt(SCOPE, "lost all at once", lost=True)
+    sink.replace(SCOPE, {})
+    sink.replace(SCOPE, {WEB: entries(range(15))})
+    sink.doubt(SCOPE, "")
+    world.later(100 * WINDOW)
+
+    assert world.served() == keys(range(20))
+
+
 def test_what_went_when_a_source_was_emptied_is_believed_once_the_operator_says_that_it_may_be_empty() -> None:
     world = World()
     world.read({WEB: range(100)})
