@@ -21,7 +21,7 @@ from support.endpoints_file import EndpointsFile
 from support.envoy import EnvoyProcess, validate
 from support.load import Load
 from support.ports import free_port
-from support.relay import Relay
+from support.tcp_proxy import TcpProxy, tcp_proxy
 from support.waiting import eventually
 
 ENVOY, BRIDGE = "spiffe://prod/envoy", "spiffe://prod/xds-bridge"
@@ -41,9 +41,9 @@ class Setting:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.options.listeners[0].address.port}/"
 
-    def by_way_of(self, relay: Relay) -> BootstrapOptions:
-        """The same, with a relay in front of the bridge."""
-        return replace(self.options, bridges=(SocketAddress("127.0.0.1", relay.port),))
+    def by_way_of(self, proxy: TcpProxy) -> BootstrapOptions:
+        """The same, with a proxy in front of the bridge."""
+        return replace(self.options, bridges=(SocketAddress("127.0.0.1", proxy.port),))
 
     async def connections(self) -> float:
         """Streams that are open at the bridge."""
@@ -101,8 +101,8 @@ async def test_everything_is_renewed_while_requests_go_through(tmp_path: Path) -
     async with (
         backends("web") as running,
         setting(tmp_path, running.addresses["web"]) as here,
-        Relay(here.bridge.xds_port) as relay,
-        EnvoyProcess(render(here.by_way_of(relay)), tmp_path) as envoy,
+        tcp_proxy(here.bridge.xds_port) as proxy,
+        EnvoyProcess(render(here.by_way_of(proxy)), tmp_path) as envoy,
     ):
         await eventually(lambda: _served(envoy, here.url), what="Envoy has its cluster")
         before = await changes(envoy)
@@ -119,9 +119,9 @@ async def test_everything_is_renewed_while_requests_go_through(tmp_path: Path) -
             await eventually(lambda: _least(renewals(envoy), 6))
             await load.more(10)
 
-            assert relay.accepted == 1  # the first connection has lived through all of that
-            relay.cut()
-            await eventually(lambda: relay.accepted > 1, timeout=30, what="Envoy connects again")
+            assert proxy.accepted == 1  # the first connection has lived through all of that
+            await proxy.cut()
+            await eventually(lambda: proxy.accepted > 1, timeout=30, what="Envoy connects again")
             await eventually(lambda: _is(here.opened(), 2), timeout=30, what="its new connection is believed")
             await load.more(10)
         after = await changes(envoy)
