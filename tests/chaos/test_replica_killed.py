@@ -7,25 +7,12 @@ import pytest
 from support.backends import backends
 from support.bridge import BridgeProcess
 from support.endpoints_file import EndpointsFile
-from support.envoy import EnvoyProcess, envoy
+from support.envoy import envoy
 from support.load import Load
 from support.replicas import Replicas
 from support.transports import Bootstrap, Transport
 from support.waiting import eventually
 from xds import CLUSTER, ENDPOINT
-
-UNCHANGED = (
-    "cluster_manager.cluster_added",
-    "cluster_manager.cluster_modified",
-    "cluster_manager.cluster_removed",
-    "cluster.web.membership_change",
-    "cluster.other.membership_change",
-)
-
-
-async def counters(subject: EnvoyProcess) -> dict[str, int]:
-    stats = await subject.stats("cluster")
-    return {name: stats[name] for name in UNCHANGED}
 
 
 async def served(bridge: BridgeProcess) -> bool:
@@ -50,7 +37,7 @@ async def test_the_envoys_of_a_killed_replica_move_and_nothing_changes(tmp_path:
         bootstrap = Bootstrap(transport, [bridge.xds_port for bridge in replicas.both], "web")
         async with envoy(bootstrap.config, tmp_path) as subject, Load(bootstrap.url) as load:
             await load.more(20)
-            before = await counters(subject)
+            before = await subject.changes("web", "other")
             one, two = replicas.both
 
             async def followed() -> bool:
@@ -65,7 +52,7 @@ async def test_the_envoys_of_a_killed_replica_move_and_nothing_changes(tmp_path:
             await load.more(20)
             assert load.failures == []
             assert set(load.answers) == {"a", "b"}
-            assert await counters(subject) == before
+            assert await subject.changes("web", "other") == before
 
             file.set("web", [running.addresses["c"]])
 

@@ -14,13 +14,6 @@ from support.load import Load
 from support.transports import Bootstrap, Transport
 from support.waiting import eventually
 
-UNCHANGED = (
-    "cluster_manager.cluster_added",
-    "cluster_manager.cluster_modified",
-    "cluster_manager.cluster_removed",
-    "cluster.web.membership_change",
-)
-
 
 @dataclass
 class ConsulTraffic:
@@ -72,13 +65,12 @@ class ConsulTraffic:
 
     async def counters(self) -> dict[str, int]:
         """What Envoy counts of changes to its clusters, and to what the service consists of."""
-        stats = await self.envoy.stats()
-        return {name: stats[name] for name in UNCHANGED}
+        return await self.envoy.changes("web")
 
     async def updates(self) -> int:
         """How often Envoy was told the service's endpoints."""
         name = "cluster.web.update_success"
-        return (await self.envoy.stats(name))[name]
+        return (await self.envoy.counts(name))[name]
 
     async def back(self, before: int) -> None:
         """Wait until Envoy was told its endpoints once more, which it is on a new stream."""

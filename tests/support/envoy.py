@@ -182,13 +182,19 @@ class EnvoyProcess:
 
     async def stats(self, prefix: str = "") -> dict[str, int]:
         """Counters and gauges whose name begins with `prefix`."""
-        pattern = quote("^" + re.escape(prefix))  # there are thousands, and it takes long to write them all
-        listed = json.loads((await self._ask(f"/stats?format=json&filter={pattern}")).text)
-        return {
-            stat["name"]: stat["value"]
-            for stat in listed["stats"]
-            if stat.get("name", "").startswith(prefix) and isinstance(stat.get("value"), int)
-        }
+        found = await self._stats(f"^{re.escape(prefix)}")
+        return {name: value for name, value in found.items() if name.startswith(prefix)}
+
+    async def counts(self, *names: str) -> dict[str, int]:
+        """Counters and gauges of exactly these names; one that Envoy does not have fails the test."""
+        found = await self._stats(f"^({'|'.join(map(re.escape, names))})$")
+        assert found.keys() == set(names), f"Envoy has no {set(names) - found.keys()}, see {self.log}"
+        return found
+
+    async def changes(self, *clusters: str) -> dict[str, int]:
+        """What stays as it is while no cluster changes, and no endpoint of these comes or goes."""
+        manager = (f"cluster_manager.cluster_{change}" for change in ("added", "modified", "removed"))
+        return await self.counts(*manager, *(f"cluster.{name}.membership_change" for name in clusters))
 
     async def config_dump(self) -> dict[str, object]:
         """Its whole configuration, endpoints included."""
@@ -212,6 +218,11 @@ class EnvoyProcess:
         """
         headers = {"connection": "close", **({"host": host} if host else {})}
         return await self._request(url, headers)
+
+    async def _stats(self, pattern: str) -> dict[str, int]:
+        # There are thousands, and it takes long to write them all.
+        listed = json.loads((await self._ask(f"/stats?format=json&filter={quote(pattern)}")).text)
+        return {stat["name"]: stat["value"] for stat in listed["stats"] if isinstance(stat.get("value"), int)}
 
     async def _ask(self, path: str) -> Answer:
         return await self._request(f"http://{self._host}:{self.admin_port}{path}", {})

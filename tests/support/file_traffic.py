@@ -53,11 +53,13 @@ class FileTraffic(Traffic):
 
     async def history(self) -> Mapping[str, int]:
         """Counters that stay as they are while neither clusters nor their endpoints change."""
-        return await Subject(self.envoy, self.load.url).history()
+        found = await Subject(self.envoy, self.load.url).history()
+        assert (await self.envoy.changes(self.cluster)).keys() <= found.keys()
+        return found
 
     async def stat(self, name: str) -> int:
         """A counter or gauge of the Envoy with the traffic."""
-        return await Subject(self.envoy, self.load.url).stat(name)
+        return (await self.envoy.counts(name))[name]
 
     async def until_stat(self, name: str, value: int) -> None:
         """Wait until a counter or gauge of that Envoy has a value."""
