@@ -111,34 +111,6 @@ async def test_frozen_agent_loses_nothing(agent: ConsulAgent, source: RecordingC
     assert source.sink.lost == []
 
 
-async def test_restored_snapshot_adds_at_once_and_removes_after_a_second_look(
-    agent: ConsulAgent, source: RecordingContext
-) -> None:
-    snapshot = await _snapshot(agent)
-    await agent.register("web", "10.0.0.2", id="w2")
-    await agent.deregister("vm1", "w1")
-    await eventually(lambda: source.sink.addresses("web") == {"10.0.0.2:80"})
-
-    await _restore(agent, snapshot)
-    await agent.register("nudge", "10.0.3.1")
-
-    await eventually(lambda: source.sink.addresses("web") == {"10.0.0.1:80", "10.0.0.2:80"}, timeout=20)
-    await eventually(lambda: source.sink.addresses("web") == {"10.0.0.1:80"}, timeout=20)
-
-
-async def _snapshot(agent: ConsulAgent) -> bytes:
-    async with aiohttp.ClientSession() as session, session.get(f"{agent.address}/v1/snapshot") as response:
-        return await response.read()
-
-
-async def _restore(agent: ConsulAgent, snapshot: bytes) -> None:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.put(f"{agent.address}/v1/snapshot", data=snapshot) as response,
-    ):
-        assert response.status == 200, await response.text()
-
-
 async def test_watches_of_a_dead_process_leave_room_for_the_next_one(agent: ConsulAgent) -> None:
     """The agent keeps answering queries of clients that are gone, and counts their connections."""
     for number in range(55):

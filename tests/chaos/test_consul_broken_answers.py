@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from bridge.model import Health
 from support.consul import ConsulAgent, consul_agent, consul_source
+from support.consul_traffic import consul_traffic
 from support.fault_proxy import (
     Fault,
     FaultProxy,
@@ -72,6 +74,26 @@ async def scene(request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
         async with running(consul_source(proxy.address, mode=request.param), context):
             await eventually(lambda: context.spoken)
             yield Scene(agent, proxy, context)
+
+
+async def test_no_request_fails_and_no_endpoint_is_lost_while_something_in_between_answers_nonsense(
+    tmp_path: Path,
+) -> None:
+    async with (
+        consul_agent() as agent,
+        fault_proxy(agent.address) as proxy,
+        consul_traffic(tmp_path, agent, source={"address": proxy.address}) as world,
+    ):
+        for name in ("html", "truncated", "empty", "404", "index 0"):
+            fault, said = BROKEN[name]
+            async with world.unnoticed(50):
+                proxy.fault("/v1/", fault)
+                await world.until_failing("dc1")
+                assert said in str(world.bridge.events("source.failed")[-1]["error"])
+                proxy.heal()
+                await world.until_failing()
+
+        await world.converges()
 
 
 CHECKS = [{"Node": "vm1", "CheckID": "c", "Name": "c", "ServiceID": "w2"}]

@@ -1,4 +1,4 @@
-"""The bridge's token may see less than before, while it runs or before it starts: what it knew is kept and served."""
+"""The bridge's token may see less than before, or is none any more: what is known is kept and served."""
 
 import itertools
 from collections.abc import AsyncIterator, Iterator
@@ -70,6 +70,19 @@ async def test_rights_lost_under_way_take_nothing(world: World) -> None:
     async with world.traffic.unnoticed():
         await world.seems_emptied("emptied")  # the source itself saw them all vanish
 
+    await world.heals()
+
+
+async def test_a_deleted_token_takes_nothing_and_another_one_in_its_file_is_enough(world: World) -> None:
+    async with world.traffic.unnoticed():
+        await world.rights.revoke()
+        await world.changes()
+        await world.traffic.until_failing("dc1")
+    (failed,) = world.traffic.bridge.events("source.failed")
+    assert "ACL token is missing, expired" in str(failed["error"])
+
+    secret, _ = await world.rights.agent.token("bridge")
+    world.rights.file.write_text(secret)
     await world.heals()
 
 
