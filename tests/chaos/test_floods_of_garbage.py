@@ -3,10 +3,13 @@
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from support.file_traffic import file_traffic
+from support.transports import Transport
 from support.waiting import eventually
 from support.xds_process import MIB, Bystander, XdsProcess, bystander, flooder, said, settles
 
@@ -61,18 +64,36 @@ async def test_headers_too_large_are_refused(server: XdsProcess, other: Bystande
 
 
 async def test_noise_and_other_protocols_are_hung_up_on(server: XdsProcess, other: Bystander) -> None:
-    noise = random.Random(1).randbytes(10_000)
-    http1 = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-    settings_flood = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)) * 10_000
     before = server.memory()
     server.forget_peak()
 
-    for garbage in (noise, http1, _client_hello(), settings_flood, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + noise):
+    for garbage in _garbage():
         await asyncio.gather(*(_send(server.port, garbage) for _ in range(20)))
     await other.sees_changes()
 
     assert server.peak() < before + SLACK
     assert (await server.counts())["opened"] == 1
+
+
+async def test_no_request_of_an_envoy_fails_and_every_change_arrives_while_its_bridge_gets_garbage(
+    tmp_path: Path,
+) -> None:
+    async with file_traffic(tmp_path, Transport.SOTW_ADS) as world:
+        await world.load.more(50)
+        before = await world.history()
+
+        async with flooder(world.bridge.xds_port, "bomb", 300 * MIB) as client, asyncio.TaskGroup() as tasks:
+            for garbage in _garbage():
+                for _ in range(20):
+                    tasks.create_task(_send(world.bridge.xds_port, garbage))
+            assert await said(client) == {"resource_exhausted": 1}
+            await world.load.more(100)
+            assert await world.history() == before
+            await world.converges("a", "b", "c")
+
+        await world.streams(1)
+        await world.converges("b", "c")
+        assert await world.stat("cluster_manager.cluster_removed") == 0
 
 
 async def test_connections_that_say_nothing_do_no_harm(server: XdsProcess, other: Bystander) -> None:
@@ -104,6 +125,17 @@ async def _send(port: int, data: bytes) -> None:
         pass
     finally:
         writer.close()
+
+
+def _garbage() -> Iterator[bytes]:
+    """Noise, two other protocols, and HTTP/2 that is a flood, or noise after its beginning."""
+    noise, preface = random.Random(1).randbytes(10_000), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    settings = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+    yield noise
+    yield b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    yield _client_hello()
+    yield preface + settings * 10_000
+    yield preface + noise
 
 
 def _client_hello() -> bytes:

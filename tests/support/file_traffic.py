@@ -105,6 +105,7 @@ async def file_traffic(
     command: tuple[str, ...] = ("-m", "bridge"),
     host: str = "127.0.0.1",
     impatient: bool = False,
+    limits: Mapping[str, object] | None = None,
     **config: object,
 ) -> AsyncIterator[FileTraffic]:
     """A bridge, an Envoy without any retry, and requests.
@@ -115,13 +116,14 @@ async def file_traffic(
         command: that is the bridge.
         host: on which Envoys are listened for.
         impatient: have both ends probe each other every second.
+        limits: of the bridge, for its clients.
         config: further keys of the bridge's configuration.
     """
     file = EndpointsFile(directory / "endpoints.json")
-    limits = {"keepalive_interval": "1s", "keepalive_timeout": "2s"} if impatient else {}
+    probes = {"keepalive_interval": "1s", "keepalive_timeout": "2s"} if impatient else {}
     bridge = BridgeProcess(directory / "bridge", [file.source()], **config)
     listen = f"{host}:{bridge.xds_port}"
-    bridge.settings["xds"] = {"listen": listen, "limits": limits, "insecure": host != "127.0.0.1"}
+    bridge.settings["xds"] = {"listen": listen, "limits": {**probes, **(limits or {})}, "insecure": host != "127.0.0.1"}
     bridge.write(bridge.settings)
     bootstrap = Bootstrap(transport, [bridge.xds_port], "web")
     bootstrap.return_soon()
