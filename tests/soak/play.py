@@ -16,6 +16,12 @@ TAIL = 30
 FIRST = 20
 """Of what was not as it must be, how much is told."""
 
+KINDS = 10
+"""Of faults, which a run plays at least, however slow the machine is."""
+
+STEPS = 150
+"""Within which every story has played so many kinds; one that has not is no story."""
+
 BUGS = ("xds_bridge_xds_stream_failures_total", "xds_bridge_source_crashes_total")
 
 
@@ -30,6 +36,8 @@ class Play:
     def __init__(self, stage: Stage, seed: int) -> None:
         self.samples: list[Sample] = []
         """What bridge one used whenever all was well."""
+        self.faults: Counter[str] = Counter()
+        """How often each fault was played."""
         self._stage = stage
         self._seed = seed
         self._faults = faults()
@@ -39,9 +47,9 @@ class Play:
         self._began = time.monotonic()
 
     async def until(self, seconds: float) -> None:
-        """Do step after step for so long, heal what is broken then, and look once more."""
+        """Do step after step for so long, and until enough kinds of faults came; heal all then, and look once more."""
         for step in script(self._seed, [each.trait for each in self._faults.values()]):
-            if self._time() > seconds:
+            if self._time() > seconds and (len(self.faults) >= KINDS or self._done.total() >= STEPS):
                 break
             await self._play(step)
         for name in list(self._open):
@@ -63,7 +71,8 @@ class Play:
         counted = ", ".join(f"{count} {verb}" for verb, count in sorted(self._done.items()))
         requests = sum(each.requests() for each in self._stage.subjects.values())
         lines = [
-            f"seed {self._seed}: {self._done.total()} steps in {self._time():.0f} s ({counted}), {requests} requests"
+            f"seed {self._seed}: {self._done.total()} steps in {self._time():.0f} s ({counted}), {requests} requests",
+            f"faults: {', '.join(f'{count} {name}' for name, count in sorted(self.faults.items())) or 'none'}",
         ]
         for name in BRIDGES:
             said = Counter(re.findall(r'"event": "([^"]+)"', self._stage.bridges[name].log.read_text()))
@@ -83,6 +92,7 @@ class Play:
             case Verb.BREAK:
                 self._open[step.subject] = self._faults[step.subject]
                 await self._faults[step.subject].break_(self._stage)
+                self.faults[step.subject] += 1
             case Verb.HEAL:
                 await self._faults[step.subject].heal(self._stage)
                 del self._open[step.subject]

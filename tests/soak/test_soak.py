@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pytest
 
-from soak.play import Play
+from soak.play import KINDS, Play
 from soak.resources import leaks, table
 from soak.stage import stage
 
@@ -33,7 +33,8 @@ SEED = 20261127
 """Of every run that is not given another."""
 
 SHORT = 270.0
-"""Seconds after which `make test` begins nothing new: five minutes with the start and the end."""
+"""Seconds after which `make test` begins nothing new, unless too few faults were played: five minutes with the start
+and the end."""
 
 hours = float(os.environ.get("SOAK_HOURS") or 0)
 seconds = hours * 3600 or SHORT
@@ -56,4 +57,5 @@ async def test_faults_and_changes_at_random_cost_no_request_and_no_endpoint(tmp_
 
         print(play.summary())
         print(table(play.samples))
+        assert len(play.faults) >= KINDS, "a story in which too little goes wrong"
         assert leaks(play.samples) == []

@@ -6,6 +6,7 @@ from itertools import islice
 import pytest
 
 from soak.faults import faults
+from soak.play import KINDS, STEPS
 from soak.script import AVAILABLE, BRIDGES, FEWEST, MOST, OVERLAP, SERVICES, Step, Verb, registry, script, start
 
 FAULTS = faults()
@@ -26,6 +27,11 @@ def test_every_fault_and_every_change_comes_again_and_again() -> None:
 
     assert min(told[name] for name in FAULTS) > 5
     assert min(told[verb] for verb in Verb if verb is not Verb.BREAK) > 50
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_even_a_short_story_has_faults_of_many_kinds(seed: int) -> None:
+    assert len({step.subject for step in story(seed, STEPS) if step.verb is Verb.BREAK}) >= KINDS
 
 
 @pytest.mark.parametrize("seed", range(5))
