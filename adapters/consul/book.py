@@ -152,6 +152,8 @@ class Book:
             message = "the catalog was read but the servers have no leader; what is known may be old"
             raise SourceError(message, cause=Cause.PARTIAL)
         if reply.index == memory.catalog_index and not doubtful:
+            if memory.canary_seen and CANARY not in reply.value:
+                await self._sight.catalog(canary=True)
             return self._follow_more(reply), False
         older = reply.index < memory.catalog_index
         if older:
@@ -244,10 +246,7 @@ class Book:
                 self._context.succeeded()
 
     def _follow_more(self, reply: Reply[Catalog]) -> set[str]:
-        """Take from a catalog under the index we know what the token sees now and did not see before.
-
-        What it lacks says nothing: the wait was over, or the token has lost rights.
-        """
+        """Take from a catalog under the index we know what the token did not see before; what it lacks says nothing."""
         more = self._readable(selected(reply.value, self._mapper.config)) - self._memory.names
         self._follow(self._memory.names | more)
         return set(more)

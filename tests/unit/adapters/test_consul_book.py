@@ -196,6 +196,18 @@ async def test_nothing_is_gone_while_the_canary_is_not_to_be_seen() -> None:
     assert desk.web == {"10.0.0.1:80"}
 
 
+async def test_a_token_that_lost_its_rights_is_told_of_although_nothing_has_changed() -> None:
+    desk = await Desk().open()
+    desk.reads.sees_canary = False
+
+    with pytest.raises(SourceError, match="has the token lost its rights"):
+        await desk.book.take_catalog(Reply({}, 10))
+
+    desk.reads.sees_canary = True
+    assert await desk.book.take_catalog(Reply({}, 10)) == (set(), False), "the wait was over"
+    assert desk.web == {"10.0.0.1:80"}
+
+
 async def test_nodes_stand_in_for_a_canary_that_the_token_never_saw() -> None:
     desk = Desk()
     desk.reads.catalog = Reply({"web": (), "db": ()}, 10)
