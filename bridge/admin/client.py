@@ -16,6 +16,10 @@ PATIENCE = 60.0
 """Seconds that an Envoy may take to answer, or wait, before a person should look."""
 
 
+MEND_CLUSTER = "mend the cluster's template (`services[].cluster`, `cluster_defaults`)"
+MEND_ENDPOINTS = "mend the endpoints in their source"
+
+
 class Progress(StrEnum):
     """How far an Envoy is with a type; of several the last one here is what counts."""
 
@@ -101,6 +105,14 @@ def troubles(client: Client) -> Iterator[tuple[Part, str]]:
             yield part, f"has waited for {span(client.age)} for its first {part.type}"
 
 
+def remedy(part: Part) -> str:
+    """What ends the trouble with a type, as a sentence of its own; empty where nothing is to be mended."""
+    if part.progress is not Progress.REFUSED:
+        return ""
+    mend = {TYPES[CLUSTER.url]: MEND_CLUSTER, TYPES[ENDPOINT.url]: MEND_ENDPOINTS}.get(part.type, "")
+    return f" {mend[0].upper()}{mend[1:]}." if mend else ""
+
+
 def _rejected(part: Part) -> str:
     if not part.refused:
         return f"{part.type} and stays with what it accepted before"
@@ -111,7 +123,9 @@ def _rejected(part: Part) -> str:
 def findings(everybody: Iterable[Client]) -> tuple[str, ...]:
     """What a person should look at, Envoy by Envoy."""
     return tuple(
-        f"Envoy {client.name} at {client.peer} {trouble}" for client in everybody for _, trouble in troubles(client)
+        f"Envoy {client.name} at {client.peer} {trouble}{f'.{advice}' if (advice := remedy(part)) else ''}"
+        for client in everybody
+        for part, trouble in troubles(client)
     )
 
 

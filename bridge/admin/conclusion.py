@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bridge.admin.client import MEND_CLUSTER, MEND_ENDPOINTS
 from bridge.admin.hold import HoldDocument
 from bridge.admin.ruling import decided_by
 from bridge.admin.story import ClientStory, ServiceStory, SightingDocument, SourceStory, Story, ViewStory
@@ -85,7 +86,7 @@ def _refused(story: Story) -> tuple[bool, str] | None:
     service, view, client = found[0]
     others = sum(each.refused_count for each in service.views) - 1
     who = f"{_name(client)}{f' and {others} more' if others else ''}"
-    mend = "mend the cluster's template (`services[].cluster`)" if client.type == "CDS" else "mend the endpoints"
+    mend = MEND_CLUSTER if client.type == "CDS" else MEND_ENDPOINTS
     refuse = "refuse" if others else "refuses"
     return True, f"{service.name}: {who} {refuse} the {client.type} of {view.view}: {gist(client.message)} — {mend}"
 

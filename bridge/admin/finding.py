@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
-from bridge.admin.client import PATIENCE, Client, Progress, troubles
+from bridge.admin.client import PATIENCE, Client, Part, Progress, remedy, troubles
 from bridge.admin.hold import HoldDocument
 from bridge.admin.observation import Observation
 from bridge.admin.source import SourceDocument
@@ -113,17 +113,17 @@ def _too_old(name: str) -> Finding:
 
 def _envoys(observed: Observation, everybody: Sequence[Client]) -> Iterator[Finding]:
     """Envoys that refuse something, or lag; those of which the same is to be said together."""
-    alike: dict[tuple[Progress, str], list[tuple[Client, str]]] = {}
+    alike: dict[tuple[Progress, str], list[tuple[Client, Part, str]]] = {}
     for client in everybody:
         for part, trouble in troubles(client):
             said = trouble if part.progress is Progress.REFUSED else part.type
-            alike.setdefault((part.progress, said), []).append((client, trouble))
+            alike.setdefault((part.progress, said), []).append((client, part, trouble))
     worst_first = sorted(alike.items(), key=lambda item: item[0][0] is not Progress.REFUSED)
     for (progress, _), found in worst_first[:SHOWN]:
-        client, trouble = found[0]
-        others = len({(each.name, each.peer) for each, _ in found}) - 1
+        client, part, trouble = found[0]
+        others = len({(each.name, each.peer) for each, *_ in found}) - 1
         too = f" So {'does 1 other Envoy' if others == 1 else f'do {others} other Envoys'}." if others else ""
-        what = f"{trouble[0].upper()}{trouble[1:].rstrip('.')}.{too}"
+        what = f"{trouble[0].upper()}{trouble[1:].rstrip('.')}.{too}{remedy(part)}"
         urgency = Urgency.ACT if progress is Progress.REFUSED else Urgency.LOOK
         command = f"xds-bridge envoys {shlex.quote(client.name)}"
         yield Finding(urgency, client.name, what, command, f"/envoys?state={progress.name.lower()}")

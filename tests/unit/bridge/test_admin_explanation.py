@@ -190,7 +190,7 @@ async def test_an_envoy_that_refuses_it_goes_before_everything_else(bench: Bench
 
     assert said == (
         "web: b refuses the CDS of default: Proto constraint validation failed (Timeout: value is required)"
-        " — mend the cluster's template (`services[].cluster`)"
+        " — mend the cluster's template (`services[].cluster`, `cluster_defaults`)"
     )
 
 

@@ -282,7 +282,10 @@ async def test_a_refusal_names_the_cluster_where_it_is_known(bench: Bench) -> No
 
     [found] = await findings(bench)
 
-    assert found["what"] == "Rejects the cluster web and stays with what it accepted before of it: no timeout."
+    assert found["what"] == (
+        "Rejects the cluster web and stays with what it accepted before of it: no timeout."
+        " Mend the cluster's template (`services[].cluster`, `cluster_defaults`)."
+    )
     assert "web: no timeout" in (await bench.text("/envoys"))[1]
 
 

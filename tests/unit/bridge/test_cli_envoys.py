@@ -18,6 +18,7 @@ from xds import CLUSTER, ENDPOINT, RejectedResource, StreamStatus, TypeContents,
 
 VERSION = "1234567890"
 REJECTS = "rejects clusters and stays with what it accepted before:"
+MEND = "Mend the cluster's template (`services[].cluster`, `cluster_defaults`)."
 
 Envoys = Callable[..., Awaitable[Outcome]]
 
@@ -68,7 +69,7 @@ async def test_without_envoys_there_is_a_word_and_no_finding(envoys: Envoys) -> 
         (
             of_type(CLUSTER.url, TypeState.ERROR, rejection="a {\n}\n: too  bad"),
             1.0,
-            f"{REJECTS} too bad",
+            f"{REJECTS} too bad. {MEND}",
         ),
         (of_type(ENDPOINT.url, TypeState.STALE, unanswered=59.0), 1.0, None),
         (
@@ -131,7 +132,7 @@ async def test_one_envoy_is_shown_with_what_it_rejects_and_asks_for_in_vain(benc
     assert lines[3] == ["clusters", "sotw", "ERROR", "all", "2", "12345678", "12345678", "ACK 3 s ago"]
     assert ["clusters", "a", "12345678", "no"] in lines
     assert ["asked for of clusters, and not there: x"] in lines
-    assert lines[-1] == [f"! Envoy web-1 at ipv4:127.0.0.1:1 {REJECTS} no"]
+    assert lines[-1] == [f"! Envoy web-1 at ipv4:127.0.0.1:1 {REJECTS} no. {MEND}"]
 
 
 async def test_an_envoy_that_there_is_not_is_told_with_the_nearest(bench: Bench, envoys: Envoys) -> None:

@@ -48,7 +48,10 @@ FINDINGS = [
         "xds-bridge guard release local",
     ),
     (
-        "a: Rejects clusters and stays with what it accepted before: bad. So does 1 other Envoy.",
+        (
+            "a: Rejects clusters and stays with what it accepted before: bad. So does 1 other Envoy. "
+            "Mend the cluster's template (`services[].cluster`, `cluster_defaults`)."
+        ),
         "xds-bridge envoys a",
     ),
     (
