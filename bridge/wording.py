@@ -21,6 +21,13 @@ def span(seconds: float) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
+def milliseconds(seconds: float | None) -> str:
+    """A short time: `12 ms`, `1.4 s`; a dash where it is not known."""
+    if seconds is None:
+        return "–"
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
 def counted(count: int, noun: str, several: str = "") -> str:
     """A number of things, such as `1 service` or `2 services`; `several` where an s does not make the plural."""
     return f"{count} {noun if count == 1 else several or f'{noun}s'}"

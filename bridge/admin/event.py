@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from bridge.admin import query
-from bridge.audit import REMEMBERED, Event, Numbered, Remembered
+from bridge.audit import REMEMBERED, Action, Event, Numbered, Remembered
 from bridge.operator import parse_key
 from bridge.problem import nearest
 
 LIMIT = 100
 """How many are shown when nobody says."""
 
+_CHANGES = frozenset({Action.ADDED, Action.CHANGED, Action.REMOVED})
 _PARAMETERS = ("service", "source", "endpoint", "after", "limit")
 _FIELDS = tuple(field.name for field in fields(Event))
 
@@ -105,6 +106,12 @@ def document(remembered: Remembered, asked: Query) -> EventsDocument:
         after=found[-1].number if cut else remembered.last,
         events=documents(found),
     )
+
+
+def last_change(remembered: Remembered) -> EventDocument | None:
+    """The latest event by which what is served became another; None before the first."""
+    found = remembered.latest(lambda each: each.action in _CHANGES, 1)
+    return shown(found[0]) if found else None
 
 
 def documents(events: Iterable[Numbered]) -> tuple[EventDocument, ...]:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.admin.client import clients
+from bridge.admin.client import clients, in_sync
 from bridge.admin.document import Awaited
+from bridge.admin.event import EventDocument, last_change
 from bridge.admin.finding import Finding, findings
 from bridge.admin.observation import Observation
 from bridge.admin.summary import by_health
@@ -45,6 +46,13 @@ class StatusDocument:
     """By health."""
     streams: int
     clients: int
+    clients_in_sync: int
+    """How many of them have all that they asked for."""
+    propagation_p99: float | None
+    """Seconds within which 99 of 100 changes came from their source to the last Envoy, since the start; None before
+    the first."""
+    last_change: EventDocument | None
+    """What became of an endpoint last, as far as events are remembered."""
     versions: Mapping[str, str]
     """Of the default view, by type; equal on replicas that serve the same. Empty before the first answer."""
     config: ReloadReport
@@ -71,6 +79,9 @@ def status(observed: Observation, version: str) -> StatusDocument:
         endpoints=by_health(served.endpoint for service in observed.known.services for served in service.endpoints),
         streams=len(observed.streams),
         clients=len(everybody),
+        clients_in_sync=in_sync(everybody),
+        propagation_p99=observed.propagation,
+        last_change=last_change(observed.remembered),
         versions=type_versions(observed.snapshot) if observed.snapshot else {},
         config=observed.config,
         paused=tuple(PauseDocument(each.source, each.since, each.by) for each in observed.pauses),

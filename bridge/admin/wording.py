@@ -10,13 +10,6 @@ def brief(seconds: float) -> str:
     return f"{int(seconds / 86400)} d"
 
 
-def milliseconds(seconds: float | None) -> str:
-    """A short time: `12 ms`, `1.4 s`; a dash where it is not known."""
-    if seconds is None:
-        return "–"
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
 def thousands(number: int) -> str:
     """A number with its thousands apart."""
     return f"{number:,}".replace(",", "\u202f")

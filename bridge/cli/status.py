@@ -10,7 +10,7 @@ from bridge.cli import reading
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
 from bridge.cli.source import Source, Sources, healths, states
-from bridge.wording import counted, utc
+from bridge.wording import counted, milliseconds, utc
 
 _AS_ORDERED = "note"
 """The urgency of a finding that is as somebody ordered it, and nothing that asks for a person."""
@@ -54,6 +54,18 @@ class _Peer(BaseModel):
     difference: _Difference | None
 
 
+class _Change(BaseModel):
+    number: int
+    at: float
+    action: str
+    why: str
+    source: str
+    scope: str
+    service: str
+    endpoint: str
+    instance: str
+
+
 class _Finding(BaseModel):
     urgency: str
     about: str
@@ -72,6 +84,9 @@ class _Status(BaseModel):
     endpoints: Mapping[str, int]
     streams: int
     clients: int
+    clients_in_sync: int
+    propagation_p99: float | None
+    last_change: _Change | None
     config: _Config
     drains: tuple[_Drain, ...]
     peers: tuple[_Peer, ...]
@@ -142,9 +157,17 @@ def _print(found: _Status, sources: Sequence[Source], again: Callable[[str], str
 def _summary(found: _Status) -> Iterator[str]:
     ready = "Envoys are answered" if found.ready else "NO ENVOY IS ANSWERED YET"
     yield f"xds-bridge {found.version}, started {utc(found.started)}: {ready}"
-    yield f"{counted(found.clients, 'Envoy')} connected, with {counted(found.streams, 'stream')}"
+    connected = f"{counted(found.clients, 'Envoy')} connected, with {counted(found.streams, 'stream')}"
+    yield f"{connected}; {found.clients_in_sync} of {found.clients} in sync"
     yield f"{counted(found.services, 'service')} with {_endpoints(found.endpoints)}"
+    p99 = found.propagation_p99
+    yield f"propagation p99, source to last Envoy: {'no change yet' if p99 is None else milliseconds(p99)}"
+    yield f"last change: {_change(found.last_change) if found.last_change else 'none yet'}"
     yield f"configuration in use: read {utc(found.config.loaded)}"
+
+
+def _change(last: _Change) -> str:
+    return f"{utc(last.at)}, {last.action} {' of '.join(filter(None, (last.endpoint, last.service)))} [{last.source}]"
 
 
 def _row(source: Source) -> Sequence[str]:

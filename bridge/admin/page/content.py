@@ -14,13 +14,13 @@ from bridge.admin.page.digest import HEALTHS, Digest, Digests, Tally, tally, tog
 from bridge.admin.page.flow import last_read, picture, source_tone
 from bridge.admin.page.rendering import Renderer
 from bridge.admin.source import SourceDocument
-from bridge.admin.wording import brief, milliseconds, thousands
-from bridge.audit import Action, Event
+from bridge.admin.wording import brief, thousands
 from bridge.history import Age
 from bridge.merge import Service
 from bridge.model import EndpointKey, ServiceName
 from bridge.problem import nearest
 from bridge.registry import ReportedSetAside
+from bridge.wording import milliseconds
 
 LATEST = 8
 """Events on the overview."""
@@ -42,8 +42,6 @@ _HERE = MappingProxyType(
     }
 )
 """The entry of the menu that a template belongs to."""
-
-_CHANGES = frozenset({Action.ADDED, Action.CHANGED, Action.REMOVED})
 
 Query = Sequence[tuple[str, str]]
 
@@ -259,14 +257,14 @@ def _share(part: int, whole: int) -> str:
 
 
 def _last_change(observed: Observation) -> Tile:
-    last = next((each for each in reversed(observed.remembered.events) if each.action in _CHANGES), None)
+    last = event.last_change(observed.remembered)
     if last is None:
         return Tile("Last change", "–", "nothing has changed yet", "idle", "/events")
     return Tile("Last change", f"{brief(observed.now - last.at)} ago", _said(last), "good", "/events")
 
 
-def _said(happened: Event) -> str:
-    return " ".join(filter(None, (happened.action.value, happened.endpoint, "of", happened.service)))
+def _said(last: event.EventDocument) -> str:
+    return " ".join(filter(None, (last.action, last.endpoint, "of", last.service)))
 
 
 def _documents(observed: Observation, query: event.Query) -> Sequence[event.EventDocument]:

@@ -34,7 +34,6 @@ class Renderer:
         environment.filters |= {
             "ago": _ago,
             "gist": gist,
-            "ms": wording.milliseconds,
             "path": lambda text: quote(str(text)),
             "query": lambda text: quote(str(text), safe=""),
             "span": wording.brief,

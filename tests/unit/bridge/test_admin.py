@@ -2,7 +2,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -10,6 +10,8 @@ import aiohttp
 import pytest
 
 from bridge.admin.access import refusal
+from bridge.admin.event import shown
+from bridge.audit import Action, Event, Numbered
 from bridge.config import AdminConfig, MetricsConfig, PerService
 from bridge.history import Age
 from bridge.merge import ServedEndpoint, Service
@@ -80,20 +82,26 @@ async def test_metrics_have_the_content_type_that_prometheus_knows(bench: Bench)
         assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
 
 
+ADDED = Event(4.0, Action.ADDED, "a read", "dc1", service="web", endpoint="10.0.0.1:80")
+
+
 async def test_status_sums_up(bench: Bench) -> None:
     bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"), served("10.0.0.2", Health.DRAINING))))
     bench.reading.failures = {LOCAL: (Failure("", "gone", 0.0, 1),)}
     first = stream(1, "a")
     bench.streams.connected = [first, replace(stream(2, "a"), peer=first.peer), stream(3, "a")]
     bench.serving.snapshot = snapshot = Snapshot().replace(CLUSTER.url, [Resource("web", b"body", "v1")])
+    bench.metrics.quantile = 0.25
+    bench.trail.record(ADDED)
+    bench.trail.record(replace(ADDED, action=Action.HELD))
     bench.reloads.report = ReloadReport(5.0, ReloadOutcome(9.0, ok=False, by="SIGHUP", error="no", losses=("web",)))
 
     document = await bench.get("/api/v1/status")
 
-    assert document.pop("version")
-    assert isinstance(document.pop("started"), float)
-    findings = document.pop("findings")
+    assert [type(document.pop(key)) for key in ("version", "started")] == [str, float]
+    findings, last = document.pop("findings"), document.pop("last_change")
     assert isinstance(findings, list)
+    assert last == asdict(shown(Numbered(1, ADDED)))
     assert document == {
         "ready": True,
         "waiting": [],
@@ -103,6 +111,8 @@ async def test_status_sums_up(bench: Bench) -> None:
         "endpoints": {"healthy": 1, "degraded": 0, "unhealthy": 0, "draining": 1, "unknown": 0},
         "streams": 3,
         "clients": 2,
+        "clients_in_sync": 0,
+        "propagation_p99": 0.25,
         "versions": {"cluster": snapshot.version(CLUSTER.url), "endpoint": snapshot.version(ENDPOINT.url)},
         "config": {
             "loaded": 5.0,
@@ -123,6 +133,7 @@ async def test_status_sums_up(bench: Bench) -> None:
         "what": "The configuration that was read 1970-01-01 00:00:09 UTC is not in use: no. It would take: web.",
         "command": "xds-bridge reload --accept-loss",
         "link": "/config",
+        "lasting": None,
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from bridge.audit import Action, Event
 from bridge.cli.convention import DEFAULT_CONFIG
 from bridge.cli.reading import again
 from bridge.guard import Reason
@@ -23,6 +24,7 @@ from support.admin_bench import Bench
 from support.admin_fakes import DC1, LOCAL, served, stream
 from support.cli import Outcome, commands, fields
 from support.ports import free_port
+from xds import TypeState
 
 PEER, AWAY, FINE = (f"http://10.0.0.{number}:19000" for number in (6, 7, 8))
 T = 1_700_000_000.0
@@ -82,7 +84,10 @@ async def status(
 
 async def test_a_bridge_that_is_well_is_a_screen_and_no_finding(bench: Bench, status: Status) -> None:
     bench.knowledge.put(Service(ServiceName("web"), (served("10.0.0.1"), served("10.0.0.2", Health.DRAINING))))
-    one, other = (replace(stream(number, "a"), types=()) for number in (1, 2))
+    well = replace(stream(1, "a").types[0], state=TypeState.SYNCED, rejection=None)
+    one, other = (replace(stream(number, "a"), types=types) for number, types in ((1, (well,)), (2, ())))
+    bench.metrics.quantile = 0.0123
+    bench.trail.record(Event(T, Action.REMOVED, "", "dc1", service="web", endpoint="10.0.0.3:80"))
     bench.streams.connected = [one, replace(one, id=3), other]
     bench.replicas.peers = (PeerStatus(FINE, PeerState.SAME, T), PeerStatus(PEER, PeerState.SETTLING, T))
 
@@ -92,8 +97,10 @@ async def test_a_bridge_that_is_well_is_a_screen_and_no_finding(bench: Bench, st
     summary, rest = outcome.output.split("\n\n", 1)
     assert summary.splitlines()[0].endswith(": Envoys are answered")
     assert summary.splitlines()[1:] == [
-        "2 Envoys connected, with 3 streams",
+        "2 Envoys connected, with 3 streams; 1 of 2 in sync",
         "1 service with 2 endpoints (1 healthy, 1 draining)",
+        "propagation p99, source to last Envoy: 12 ms",
+        f"last change: {THEN}, removed 10.0.0.3:80 of web [dc1]",
         f"configuration in use: read {THEN}",
     ]
     sources, peers = ([fields(line) for line in part.splitlines()] for part in rest.split("\n\n"))
@@ -130,6 +137,14 @@ async def test_everything_that_a_person_should_look_at_is_a_finding(bench: Bench
     assert [(f"{each['about']}: {each['what']}", each["command"]) for each in document["findings"]] == FINDINGS
     assert document["peers"][0]["difference"]["services"] == ["api", "web"]
     assert [source["name"] for source in document["sources"]] == ["dc1", "local"]
+
+
+async def test_before_the_first_change_there_is_nothing_to_tell(status: Status) -> None:
+    table, written = await status(), await status("-o", "json")
+
+    assert "source to last Envoy: no change yet\nlast change: none yet\n" in table.output
+    document = json.loads(written.output)
+    assert (document["clients_in_sync"], document["propagation_p99"], document["last_change"]) == (0, None, None)
 
 
 async def test_yaml_says_the_same_as_json(status: Status) -> None:
