@@ -94,15 +94,18 @@ def clients(streams: Iterable[StreamStatus]) -> list[Client]:
     return [_client(grouped[key]) for key in sorted(grouped)]
 
 
-def troubles(client: Client) -> Iterator[tuple[Part, str]]:
-    """What a person should look at of an Envoy, in words that go on after its name."""
+def troubles(client: Client) -> Iterator[tuple[Part, str, float | None]]:
+    """What a person should look at of an Envoy, in words that go on after its name, and for how many seconds it lasts.
+
+    Where that is known it is no part of the words, which stay the same meanwhile.
+    """
     for part in client.parts:
         if part.progress is Progress.REFUSED:
-            yield part, f"rejects {_rejected(part)}: {gist(part.refusal)}"
+            yield part, f"rejects {_rejected(part)}: {gist(part.refusal)}", None
         elif part.progress is Progress.BEHIND and (part.unanswered or 0.0) > PATIENCE:
-            yield part, f"has not answered for {span(part.unanswered or 0.0)} what it was sent of {part.type}"
+            yield part, f"has not answered what it was sent of {part.type}", part.unanswered
         elif part.progress is Progress.WAITING and part.sent is None and client.age > PATIENCE:
-            yield part, f"has waited for {span(client.age)} for its first {part.type}"
+            yield part, f"waits for its first {part.type}", client.age
 
 
 def remedy(part: Part) -> str:
@@ -111,6 +114,11 @@ def remedy(part: Part) -> str:
         return ""
     mend = {TYPES[CLUSTER.url]: MEND_CLUSTER, TYPES[ENDPOINT.url]: MEND_ENDPOINTS}.get(part.type, "")
     return f" {mend[0].upper()}{mend[1:]}." if mend else ""
+
+
+def _more(part: Part, lasting: float | None) -> str:
+    advice = remedy(part)
+    return f".{advice}" if advice else "" if lasting is None else f", for {span(lasting)}"
 
 
 def _rejected(part: Part) -> str:
@@ -123,9 +131,9 @@ def _rejected(part: Part) -> str:
 def findings(everybody: Iterable[Client]) -> tuple[str, ...]:
     """What a person should look at, Envoy by Envoy."""
     return tuple(
-        f"Envoy {client.name} at {client.peer} {trouble}{f'.{advice}' if (advice := remedy(part)) else ''}"
+        f"Envoy {client.name} at {client.peer} {trouble}{_more(part, lasting)}"
         for client in everybody
-        for part, trouble in troubles(client)
+        for part, trouble, lasting in troubles(client)
     )
 
 

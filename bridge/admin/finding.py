@@ -15,7 +15,7 @@ from bridge.guard import Reason
 from bridge.merge import Service
 from bridge.model import Health, ServiceName
 from bridge.peers import PeerState
-from bridge.wording import counted, some, span, utc
+from bridge.wording import counted, some, utc
 from xds import Validity
 
 SHOWN = 5
@@ -60,6 +60,8 @@ class Finding:
     """What to type; empty where there is nothing to type."""
     link: str = ""
     """The page that says more."""
+    lasting: float | None = None
+    """Seconds for which it lasts, where `what` does not say since when: the words stay the same while it does."""
 
 
 def findings(observed: Observation, everybody: Sequence[Client]) -> list[Finding]:
@@ -113,20 +115,20 @@ def _too_old(name: str) -> Finding:
 
 def _envoys(observed: Observation, everybody: Sequence[Client]) -> Iterator[Finding]:
     """Envoys that refuse something, or lag; those of which the same is to be said together."""
-    alike: dict[tuple[Progress, str], list[tuple[Client, Part, str]]] = {}
+    alike: dict[tuple[Progress, str], list[tuple[Client, Part, str, float | None]]] = {}
     for client in everybody:
-        for part, trouble in troubles(client):
+        for part, trouble, lasting in troubles(client):
             said = trouble if part.progress is Progress.REFUSED else part.type
-            alike.setdefault((part.progress, said), []).append((client, part, trouble))
+            alike.setdefault((part.progress, said), []).append((client, part, trouble, lasting))
     worst_first = sorted(alike.items(), key=lambda item: item[0][0] is not Progress.REFUSED)
     for (progress, _), found in worst_first[:SHOWN]:
-        client, part, trouble = found[0]
+        client, part, trouble, lasting = found[0]
         others = len({(each.name, each.peer) for each, *_ in found}) - 1
         too = f" So {'does 1 other Envoy' if others == 1 else f'do {others} other Envoys'}." if others else ""
         what = f"{trouble[0].upper()}{trouble[1:].rstrip('.')}.{too}{remedy(part)}"
         urgency = Urgency.ACT if progress is Progress.REFUSED else Urgency.LOOK
         command = f"xds-bridge envoys {shlex.quote(client.name)}"
-        yield Finding(urgency, client.name, what, command, f"/envoys?state={progress.name.lower()}")
+        yield Finding(urgency, client.name, what, command, f"/envoys?state={progress.name.lower()}", lasting)
     if more := worst_first[SHOWN:]:
         urgency = Urgency.ACT if more[0][0][0] is Progress.REFUSED else Urgency.LOOK
         what = f"{len(more)} more things are to be said of them."
@@ -171,9 +173,9 @@ def _failing(source: SourceDocument) -> Iterator[Finding]:
         command = "xds-bridge iam-policy" if rights else "xds-bridge check --live"
         yield Finding(Urgency.LOOK, source.name, what, command, "#sources")
     if source.stale and not source.failures:
-        age = span(source.seconds_since_success or 0.0)
-        what = f"Was read completely {age} ago for the last time, although nothing fails: a read hangs, or is slow."
-        yield Finding(Urgency.LOOK, source.name, what, "xds-bridge sources", "#sources")
+        what = "Was not read completely for too long, although nothing fails: a read hangs, or is slow."
+        age = source.seconds_since_success
+        yield Finding(Urgency.LOOK, source.name, what, "xds-bridge sources", "#sources", age)
 
 
 def _without_endpoints(observed: Observation) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from bridge.cli import reading
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
 from bridge.cli.reading import AdminOption, Output, OutputOption, SocketOption, shown
 from bridge.cli.source import Source, Sources, healths, states
-from bridge.wording import counted, milliseconds, utc
+from bridge.wording import counted, milliseconds, span, utc
 
 _AS_ORDERED = "note"
 """The urgency of a finding that is as somebody ordered it, and nothing that asks for a person."""
@@ -71,6 +71,8 @@ class _Finding(BaseModel):
     about: str
     what: str
     command: str
+    link: str
+    lasting: float | None
 
 
 class _Status(BaseModel):
@@ -149,7 +151,8 @@ def _print(found: _Status, sources: Sequence[Source], again: Callable[[str], str
     if found.findings:
         typer.echo()
     for finding in found.findings:
-        typer.echo(shown(f"! {finding.about}: {finding.what}"))
+        lasting = "" if finding.lasting is None else f" (for {span(finding.lasting)})"
+        typer.echo(shown(f"! {finding.about}: {finding.what}{lasting}"))
         if finding.command:
             typer.echo(shown(f"    $ {again(finding.command)}"))
 

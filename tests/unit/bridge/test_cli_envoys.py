@@ -75,10 +75,10 @@ async def test_without_envoys_there_is_a_word_and_no_finding(envoys: Envoys) -> 
         (
             of_type(ENDPOINT.url, TypeState.STALE, unanswered=61.0),
             1.0,
-            "has not answered for 1 min 1 s what it was sent of endpoints",
+            "has not answered what it was sent of endpoints, for 1 min 1 s",
         ),
         (of_type(CLUSTER.url, TypeState.WAITING, since=None), 59.0, None),
-        (of_type(CLUSTER.url, TypeState.WAITING, since=None), 61.0, "has waited for 1 min 1 s for its first clusters"),
+        (of_type(CLUSTER.url, TypeState.WAITING, since=None), 61.0, "waits for its first clusters, for 1 min 1 s"),
         (of_type(CLUSTER.url, TypeState.WAITING, since=3600.0), 3700.0, None),
         (of_type(ENDPOINT.url, TypeState.NOT_SENT, since=None), 3700.0, None),
     ],

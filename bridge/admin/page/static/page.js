@@ -62,6 +62,21 @@ function place(region, fresh) {
   if (again) region.querySelector(`[${again[0]}="${CSS.escape(again[1])}"]`)?.focus({ preventScroll: true });
 }
 
+// --- what is read aloud: what has come to look at, and nothing that only goes on
+
+let heard = null; // null until the page is looked at for the first time: what stood there then was read with the page
+
+function announce() {
+  const place = document.getElementById("announced");
+  if (!place) return;
+  const now = [...document.querySelectorAll("#findings [data-aloud]")].map((each) => each.textContent);
+  if (heard !== null && now.join("\n") !== heard.join("\n")) {
+    const fresh = now.filter((text) => !heard.includes(text));
+    place.textContent = fresh.join(" ") || (now.length ? `${now.length} left to look at.` : "Nothing needs a person.");
+  }
+  heard = now;
+}
+
 let fetching = false, wanted = false, refused = false, missed = false, last = 0, timer = 0;
 
 function renew(text) {
@@ -74,6 +89,7 @@ function renew(text) {
     }
   }
   missed = false;
+  announce();
   tick();
 }
 
@@ -184,6 +200,7 @@ function refine(form) {
 }
 
 offerCopies(document);
+announce();
 document.querySelectorAll("form[data-filter]").forEach(refine);
 for (const region of document.querySelectorAll("[data-live]")) shown.set(region.id, "");
 // A browser has six connections to a server, which hidden tabs must not take from the one that is looked at.
