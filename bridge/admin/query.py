@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from bridge.problem import nearest
 from bridge.wording import some
 
 SHOWN = 200
 """Characters of a value that are told back."""
 
 _LISTED = 50
-"""Allowed values that are named."""
+"""Allowed values that are named, the first by name; of more, also the one that is nearest to what was asked for."""
 
 
 class WrongQueryError(ValueError):
@@ -48,7 +49,7 @@ def choice(found: Mapping[str, str], name: str, allowed: Collection[str]) -> str
     """
     value = found.get(name, "")
     if name in found and value not in allowed:
-        raise WrongQueryError(f"{name}: there is none called {value[:SHOWN]!r}; {_listed(allowed)}")
+        raise WrongQueryError(f"{name}: there is none called {value[:SHOWN]!r}; {_listed(value, allowed)}")
     return value
 
 
@@ -68,7 +69,8 @@ def number(found: Mapping[str, str], name: str, lowest: int, highest: int | None
     return value
 
 
-def _listed(allowed: Collection[str]) -> str:
+def _listed(value: str, allowed: Collection[str]) -> str:
     if not allowed:
         return "there are none"
-    return f"there are {some(sorted(allowed), _LISTED)}"
+    hint = nearest(value, allowed) if len(allowed) > _LISTED else ""
+    return f"there are {some(sorted(allowed), _LISTED)}{hint}"

@@ -7,10 +7,9 @@ from urllib.parse import urlencode
 
 from bridge.admin.client import Client, Progress
 from bridge.admin.page.digest import HEALTHS, Digest
-from bridge.admin.query import given
+from bridge.admin.query import choice, given
 from bridge.merge import ServedEndpoint, Service
 from bridge.model import ServiceName, SourceName
-from bridge.problem import nearest
 
 PAGE = 50
 """Rows on one page."""
@@ -64,10 +63,10 @@ def parse(parameters: Sequence[tuple[str, str]], allowed: Mapping[str, Collectio
         ValueError: something is not understood; the message names it, and what there is instead.
     """
     found = dict(given(parameters, [*allowed, "page"]))
+    filled = {name: value for name, value in found.items() if value}
     for name, values in allowed.items():
-        value = found.get(name, "")
-        if values is not None and value and value not in values:
-            raise ValueError(f"{name}: there is no {value[:60]!r}{nearest(value, values)}")
+        if values is not None:
+            choice(filled, name, values)
     page = found.pop("page", "") or "1"
     if not (page.isascii() and page.isdecimal() and int(page[:9]) > 0 and len(page) < 9):
         raise ValueError(f"page: {page[:60]!r} is not a number from 1 on")
