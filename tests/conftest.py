@@ -1,6 +1,7 @@
-"""What holds for every test: no blocking call on the event loop, no process left behind, one Hypothesis profile.
+"""What holds for every test: no blocking call on the event loop, no process left behind, no secret in a log.
 
-Here too, since it must be known to the process that prints: the table of the protocol's rules.
+Here too, since it must be known to the process that prints: the table of the protocol's rules, and the one Hypothesis
+profile.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+from support.confidential import require_none_written
 from support.protocol_table import ProtocolTable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,6 +81,14 @@ def no_process_left() -> Iterator[None]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     assert not left, f"left running: {', '.join(left.values())}"
+
+
+@pytest.fixture(autouse=True)
+def no_secret_written() -> Iterator[None]:
+    """Fail a test in which a bridge wrote a secret to its log, also one that was started by hand and ended anyhow."""
+    yield
+
+    require_none_written()
 
 
 def _children() -> dict[int, str]:

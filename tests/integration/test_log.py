@@ -8,7 +8,7 @@ import pytest
 from bridge.model import EndpointKey
 from support.bridge import BridgeProcess
 from support.command import command
-from support.confidential import hand_out
+from support.confidential import hand_out, require_none_written
 from support.endpoints_file import EndpointsFile
 from support.waiting import eventually
 
@@ -75,4 +75,6 @@ async def test_a_secret_in_the_log_or_in_an_answer_fails_whatever_test_hands_it_
             await command("services", "--admin", bridge.url(""), "-o", "json")
         with pytest.raises(AssertionError, match=secret):
             bridge.require_proper_log()
+        with pytest.raises(AssertionError, match=secret):
+            require_none_written()
         bridge.log.write_text("")

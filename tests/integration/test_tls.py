@@ -1,8 +1,6 @@
 """A real Envoy and the bridge over mutual TLS, and the renewal of everything while requests go through."""
 
-import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +15,7 @@ from bridge.model import EndpointKey
 from support.backends import backends
 from support.bridge import BridgeProcess
 from support.certificates import DAY, Authority, CertificateFiles, MountedFiles
+from support.command import command
 from support.endpoints_file import EndpointsFile
 from support.envoy import EnvoyProcess, validate
 from support.load import Load
@@ -214,14 +213,11 @@ async def test_a_bridge_does_not_start_with_a_bad_certificate(tmp_path: Path) ->
     files.write_key(authority.issue(BRIDGE))
     bridge = _alone(tmp_path, "127.0.0.1", files)
 
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bridge", "run", "--config", bridge.config), stderr=asyncio.subprocess.PIPE
-    )
-    _, errors = await process.communicate()
+    outcome = await command("run", "--config", bridge.config)
 
-    assert process.returncode == 78
-    assert f"xds.tls.private_key: {files.private_key} does not belong" in errors.decode()
-    assert "Traceback" not in errors.decode()
+    assert outcome.status == 78
+    assert f"xds.tls.private_key: {files.private_key} does not belong" in outcome.error
+    assert "Traceback" not in outcome.error
 
 
 async def test_a_port_that_is_open_to_strangers_is_told_at_the_start(tmp_path: Path) -> None:

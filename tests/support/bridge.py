@@ -12,7 +12,7 @@ from typing import Self
 
 import aiohttp
 
-from support.confidential import require_none
+from support.confidential import require_none, watched
 from support.log_page import undocumented
 from support.ports import free_port
 from support.waiting import eventually
@@ -85,7 +85,7 @@ class BridgeProcess:
 
     async def start(self, *, ready: bool = True, command: tuple[str, ...] = ("-m", "bridge")) -> None:
         """Start it and wait until it lives, or until Envoys are answered (`ready`)."""
-        with self.log.open("ab") as log:
+        with watched(self.log).open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 self.python,
                 *command,
