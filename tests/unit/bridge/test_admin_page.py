@@ -1,5 +1,4 @@
 import asyncio
-import html
 import re
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -274,46 +273,6 @@ async def test_a_long_list_has_pages_that_keep_the_question(many: Bench) -> None
     assert "s118" not in words(first)
     assert "s118" in second
     assert "page 2 of 2" in beyond
-
-
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [
-        ("/services?zone=moon", "zone: there is none called 'moon'; there are eu-a"),
-        ("/services?colour=red", "there is no parameter 'colour'; there are q, source, zone, health, state, page"),
-        ("/services?page=0", "page: '0' is not a number from 1 on"),
-        ("/services?page=x", "page: 'x' is not a number from 1 on"),
-        ("/services?q=a&q=b", "q: is given twice"),
-        (
-            "/services?state=good",
-            "state: there is none called 'good'; there are drained, empty, held, restored, set_aside, shared",
-        ),
-        (
-            "/envoys?state=good",
-            "state: there is none called 'good'; there are behind, refused, synced, unsent, waiting",
-        ),
-        ("/events?endpoint=1", "endpoint: '1' is not written as IP:PORT"),
-        ("/?x=1", "there is no parameter 'x'"),
-    ],
-)
-async def test_a_question_that_is_not_understood_says_what_there_is(bench: Bench, path: str, message: str) -> None:
-    assert message in words(await found(bench, path, status=400))
-
-
-@pytest.mark.parametrize(
-    ("zones", "end"),
-    [(9, "zone-007, zone-008"), (50, "zone-048, zone-049"), (60, "zone-049 and 10 more; did you mean 'zone-059'?")],
-)
-async def test_values_that_are_allowed_are_named_up_to_fifty(bench: Bench, zones: int, end: str) -> None:
-    for number in range(zones):
-        name = ServiceName(f"s{number:03}")
-        bench.knowledge.put(Service(name, (zoned("10.1.0.1", f"zone-{number:03}", "dc1"),)))
-    bench.knowledge.known.pop(ServiceName("web"))
-
-    for path in ("/services", "/api/v1/endpoints"):
-        _, said = await bench.text(f"{path}?zone=zone-59")
-        assert "zone: there is none called" in said
-        assert end in html.unescape(said)
 
 
 async def test_envoys_are_shown_by_type_with_what_they_say(bench: Bench) -> None:
