@@ -19,6 +19,7 @@ from bridge.adapter import Adapter
 from bridge.admin import AdminServer, ListedSource, Upkeep, View
 from bridge.audit import Trail
 from bridge.audit_file import AuditFile
+from bridge.chronicle import SourceChronicle, StreamChronicle
 from bridge.clock import Clock
 from bridge.config import Config, TlsConfig, XdsConfig, build_adapters, cluster_rules, merge_policies
 from bridge.event_log import EventLog
@@ -203,6 +204,7 @@ class Bridge:
 
     def _new_supervisor(self) -> Supervisor:
         observers = [self._metrics.sources, self._pauses, self._restoration, self._readiness, self._departures]
+        observers.append(SourceChronicle(self._trail.record))
         return Supervisor(observers, self._scheduler.ticks, self._endpoints)
 
     def _new_herald(self) -> Herald:
@@ -256,7 +258,8 @@ class Bridge:
 
     @cached_property
     def _observer(self) -> StreamObserver:
-        return Observers(self._metrics.streams, StreamLog(), self._memory, self._absentees)
+        chronicle = StreamChronicle(self._trail.record)
+        return Observers(self._metrics.streams, StreamLog(), chronicle, self._memory, self._absentees)
 
     def _new_rest(self, config: XdsConfig) -> RestServer | None:
         if config.rest is None:

@@ -1,6 +1,7 @@
 """The audit trail: every endpoint that came, changed, went, was held or set aside, with who said so and why.
 
-Values and a bounded memory of the latest; `bridge/audit_file.py` keeps them on disk.
+Beside these, orders of operators, outages of sources and rejections. Values and a bounded memory of the latest;
+`bridge/audit_file.py` keeps them on disk.
 """
 
 import secrets
@@ -15,7 +16,7 @@ REMEMBERED = 10_000
 
 
 class Action(StrEnum):
-    """What happened to an endpoint."""
+    """What happened, mostly to an endpoint; docs/configuration.md has them all."""
 
     ADDED = "added"
     CHANGED = "changed"
@@ -25,6 +26,11 @@ class Action(StrEnum):
     SET_ASIDE = "set_aside"
     OPERATED = "operated"
     """Somebody gave an order; `why` says who."""
+    FAILED = "failed"
+    """A source cannot be read, and keeps what it had."""
+    RECOVERED = "recovered"
+    REJECTED = "rejected"
+    """An Envoy refuses what it was sent; `why` says which one."""
 
 
 @dataclass(frozen=True, slots=True)

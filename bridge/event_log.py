@@ -28,7 +28,7 @@ _EVENTS: Mapping[Action, str] = MappingProxyType(
         Action.SET_ASIDE: "endpoint.set_aside",
     }
 )
-"""Orders are in the log already, with more about who gave them."""
+"""All others are in the log already, with more about who gave an order, which read failed, and what was rejected."""
 
 
 class EventLog:

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from bridge.chronicle import TYPES
 from bridge.wording import gist, span
 from xds import CLUSTER, ENDPOINT, StreamStatus, TypeState, TypeStatus
-
-TYPES = MappingProxyType({CLUSTER.url: "clusters", ENDPOINT.url: "endpoints"})
-"""What people call the types."""
 
 PATIENCE = 60.0
 """Seconds that an Envoy may take to answer, or wait, before a person should look."""

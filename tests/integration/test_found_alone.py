@@ -132,6 +132,8 @@ async def test_each_broken_thing_is_found_by_the_page_alone_and_by_the_commands_
 
         await here.mend_all()
         await expect(seen.page.locator("#findings")).to_have_text("Nothing needs a person.", timeout=SHOWN)
+        for action in ("set aside", "failed", "recovered", "rejected"):
+            await expect(seen.page.locator("#events")).to_contain_text(action)
         assert seen.complaints == []
 
 

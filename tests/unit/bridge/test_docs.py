@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge import plugins
+from bridge.audit import Action
 from bridge.cli import app
 from bridge.config import load
 from bridge.errors import ConfigError
@@ -57,6 +58,16 @@ def test_every_configuration_of_a_page_is_one(pages: Mapping[str, str], tmp_path
 
     assert refused == []
     assert len(loaded) >= 2
+
+
+def test_the_page_has_every_action_of_the_audit_trail_and_no_other(repository: Path) -> None:
+    page = (repository / "docs/configuration.md").read_text(encoding="utf-8")
+    _, _, table = page.partition("| action | what happened |\n|---|---|\n")
+    rows = table.partition("\n\n")[0].splitlines()
+
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+
+    assert sorted(named) == sorted(Action)
 
 
 def test_every_command_of_a_page_can_be_typed(pages: Mapping[str, str]) -> None:

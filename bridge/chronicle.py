@@ -1,0 +1,85 @@
+"""What the audit trail remembers beside endpoints: sources that fail and recover, and what Envoys reject.
+
+Once for each outage and for each rejection: how often they happen is for the metrics to count.
+"""
+
+import time
+from collections.abc import Callable
+from types import MappingProxyType
+
+from bridge.audit import Action, Event
+from bridge.errors import Cause
+from bridge.model import SourceName
+from bridge.observer import SourceObserver
+from bridge.wording import gist, shortened
+from xds import CLUSTER, ENDPOINT, ObservedStream, StreamObserver
+
+TYPES = MappingProxyType({CLUSTER.url: "clusters", ENDPOINT.url: "endpoints"})
+"""What people call the types."""
+
+REJECTIONS, PERIOD = 100, 3600.0
+"""How many different rejections are remembered in a period of so many seconds: what is sent by clients must not be able
+to push everything else out of the trail."""
+
+Record = Callable[[Event], None]
+
+
+class SourceChronicle(SourceObserver):
+    """Records when a source begins to fail, and when nothing of it fails any more."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._failing: set[SourceName] = set()
+
+    def failed(self, source: SourceName, reading: str, error: str, cause: Cause = Cause.ERROR) -> None:
+        """The first read that fails speaks for all others."""
+        del cause
+        self._begun(source, f"{reading}: {error}" if reading else error)
+
+    def crashed(self, source: SourceName, reading: str) -> None:
+        """A bug is a failure too."""
+        self._begun(source, f"{reading}: a bug in the adapter" if reading else "a bug in the adapter")
+
+    def recovered(self, source: SourceName) -> None:
+        """Nothing fails any more."""
+        if source in self._failing:
+            self._failing.discard(source)
+            self._record(Event(time.time(), Action.RECOVERED, "everything of it is read again", source))
+
+    def ended(self, source: SourceName) -> None:
+        """Nobody reads it any more."""
+        self._failing.discard(source)
+
+    def _begun(self, source: SourceName, why: str) -> None:
+        if source not in self._failing:
+            self._failing.add(source)
+            self._record(Event(time.time(), Action.FAILED, shortened(why), source))
+
+
+class StreamChronicle(StreamObserver):
+    """Records what Envoys reject: of those that say the same, the first one.
+
+    Args:
+        record: takes note of an event.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, record: Record, clock: Callable[[], float] = time.monotonic) -> None:
+        self._record = record
+        self._clock = clock
+        self._said: set[tuple[str, str, str]] = set()
+        self._until = clock()
+
+    def nacked(self, stream: ObservedStream, type_url: str, version: str, message: str) -> None:
+        """An Envoy keeps what it accepted before."""
+        if self._clock() >= self._until:
+            self._said.clear()
+            self._until = self._clock() + PERIOD
+        reason = gist(message)
+        key = (type_url, version, reason)
+        if key in self._said or len(self._said) >= REJECTIONS:
+            return
+        self._said.add(key)
+        who = stream.node.id if stream.node else stream.peer
+        why = f"Envoy {who} rejects {TYPES.get(type_url, type_url)}: {reason}"
+        self._record(Event(time.time(), Action.REJECTED, why))

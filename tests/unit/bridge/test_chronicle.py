@@ -1,0 +1,81 @@
+import pytest
+
+from bridge.audit import Action, Event
+from bridge.chronicle import PERIOD, REJECTIONS, SourceChronicle, StreamChronicle
+from bridge.model import SourceName
+from support.observed_stream import FakeStream
+from xds import CLUSTER, ENDPOINT, Node
+
+DC1, LOCAL = SourceName("dc1"), SourceName("local")
+QUOTED = "name: web\n}\n: no timeout"
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    return []
+
+
+def told(events: list[Event]) -> list[tuple[Action, str, str]]:
+    return [(event.action, event.source, event.why) for event in events]
+
+
+def test_an_outage_is_two_events_whatever_fails_of_the_source(events: list[Event]) -> None:
+    subject = SourceChronicle(events.append)
+
+    subject.failed(DC1, "catalog", "refused")
+    subject.failed(DC1, "service 'web'", "refused")
+    subject.crashed(LOCAL, "")
+    subject.recovered(DC1)
+    subject.recovered(DC1)
+
+    assert told(events) == [
+        (Action.FAILED, "dc1", "catalog: refused"),
+        (Action.FAILED, "local", "a bug in the adapter"),
+        (Action.RECOVERED, "dc1", "everything of it is read again"),
+    ]
+
+
+def test_a_source_that_is_taken_out_has_not_recovered(events: list[Event]) -> None:
+    subject = SourceChronicle(events.append)
+    subject.failed(DC1, "", "refused")
+
+    subject.ended(DC1)
+    subject.recovered(DC1)
+    subject.failed(DC1, "", "refused")
+
+    assert [event.action for event in events] == [Action.FAILED, Action.FAILED]
+
+
+def test_a_rejection_says_who_rejects_what_and_why(events: list[Event]) -> None:
+    subject = StreamChronicle(events.append)
+
+    subject.nacked(FakeStream(node=Node("edge-1")), CLUSTER.url, "v1", QUOTED)
+    subject.nacked(FakeStream(), ENDPOINT.url, "v1", "no")
+
+    assert told(events) == [
+        (Action.REJECTED, "", "Envoy edge-1 rejects clusters: no timeout"),
+        (Action.REJECTED, "", "Envoy ipv4:10.0.0.1:5000 rejects endpoints: no"),
+    ]
+
+
+def test_envoys_that_say_the_same_are_one_event_and_another_version_is_another(events: list[Event]) -> None:
+    subject = StreamChronicle(events.append)
+
+    for number in range(3):
+        subject.nacked(FakeStream(node=Node(f"edge-{number}")), CLUSTER.url, "v1", QUOTED)
+    subject.nacked(FakeStream(), CLUSTER.url, "v2", QUOTED)
+
+    assert len(events) == 2
+
+
+def test_clients_cannot_push_everything_else_out_of_the_trail(events: list[Event]) -> None:
+    now = 0.0
+    subject = StreamChronicle(events.append, lambda: now)
+
+    for number in range(2 * REJECTIONS):
+        subject.nacked(FakeStream(), CLUSTER.url, "v1", f"no {number}")
+    assert len(events) == REJECTIONS
+
+    now += PERIOD
+    subject.nacked(FakeStream(), CLUSTER.url, "v1", "no 0")
+    assert len(events) == REJECTIONS + 1
