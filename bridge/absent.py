@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bridge.wording import FETCHER
 from xds import ObservedStream, StreamObserver
 
 REMEMBERED = 1000
@@ -86,4 +87,5 @@ class Absentees(StreamObserver):
 
 
 def _id(stream: ObservedStream) -> str:
-    return stream.node.id if stream.node else ""
+    """Of an Envoy that says who it is; empty for anybody else."""
+    return stream.node.id if stream.node and stream.node.id != FETCHER else ""

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+FETCHER = "xds-bridge-fetch"
+"""The node id of `xds-bridge fetch`, unless it is given another one: it acts as an Envoy, and nobody misses it."""
+
 _LONGEST = 400
 
 

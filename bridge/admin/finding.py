@@ -15,7 +15,7 @@ from bridge.guard import Reason
 from bridge.merge import Service
 from bridge.model import Health, ServiceName
 from bridge.peers import PeerState
-from bridge.wording import counted, some, utc
+from bridge.wording import FETCHER, counted, some, utc
 from xds import Validity
 
 SHOWN = 5
@@ -39,7 +39,7 @@ _WHY = {
 
 
 class Urgency(StrEnum):
-    """How urgent a finding is."""
+    """How urgent a finding is; the alerts of the same things are `critical` where it is `ACT`, else `warning`."""
 
     ACT = "act"
     """Something waits for a person."""
@@ -133,7 +133,8 @@ def _envoys(observed: Observation, everybody: Sequence[Client]) -> Iterator[Find
         urgency = Urgency.ACT if more[0][0][0] is Progress.REFUSED else Urgency.LOOK
         what = f"{len(more)} more things are to be said of them."
         yield Finding(urgency, "Envoys", what, "xds-bridge envoys", "/envoys")
-    if not everybody and observed.readiness.ready and observed.now - observed.started > PATIENCE:
+    nobody = all(each.name == FETCHER for each in everybody)
+    if nobody and observed.readiness.ready and observed.now - observed.started > PATIENCE:
         urgency = Urgency.LOOK if observed.absent else Urgency.NOTE
         yield Finding(urgency, "Envoys", "None is connected.", "", "/envoys")
 
@@ -156,7 +157,7 @@ def _reload(observed: Observation) -> Iterator[Finding]:
     losses = f" It would take: {'; '.join(last.losses)}." if last.losses else ""
     what = f"The configuration that was read {utc(last.at)} is not in use: {last.error}.{losses}"
     command = "xds-bridge reload --accept-loss" if last.losses else "xds-bridge check && xds-bridge reload"
-    yield Finding(Urgency.ACT, "configuration", what, command, "/config")
+    yield Finding(Urgency.LOOK, "configuration", what, command, "/config")
 
 
 def _failing(source: SourceDocument) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from bridge.cli.node import ClusterOption, IdOption, MetadataOption, RegionOptio
 from bridge.cli.reading import Output, OutputOption, one_of_many, shown
 from bridge.cli.served import awaited, endpoints
 from bridge.errors import BridgeError
-from bridge.wording import some
+from bridge.wording import FETCHER, some
 
 if TYPE_CHECKING:
     from xds import Holding, Node, ServerAddress
@@ -63,7 +63,7 @@ def fetch(  # noqa: PLR0913 (an option each)
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="HOST:PORT, or unix:PATH.")],
     *,
     delta: Annotated[bool, typer.Option("--delta", help="Incremental, in place of State of the World.")] = False,
-    node_id: IdOption = "xds-bridge-fetch",
+    node_id: IdOption = FETCHER,
     node_cluster: ClusterOption = "",
     metadata: MetadataOption = None,
     region: RegionOption = "",

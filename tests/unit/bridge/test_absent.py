@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from bridge.absent import HOUR, REMEMBERED, Absent, Absentees
+from bridge.wording import FETCHER
 from support.observed_stream import FakeStream
 from xds import CLUSTER, ENDPOINT, Node
 
@@ -75,6 +76,12 @@ def test_who_answers_nothing_more_leaves_without_a_word(world: World) -> None:
 def test_a_stream_that_never_said_who_it_is_is_nobody_s(world: World) -> None:
     world.absentees.closed(FakeStream(1, None))
     world.absentees.closed(FakeStream(2, Node("", "edge")))
+
+    assert world.gone() == []
+
+
+def test_the_command_that_acts_as_an_envoy_is_none_that_left(world: World) -> None:
+    world.absentees.closed(world.comes(FETCHER))
 
     assert world.gone() == []
 

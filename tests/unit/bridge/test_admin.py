@@ -124,11 +124,11 @@ async def test_status_sums_up(bench: Bench) -> None:
     }
     assert [(each["urgency"], each["about"]) for each in findings] == [
         ("act", "a"),
-        ("act", "configuration"),
+        ("look", "configuration"),
         ("look", "local"),
     ]
     assert findings[1] == {
-        "urgency": "act",
+        "urgency": "look",
         "about": "configuration",
         "what": "The configuration that was read 1970-01-01 00:00:09 UTC is not in use: no. It would take: web.",
         "command": "xds-bridge reload --accept-loss",

@@ -1,6 +1,6 @@
 """What a person should look at: whatever an alert of one bridge is about, the page and `xds-bridge status` say too."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from bridge.poll import Poll
 from bridge.registry import Hold
 from bridge.reload import ReloadOutcome, ReloadReport
 from bridge.supervisor import ReadingStatus
+from bridge.wording import FETCHER
 from support.admin_bench import Bench, admin_bench
 from support.admin_fakes import DC1, LOCAL, served, stream
 from xds import StreamStatus, TypeState, Validity
@@ -104,11 +105,12 @@ def unanswered(bench: Bench) -> None:
 
 def alone(bench: Bench) -> None:
     bench.streams.connected = []
+    bench.absent = (Absent("edge-1", "ipv4:10.0.0.9:1", NOW - 60, unanswered=False),)
 
 
 FOUND: Mapping[str, tuple[Arrange, str, str]] = {
     "XdsBridgeNotReady": (unready, "act", "No Envoy is answered yet: local is waited for"),
-    "XdsBridgeConfigReloadFailed": (reload_refused, "act", "is not in use: wrong."),
+    "XdsBridgeConfigReloadFailed": (reload_refused, "look", "is not in use: wrong."),
     "XdsBridgeSnapshotWriteFailing": (
         unwritten,
         "look",
@@ -128,7 +130,7 @@ FOUND: Mapping[str, tuple[Arrange, str, str]] = {
     ),
     "XdsBridgeEnvoyRejecting": (rejecting, "act", "Rejects clusters and stays with what it accepted before: bad."),
     "XdsBridgeUnackedTooLong": (unanswered, "look", "Has not answered what it was sent of clusters."),
-    "XdsBridgeNoEnvoysConnected": (alone, "note", "None is connected."),
+    "XdsBridgeNoEnvoysConnected": (alone, "look", "None is connected."),
 }
 
 ELSEWHERE = {
@@ -156,6 +158,22 @@ def test_every_alert_is_a_finding_or_is_not_for_one_bridge_to_know(repository: P
     alerts = [rule["alert"] for group in groups for rule in group["rules"]]
 
     assert sorted(alerts) == sorted([*FOUND, *ELSEWHERE])
+
+
+def test_an_alert_that_wakes_somebody_is_a_finding_that_waits_for_a_person_and_no_other_is(repository: Path) -> None:
+    groups = YAML(typ="safe").load(repository / "monitoring/alerts.yml")["groups"]
+    severities = {rule["alert"]: rule["labels"]["severity"] for group in groups for rule in group["rules"]}
+
+    waking = {alert for alert in FOUND if severities[alert] == "critical"}
+
+    assert waking == {alert for alert, (_, urgency, _) in FOUND.items() if urgency == "act"}
+
+
+@pytest.mark.parametrize("connected", [(), (FETCHER,)])
+async def test_that_no_envoy_has_come_yet_is_no_trouble(bench: Bench, connected: Sequence[str]) -> None:
+    bench.streams.connected = [good(stream(1, node)) for node in connected]
+
+    assert [(each["urgency"], each["what"]) for each in await findings(bench)] == [("note", "None is connected.")]
 
 
 async def test_when_all_is_well_there_is_none(bench: Bench) -> None:
