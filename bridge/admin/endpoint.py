@@ -149,7 +149,7 @@ def _why(served: ServedEndpoint, service: Service, known: Known) -> Iterator[str
     elif endpoint.health is Health.UNKNOWN:
         yield f"{origin.source} does not say how it is"
     elif endpoint.health is not Health.HEALTHY and served.reported is None:
-        yield f"{origin.source} says so"
+        yield f"{origin.source} says so (`xds-bridge explain` asks it why)"
     if origin.standing is Standing.HELD:
         yield f"{origin.source} no longer reports it, and the guard holds it"
     if origin.standing is Standing.RESTORED:

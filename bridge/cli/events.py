@@ -72,7 +72,7 @@ def events(  # noqa: PLR0913 (an option each)
     socket: SocketOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Show what happened to endpoints, and why. A line each with time, source and scope, the latest at the end.
+    """Show what happened to endpoints and why, which sources failed, what Envoys rejected. The latest comes last.
 
     A bridge remembers the latest 10,000 events of its process; older ones are in `audit.jsonl` of its state_directory.
     """

@@ -109,10 +109,10 @@ def reload(
 ) -> None:
     """Have the bridge read its configuration file again. It is the one that it was started with.
 
-    Returns when it is in use. Exits with 3 when it is not: it is wrong, needs a restart, or would take too much of a
-    source or of a view, which is then listed. A source that an earlier reload has renamed is read on until the new one
-    was read; with --accept-loss for startup_grace at most. --config tells where the bridge's socket is, and not what
-    to read.
+    Returns when it is in use; what Envoys say of it comes later, in `xds-bridge events`. Exits with 3 when it is not:
+    it is wrong, needs a restart, or would take too much of a source or of a view, which is then listed. A source that
+    an earlier reload has renamed is read on until the new one was read; with --accept-loss for startup_grace at most.
+    --config tells where the bridge's socket is, and not what to read.
     """
     _change("api/v1/reload", {"accept_loss": accept_loss}, socket, config, RELOADING)
 

@@ -119,7 +119,7 @@ async def test_a_source_says_that_an_endpoint_is_not_healthy(bench: Bench) -> No
     healths = (Health.HEALTHY, Health.UNHEALTHY, Health.UNKNOWN)
     put(bench, "web", *(report("dc1", f"10.0.0.{place}", health) for place, health in enumerate(healths)))
 
-    assert await why(bench) == ["", "dc1 says so", "dc1 does not say how it is"]
+    assert await why(bench) == ["", "dc1 says so (`xds-bridge explain` asks it why)", "dc1 does not say how it is"]
 
 
 async def test_an_operator_drains_an_endpoint(bench: Bench) -> None:
