@@ -17,7 +17,7 @@ from support.xds_client import Transport, XdsClient
 from xds import CLUSTER, ENDPOINT
 
 ZONES = ("eu-west-1a", "eu-west-1b", "eu-west-1c")
-REFUSED = "cluster web: unknown lb_policy MAGLEVV"
+REFUSED = "unknown lb_policy MAGLEVV"
 """What one of the Envoys says of its clusters."""
 
 HOSTILE = "<img src=x onerror=alert(1)>"
