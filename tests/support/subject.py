@@ -64,14 +64,14 @@ class Subject:
         await eventually(matches, what=f"{names} are warming, see {self.envoy.log}")
 
     async def stat(self, name: str) -> int:
-        """One counter or gauge; 0 where Envoy has none of that name yet."""
-        return (await self.envoy.stats(name)).get(name, 0)
+        """One counter or gauge; a name that Envoy does not have fails the test."""
+        return (await self.envoy.counts(name))[name]
 
     async def until(self, name: str, value: int) -> None:
         """Wait until a counter or gauge has a value."""
 
         async def matches() -> bool:
-            return await self.stat(name) == value
+            return (await self.envoy.stats(name)).get(name) == value
 
         await eventually(matches, what=f"{name} is {value}, see {self.envoy.log}")
 
