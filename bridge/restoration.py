@@ -1,7 +1,7 @@
 """Between the registry and the state that is kept: what of the one becomes the other, and back after a restart."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from bridge.clock import Clock, Moment
@@ -111,7 +111,7 @@ class Restoration(SourceObserver):
                 self._aged[source.source] = source
         young = [source for source in sources if source.source not in self._aged]
         self._registry.restore(
-            _parts(young, missing),
+            _parts(young, missing, self._moment),
             agreed={agreed.service: agreed.protocol for agreed in state.protocols},
             gone={retained.service: self._moment(retained.gone) for retained in state.retained},
             blind=frozenset(hold.source for hold in state.holds if hold.reason != Reason.LOSS),
@@ -125,7 +125,7 @@ class Restoration(SourceObserver):
         aged = self._aged.pop(source, None)
         if aged is None:
             return 0
-        self._registry.restore(_parts([aged], {}), agreed={}, gone={})
+        self._registry.restore(_parts([aged], {}, self._moment), agreed={}, gone={})
         return sum(len(known.endpoints) for known in aged.services)
 
     def _resume_orders(self, state: State) -> None:
@@ -145,7 +145,7 @@ class Restoration(SourceObserver):
         same = before and before.entries is part.entries and before.since is part.since and before.kept is part.kept
         if before and same and before.reason == reason:
             return before
-        endpoints = tuple(KnownEndpoint(endpoint, since) for endpoint, since, _ in part.endpoints())
+        endpoints = tuple(KnownEndpoint(endpoint, since.wall) for endpoint, since, _ in part.endpoints())
         known = KnownService(place[1], service, endpoints)
         return _Written(part.entries, part.since, part.kept, reason, known, _holds(place, service, part, reason))
 
@@ -182,14 +182,16 @@ def _holds(place: Place, service: ServiceName, part: Part, reason: str) -> tuple
     )
 
 
-def _parts(sources: Iterable[KnownSource], missing: Mapping[_Identity, _Absence]) -> Iterable[RestoredPart]:
+def _parts(
+    sources: Iterable[KnownSource], missing: Mapping[_Identity, _Absence], moment: Callable[[float], Moment]
+) -> Iterable[RestoredPart]:
     for source in sources:
         for known in source.services:
 
             def kept(one: KnownEndpoint, source: KnownSource = source, known: KnownService = known) -> Kept:
                 found: Endpoint = one.endpoint
                 identity = (source.source, known.scope, known.service, found.key, found.instance)
-                return Kept(found, one.since, *missing.get(identity, (None, False)))
+                return Kept(found, moment(one.since), *missing.get(identity, (None, False)))
 
             yield RestoredPart(source.source, known.scope, known.service, tuple(map(kept, known.endpoints)))
 

@@ -53,7 +53,7 @@ class Moves:
         if found is None:
             return None
         arrived, at = found
-        later = at.wall - kept.since >= _LATER
+        later = at.monotonic - kept.since.monotonic >= _LATER
         return arrived if arrived != keeper and _same_address(keeper, arrived) and later else None
 
     def _forget(self, now: Moment) -> None:

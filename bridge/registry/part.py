@@ -19,8 +19,8 @@ class Kept:
     """An endpoint that is served although the last read does not show it."""
 
     endpoint: Endpoint
-    since: float
-    """Unix time of its first report."""
+    since: Moment
+    """Of its first report."""
     missing: Moment | None = None
     """Since when complete reads lack it; None while there was none: it is known from an earlier process."""
     emptied: bool = False
@@ -46,8 +46,8 @@ class Part:
     """Reported entries, and kept endpoints."""
 
     entries: frozenset[Entry] = NOTHING
-    since: Mapping[Identity, float] = field(default_factory=dict)
-    """Unix time at which each reported endpoint was first reported, without a gap since."""
+    since: Mapping[Identity, Moment] = field(default_factory=dict)
+    """When each reported endpoint was first reported, without a gap since."""
     kept: Mapping[Identity, Kept] = field(default_factory=dict)
     named: bool = True
     """Whether the scope still names the service."""
@@ -85,7 +85,7 @@ class Part:
             if complete and before.missing is None:
                 before = replace(before, missing=now)  # noqa: PLW2901 (the same endpoint, from now on missing)
             kept[identity(endpoint)] = before
-        self.since = {one: self._known_since(one, now.wall) for one in read}
+        self.since = {one: self._known_since(one, now) for one in read}
         self.entries = entries
         self.kept = kept
         return gone
@@ -135,10 +135,10 @@ class Part:
     def reports(self, source: SourceName, scope: Scope) -> Iterator[Report]:
         """All that is to be served of it, as said by this scope of this source."""
         for endpoint, since, standing in self.endpoints():
-            yield Report(endpoint, Origin(source, scope, endpoint.instance, since, standing))
+            yield Report(endpoint, Origin(source, scope, endpoint.instance, since.wall, standing))
 
-    def endpoints(self) -> Iterator[tuple[Endpoint, float, Standing]]:
-        """All that is to be served, with the Unix time of its first report."""
+    def endpoints(self) -> Iterator[tuple[Endpoint, Moment, Standing]]:
+        """All that is to be served, with when it was first reported."""
         for entry in self.entries:
             if isinstance(entry, Endpoint):
                 yield entry, self.since[identity(entry)], Standing.REPORTED
@@ -151,7 +151,7 @@ class Part:
         reported = (entry for entry in self.entries if isinstance(entry, Endpoint))
         return [Kept(entry, self.since[identity(entry)]) for entry in reported if identity(entry) not in read]
 
-    def _known_since(self, one: Identity, otherwise: float) -> float:
+    def _known_since(self, one: Identity, otherwise: Moment) -> Moment:
         if one in self.since:
             return self.since[one]
         return self.kept[one].since if one in self.kept else otherwise

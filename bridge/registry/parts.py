@@ -212,7 +212,7 @@ class Parts:
             with self.changing(keeper) as part:
                 dropped = part.drop(partial(goes, keeper))
             if excused:
-                source.guard.excuse(self._ages(dropped))
+                source.guard.excuse(_ages(dropped))
             self.scribe.removed(keeper, [kept.endpoint for kept in dropped], why)
             total += len(dropped)
         return total
@@ -272,19 +272,19 @@ class Parts:
                     lambda kept, here=here: (here or kept.missing is not None) and kept.endpoint.key in arrived  # type: ignore[misc]
                 )
             self.scribe.removed(other, [kept.endpoint for kept in dropped], MOVED)
-            self.sources[owner].guard.excuse(self._ages(dropped))
+            self.sources[owner].guard.excuse(_ages(dropped))
 
     def _excuse(self, keeper: Keeper, ended: Collection[Kept], now: Moment) -> None:
         """Do not count as lost what has ended; and nor a service of which that was all."""
         place, service = keeper
         source = self.sources[place[0]]
         source.observe(now, ended=len(ended))
-        source.guard.excuse(self._ages(ended))
+        source.guard.excuse(_ages(ended))
         part = self._parts.get(service, {}).get(place)
         if part is None or not (part.since or part.kept):
             source.guard.excuse_service()
 
-    def _ages(self, endpoints: Collection[Kept]) -> list[float]:
-        """Monotonic seconds at which each of them was first there."""
-        now = self.clocks.now()
-        return [now.monotonic - max(0.0, now.wall - kept.since) for kept in endpoints]
+
+def _ages(endpoints: Collection[Kept]) -> list[float]:
+    """Monotonic seconds at which each of them was first there."""
+    return [kept.since.monotonic for kept in endpoints]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from bridge.clock import Moment
 from bridge.guard import GuardRules, Reason
 from bridge.merge import MergePolicy, Standing, union
 from bridge.model import Endpoint, EndpointKey, Entry, InstanceId, Scope, ServiceName, SourceName
@@ -27,6 +28,7 @@ def instances(numbers: Iterable[int]) -> frozenset[InstanceId]:
 
 
 GUARDED = Options(guard=GuardRules())
+LONG_AGO = Moment(1.0, 1.0)
 
 
 @dataclass
@@ -35,12 +37,15 @@ class World:
 
     options: Options = GUARDED
     time: float = 1_000_000.0
+    step: float = 0.0
+    """Seconds by which somebody has set the clock for people."""
     registry: Registry = field(init=False)
     agree: bool = True
     policy: MergePolicy = union
 
     def __post_init__(self) -> None:
-        self.registry = Registry([DC1, ECS], lambda _: self.policy, lambda: self.time, self.options, lambda: self.time)
+        wall = lambda: self.time + self.step  # noqa: E731
+        self.registry = Registry([DC1, ECS], lambda _: self.policy, wall, self.options, lambda: self.time)
 
     def read(
         self,
@@ -66,7 +71,7 @@ class World:
         """Begin with what an earlier process knew."""
         self.registry.restore(
             [
-                RestoredPart(DC1, SCOPE, name, tuple(Kept(endpoint(number), since=1.0) for number in numbers))
+                RestoredPart(DC1, SCOPE, name, tuple(Kept(endpoint(number), LONG_AGO) for number in numbers))
                 for name, numbers in services.items()
             ],
             agreed={},

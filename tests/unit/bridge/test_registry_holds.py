@@ -235,21 +235,25 @@ def test_a_held_address_that_appears_in_another_service_is_dropped_at_once() -> 
     assert world.served(WEB) == keys([*range(70), *range(71, 100)])
 
 
-def test_an_address_that_moved_in_the_read_that_lost_the_others_is_not_held() -> None:
+@pytest.mark.parametrize("step", [0.0, -3600.0, 3600.0])
+def test_an_address_that_moved_in_the_read_that_lost_the_others_is_not_held(step: float) -> None:
     world = World()
     world.read({WEB: range(100)})
 
     world.later(1)
+    world.step = step  # somebody sets the clock
     world.read({WEB: range(40), API: [70]})
 
     assert world.served(API) == keys([70])
     assert world.served(WEB) == keys([*range(70), *range(71, 100)])
 
 
-def test_an_address_that_two_services_always_had_is_held_for_the_one_that_loses_it() -> None:
+@pytest.mark.parametrize("step", [0.0, -3600.0, 3600.0])
+def test_an_address_that_two_services_always_had_is_held_for_the_one_that_loses_it(step: float) -> None:
     world = World()
     world.read({API: [70]}, scope=OTHER)
     world.later(1)
+    world.step = step
     world.read({WEB: range(100)})
 
     world.later(2 * WINDOW)

@@ -4,7 +4,7 @@ from bridge.clock import Moment
 from bridge.guard import WINDOW, Reason
 from bridge.merge import Standing
 from bridge.registry import Kept, Options, RestoredPart
-from support.guarded import API, DC1, ECS, MINUTES, OTHER, SCOPE, WEB, World, endpoint, keys
+from support.guarded import API, DC1, ECS, LONG_AGO, MINUTES, OTHER, SCOPE, WEB, World, endpoint, keys
 
 
 def test_what_is_restored_is_served_until_its_source_has_spoken() -> None:
@@ -57,7 +57,7 @@ def test_a_source_that_finds_nothing_after_a_restart_is_not_believed() -> None:
 def test_holds_go_on_across_a_restart() -> None:
     world = World()
     missing = Moment(world.time - 5 * MINUTES, world.time - 5 * MINUTES)
-    kept = tuple(Kept(endpoint(number), 1.0, missing if number >= 40 else None) for number in range(100))
+    kept = tuple(Kept(endpoint(number), LONG_AGO, missing if number >= 40 else None) for number in range(100))
     world.registry.restore([RestoredPart(DC1, SCOPE, WEB, kept)], {}, {})
     world.later(10 * MINUTES)
     assert world.served() == keys(range(100)), "nobody has asked the source"
@@ -111,7 +111,7 @@ def test_services_are_retained_across_a_restart() -> None:
 def test_nothing_of_what_was_held_goes_before_its_source_has_spoken() -> None:
     world = World()
     long_ago = Moment(world.time - 3600, world.time - 3600)
-    kept = tuple(Kept(endpoint(number), 1.0, long_ago if number >= 40 else None) for number in range(100))
+    kept = tuple(Kept(endpoint(number), LONG_AGO, long_ago if number >= 40 else None) for number in range(100))
     world.registry.restore([RestoredPart(DC1, SCOPE, WEB, kept)], {}, {})
     world.registry.drain()
 
@@ -124,7 +124,7 @@ def test_nothing_of_what_was_held_goes_before_its_source_has_spoken() -> None:
 def test_what_was_held_in_doubt_is_held_for_a_while_after_a_restart() -> None:
     world = World()
     long_ago = Moment(world.time - 3600, world.time - 3600)
-    kept = tuple(Kept(endpoint(number), 1.0, long_ago if number >= 60 else None) for number in range(100))
+    kept = tuple(Kept(endpoint(number), LONG_AGO, long_ago if number >= 60 else None) for number in range(100))
     world.registry.restore([RestoredPart(DC1, SCOPE, WEB, kept)], {}, {}, blind=frozenset({DC1}))
     world.read({WEB: range(60)})
     world.registry.spoken(DC1)
@@ -138,7 +138,7 @@ def test_what_was_held_in_doubt_is_held_for_a_while_after_a_restart() -> None:
 def test_what_was_held_of_an_emptied_source_is_not_released_by_time_after_a_restart() -> None:
     world = World()
     long_ago = Moment(world.time - 3600, world.time - 3600)
-    kept = tuple(Kept(endpoint(number), 1.0, long_ago, emptied=True) for number in range(100))
+    kept = tuple(Kept(endpoint(number), LONG_AGO, long_ago, emptied=True) for number in range(100))
     world.registry.restore([RestoredPart(DC1, SCOPE, WEB, kept)], {}, {}, blind=frozenset({DC1}))
     world.read({WEB: range(60)})
     world.registry.spoken(DC1)

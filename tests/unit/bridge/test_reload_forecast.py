@@ -2,6 +2,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from bridge.clock import Moment
 from bridge.merge import First, MergePolicy, Report, Weighted, failover, union
 from bridge.model import Endpoint, EndpointKey, Entry, Health, Scope, ServiceName, SourceName
 from bridge.registry import Part
@@ -18,7 +19,7 @@ FIRST = First(return_after=60.0)
 
 def says(source: SourceName, *ports: int, health: Health = Health.HEALTHY, name: ServiceName = WEB) -> Known:
     entries: frozenset[Entry] = frozenset(endpoint("10.0.0.1", port, health=health) for port in ports)
-    since = {identity(each): 0.0 for each in entries if isinstance(each, Endpoint)}
+    since = {identity(each): Moment(0.0, 0.0) for each in entries if isinstance(each, Endpoint)}
     return (source, Scope("s")), name, Part(entries, since)
 
 
