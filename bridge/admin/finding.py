@@ -33,7 +33,7 @@ _AVAILABLE = frozenset({Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED})
 
 _WHY = {
     Reason.LOSS: "too many at once are missing in what was read",
-    Reason.EMPTIED: "the source had nothing any more when they went",
+    Reason.EMPTIED: "the source, or its registry, had lost everything when they went",
     Reason.DOUBT: "the source itself says that what is missing may be there",
 }
 

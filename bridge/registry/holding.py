@@ -1,6 +1,5 @@
 """What becomes of endpoints that go missing: they are let go, or held until something is decided about them."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -9,7 +8,7 @@ from bridge.clock import Moment
 from bridge.guard import Reason
 from bridge.model import Scope, ServiceName, SourceName
 from bridge.registry.moves import Keeper
-from bridge.registry.part import Identity, Kept, identity
+from bridge.registry.part import Identity, Kept
 from bridge.registry.parts import Parts
 from bridge.registry.source import Hold, Source
 
@@ -19,11 +18,11 @@ AGREED = "reads no longer show it, and every one since has agreed for long enoug
 WHY: Mapping[Reason, str] = MappingProxyType(
     {
         Reason.LOSS: "reads no longer show it, nor too many others of the source",
-        Reason.EMPTIED: "reads no longer show it, nor anything else of the source",
+        Reason.EMPTIED: "it went when the source, or its registry, had lost everything",
     }
 )
 
-_Held = tuple[Keeper, Identity]
+_Told = Mapping[Keeper, Mapping[Identity, Kept]]
 
 
 class Holding:
@@ -38,8 +37,8 @@ class Holding:
         """
         self._parts = parts
         self._release_after = release_after
-        self._told: dict[SourceName, frozenset[_Held]] = {}
-        """What is held and was written down."""
+        self._told: dict[SourceName, _Told] = {}
+        """What was kept when it was last written down what of it is held."""
 
     def configure(self, release_after: float) -> None:
         """Believe losses after another time."""
@@ -75,23 +74,25 @@ class Holding:
     def judge(self, source: Source) -> None:
         """Decide about what is missing of a source: it goes, or it is held."""
         now = self._parts.clocks.now()
-        self._keep_lost(source)
-        undecided = self._held(source)[None]
+        if source.loses:
+            self._empty(source, source.lost)
+        undecided = source.held()[None]
         why = "what is missing is no more than may go" if undecided else "it has all returned"
         reason = source.verdict(undecided, self._release_after, now)
         if reason is Reason.EMPTIED:
-            self._parts.empty(source, partial(_undecided, source))
+            self._empty(source, lambda scope: not source.doubted(scope))
         elif undecided and reason is None:
             self._parts.drop(source, partial(_undecided, source), NOT_HELD)
         if source.missing:
             self._parts.drop_moved(source)
         self._write_down(source)
-        source.settle(self._reasons(source), now, why)
+        source.settle(source.held(), now, why)
         self._parts.unjudged.pop(source.name, None)
 
     def doubt(self, source: Source, scope: Scope | None, reason: str, *, lost: bool) -> None:
         """Have absences mean nothing while there is a reason for that; judged with the next publication."""
-        self._keep_lost(source)
+        if not reason and source.loses:  # what was lost and has not returned yet has to be known before that is over
+            self._empty(source, lambda each: source.lost(each) and scope in {None, each})
         source.doubt(scope, reason, self._parts.clocks.now(), lost=lost)
         self._parts.unjudged[source.name] = None
 
@@ -104,7 +105,7 @@ class Holding:
         if not source.restored:
             return
         now = self._parts.clocks.now()
-        for keeper in sorted({keeper for keeper, _ in self._parts.kept(source)}):
+        for keeper in sorted(self._parts.keepers(source)):
             with self._parts.changing(keeper) as part:
                 part.miss(now)
 
@@ -156,45 +157,33 @@ class Holding:
             return _undecided(source, keeper, kept) and kept.missing is not None and kept.missing.monotonic <= until
 
         if self._parts.drop(source, due, AGREED, excused=True):
-            source.settle(self._reasons(source), now, AGREED)
+            source.settle(source.held(), now, AGREED)
 
     def _write_down(self, source: Source) -> None:
         """Have the trail tell of each endpoint once that it is held, and why."""
-        told = self._told.pop(source.name, frozenset())
+        before = self._told.pop(source.name, {})
         if not source.missing:
             return
-        held: set[_Held] = set()
-        for keeper, kept in self._parts.kept(source):
-            if kept.missing:
-                held.add((keeper, identity(kept.endpoint)))
-                if (keeper, identity(kept.endpoint)) not in told:
-                    (_, scope), _ = keeper
-                    reason = _apart(source, keeper, kept) or Reason.LOSS
-                    why = source.doubted(scope) if reason is Reason.DOUBT else WHY[reason]
-                    self._parts.scribe.held(keeper, kept.endpoint, why)
-        self._told[source.name] = frozenset(held)
+        told = self._told[source.name] = {keeper: self._parts.kept_in(keeper) for keeper in self._parts.keepers(source)}
+        for keeper, kept in told.items():
+            if kept is not before.get(keeper):
+                self._tell_held(source, keeper, kept, before.get(keeper, {}))
 
-    def _keep_lost(self, source: Source) -> None:
-        """Take note of what is missing where the source seems to have lost its data."""
+    def _tell_held(
+        self, source: Source, keeper: Keeper, kept: Mapping[Identity, Kept], before: Mapping[Identity, Kept]
+    ) -> None:
+        (_, scope), _ = keeper
+        for one, each in kept.items():
+            if each.missing and not (one in before and before[one].missing):
+                reason = _apart(source, keeper, each) or Reason.LOSS
+                why = source.doubted(scope) if reason is Reason.DOUBT else WHY[reason]
+                self._parts.scribe.held(keeper, each.endpoint, why)
 
-        def lost(keeper: Keeper, kept: Kept) -> bool:
-            (_, scope), _ = keeper
-            return kept.missing is not None and not kept.emptied and source.lost(scope)
-
-        if source.missing and source.loses:
-            self._parts.empty(source, lost)
-
-    def _held(self, source: Source) -> Counter[Reason | None]:
-        """How much of a source is missing, by what holds it without regard to the rest."""
-        if not source.missing:
-            return Counter()
-        return Counter(_apart(source, keeper, kept) for keeper, kept in self._parts.kept(source) if kept.missing)
-
-    def _reasons(self, source: Source) -> frozenset[Reason]:
-        """Why something of a source is held, doubts aside; what is left undecided is too much at once."""
-        held = self._held(source)
-        emptied = frozenset({Reason.EMPTIED} if held[Reason.EMPTIED] else ())
-        return emptied | {Reason.LOSS} if held[None] else emptied
+    def _empty(self, source: Source, where: Callable[[Scope], bool]) -> None:
+        """Take note that what is missing in some scopes went when the source had nothing any more."""
+        for scope, service in sorted(place for place in source.undecided() if where(place[0])):
+            with self._parts.changing(((source.name, scope), service)) as part:
+                part.empty()
 
 
 def _undecided(source: Source, keeper: Keeper, kept: Kept) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from bridge.clock import Moment
 from bridge.guard import WINDOW
-from bridge.model import EndpointKey, ServiceName
+from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.registry.part import Kept, Part
 from bridge.registry.sink import Place
 
@@ -46,6 +46,11 @@ class Moves:
             others |= {other for other in self._keepers.get(key, ()) if _same_address(keeper, other)}
         self._forget(now)
         return others - {keeper}
+
+    def suspects(self, source: SourceName) -> set[Keeper]:
+        """The parts of a source that keep an address which somebody was given of late."""
+        arrived = self._arrivals.keys() & self._keepers.keys()
+        return {keeper for key in arrived for keeper in self._keepers[key] if keeper[0][0] == source}
 
     def owner(self, keeper: Keeper, kept: Kept) -> Keeper | None:
         """Who was given the address after this part had it; None if nobody was, or one read gave it to both."""

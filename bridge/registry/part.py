@@ -57,6 +57,11 @@ class Part:
         """How many kept endpoints complete reads lack."""
         return sum(one.missing is not None for one in self.kept.values())
 
+    @property
+    def emptied(self) -> int:
+        """How many of these went when the source had nothing any more."""
+        return sum(one.emptied for one in self.kept.values())
+
     def take(self, entries: frozenset[Entry], ended: Collection[InstanceId], now: Moment, *, complete: bool) -> Gone:
         """Have a read replace what was reported; what it lacks is kept as missing, unless it has ended.
 
@@ -70,7 +75,7 @@ class Part:
             Those that are not kept.
         """
         read = {identity(entry) for entry in entries if isinstance(entry, Endpoint)}
-        addresses = {key for key, _ in read}
+        addresses, instances = {key for key, _ in read}, {instance for _, instance in read if instance}
         kept: dict[Identity, Kept] = {}
         gone = Gone([], [])
         for before in (*self._unreported(read), *self.kept.values()):
@@ -84,6 +89,9 @@ class Part:
                 continue
             if complete and before.missing is None:
                 before = replace(before, missing=now)  # noqa: PLW2901 (the same endpoint, from now on missing)
+            elif complete and before.emptied and endpoint.instance in instances:
+                # It is back, elsewhere: so this read does say something of where it was.
+                before = replace(before, missing=now, emptied=False)  # noqa: PLW2901
             kept[identity(endpoint)] = before
         self.since = {one: self._known_since(one, now) for one in read}
         self.entries = entries
@@ -115,9 +123,9 @@ class Part:
         restored = [one for one in self.kept.values() if one.missing is None]
         self.kept = {**self.kept, **{identity(one.endpoint): replace(one, missing=now) for one in restored}}
 
-    def empty(self, went: Callable[[Kept], bool]) -> None:
-        """Take note of endpoints that went when the source had nothing any more."""
-        self.kept = {one: replace(kept, emptied=kept.emptied or went(kept)) for one, kept in self.kept.items()}
+    def empty(self) -> None:
+        """Take note that what is missing went when the source had nothing any more."""
+        self.kept = {one: replace(kept, emptied=kept.missing is not None) for one, kept in self.kept.items()}
 
     def settled(self, ended: Collection[InstanceId], *, complete: bool) -> bool:
         """Whether another read that shows the same changes nothing of what is kept."""

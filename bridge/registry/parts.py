@@ -10,7 +10,7 @@ from bridge.merge import Report
 from bridge.model import EndpointKey, Entry, InstanceId, Scope, ServiceName, SetAside, SourceName
 from bridge.registry.causes import Causes
 from bridge.registry.moves import Keeper, Moves
-from bridge.registry.part import NOTHING, Kept, Part
+from bridge.registry.part import NOTHING, Identity, Kept, Part
 from bridge.registry.scribe import Scribe
 from bridge.registry.sink import NOBODY, Place
 from bridge.registry.source import Source
@@ -114,12 +114,20 @@ class Parts:
                     of_service[source.name] = of_service.get(source.name, 0) + count
         return counts
 
+    def keepers(self, source: Source) -> list[Keeper]:
+        """The parts of a source that keep something."""
+        return [((source.name, scope), service) for scope, service in source.keeping]
+
+    def kept_in(self, keeper: Keeper) -> Mapping[Identity, Kept]:
+        """The endpoints of a part that are served although its last read does not show them."""
+        place, service = keeper
+        return self._parts[service][place].kept
+
     def kept(self, source: Source) -> Iterator[tuple[Keeper, Kept]]:
         """Every endpoint of a source that is served although its last read does not show it."""
-        for scope, service in source.keeping:
-            place = (source.name, scope)
-            for kept in self._parts[service][place].kept.values():
-                yield (place, service), kept
+        for keeper in self.keepers(source):
+            for kept in self.kept_in(keeper).values():
+                yield keeper, kept
 
     def put(
         self,
@@ -188,16 +196,6 @@ class Parts:
     def _of(self, source: Source) -> list[Keeper]:
         return [((source.name, scope), service) for scope, names in source.scopes.items() for service in sorted(names)]
 
-    def empty(self, source: Source, went: Callable[[Keeper, Kept], bool]) -> None:
-        """Take note of which kept endpoints of a source went when it had nothing any more."""
-        for keeper in self._keepers(source, went):
-            with self.changing(keeper) as part:
-                part.empty(partial(went, keeper))
-
-    def _keepers(self, source: Source, which: Callable[[Keeper, Kept], bool]) -> list[Keeper]:
-        """The parts of a source that keep one of some endpoints."""
-        return sorted({keeper for keeper, kept in self.kept(source) if which(keeper, kept)})
-
     def drop(self, source: Source, goes: Callable[[Keeper, Kept], bool], why: str, *, excused: bool = False) -> int:
         """Stop keeping some endpoints of a source; returns how many.
 
@@ -207,12 +205,18 @@ class Parts:
             why: for the trail.
             excused: whether they do not count as lost.
         """
+        return self._drop(self.keepers(source), goes, why, excused=excused)
+
+    def _drop(
+        self, keepers: Collection[Keeper], goes: Callable[[Keeper, Kept], bool], why: str, *, excused: bool
+    ) -> int:
+        """The same, in some parts."""
         total = 0
-        for keeper in self._keepers(source, goes):
+        for keeper in sorted(each for each in keepers if any(goes(each, kept) for kept in self.kept_in(each).values())):
             with self.changing(keeper) as part:
                 dropped = part.drop(partial(goes, keeper))
             if excused:
-                source.guard.excuse(_ages(dropped))
+                self.sources[keeper[0][0]].guard.excuse(_ages(dropped))
             self.scribe.removed(keeper, [kept.endpoint for kept in dropped], why)
             total += len(dropped)
         return total
@@ -228,7 +232,7 @@ class Parts:
             part = self._parts.get(service, {}).get(place)
             return part is not None and any(key == kept.endpoint.key for key, _ in part.since)
 
-        self.drop(source, moved, MOVED, excused=True)
+        self._drop(self._moves.suspects(source.name), moved, MOVED, excused=True)
 
     @contextmanager
     def changing(self, keeper: Keeper) -> Iterator[Part]:
@@ -236,7 +240,7 @@ class Parts:
         place, service = keeper
         (name, scope), part = place, self._parts[service][place]
         source = self.sources[name]
-        source.discount(part)
+        source.discount(scope, service, part)
         self._moves.unkeep(keeper, part)
         yield part
         source.count(scope, service, part)

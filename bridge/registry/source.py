@@ -3,8 +3,9 @@
 import logging
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bridge.clock import Moment
 from bridge.guard import GuardRules, Reason, SourceGuard
@@ -59,6 +60,15 @@ class Hold:
     alone lets nothing go."""
 
 
+class _Missing(NamedTuple):
+    """Of the kept endpoints of a part."""
+
+    all: int
+    """Those that complete reads lack."""
+    emptied: int
+    """Those of them that went when the source had nothing any more."""
+
+
 class Source:
     """The counts and the guard of one source."""
 
@@ -67,7 +77,7 @@ class Source:
         self.rank = rank
         self.guard = SourceGuard(rules, allow_empty=allow_empty)
         self.scopes: dict[Scope, set[ServiceName]] = {}
-        self.keeping: set[tuple[Scope, ServiceName]] = set()
+        self.keeping: dict[tuple[Scope, ServiceName], _Missing] = {}
         """The parts with kept endpoints."""
         self.untold: set[tuple[Scope, ServiceName]] = set()
         """The parts without endpoints that it named before it came to be read otherwise, and has not named since."""
@@ -90,6 +100,7 @@ class Source:
         self._services: Counter[ServiceName] = Counter()
         self._tally: Counter[Health | None] = Counter()
         self._kept = 0
+        self._emptied = 0
         self._trips: Counter[Reason] = Counter()
 
     @property
@@ -116,7 +127,7 @@ class Source:
 
     def leave(self, scope: Scope, service: ServiceName) -> None:
         """Stop counting a part that holds nothing any more."""
-        self.keeping.discard((scope, service))
+        self.keeping.pop((scope, service), None)
         self.untold.discard((scope, service))
         self._services -= Counter([service])
         names = self.scopes[scope]
@@ -128,18 +139,32 @@ class Source:
         """Count what is in a part."""
         self._tally.update(map(_kind, part.entries))
         if part.kept:
+            missing = self.keeping[scope, service] = _Missing(part.missing, part.emptied)
             self._kept += len(part.kept)
-            self.missing += part.missing
-            self.keeping.add((scope, service))
-        else:
-            self.keeping.discard((scope, service))
+            self.missing += missing.all
+            self._emptied += missing.emptied
 
-    def discount(self, part: Part) -> None:
+    def discount(self, scope: Scope, service: ServiceName, part: Part) -> None:
         """Take what is in a part out of the counts, before it changes."""
         self._tally.subtract(map(_kind, part.entries))
         if part.kept:
+            missing = self.keeping.pop((scope, service))
             self._kept -= len(part.kept)
-            self.missing -= part.missing
+            self.missing -= missing.all
+            self._emptied -= missing.emptied
+
+    def undecided(self) -> Iterator[tuple[Scope, ServiceName]]:
+        """The parts of which something is missing that did not go when the source had nothing any more."""
+        return (place for place, missing in self.keeping.items() if missing.all > missing.emptied)
+
+    def held(self) -> Counter[Reason | None]:
+        """How much is missing, by what holds it without regard to the rest; None is what has to be judged."""
+        held: Counter[Reason | None] = Counter()
+        for (scope, _), missing in self.keeping.items() if self.missing else ():
+            emptied = 0 if self.guard.believes_emptiness else missing.emptied
+            held[Reason.EMPTIED] += emptied
+            held[Reason.DOUBT if self.doubted(scope) else None] += missing.all - emptied
+        return held
 
     def suspend(self, now: Moment) -> None:
         """It is to be read otherwise: nothing that was said of absences holds, and a read is a first one again.
@@ -164,6 +189,11 @@ class Source:
         """Whether it seems to have lost the data of a scope."""
         return bool(self._losses & {None, scope})
 
+    @property
+    def _alive(self) -> int:
+        """Endpoints by which losses are measured: those that are served because of it, but what may be long dead."""
+        return self.reported + self._kept - (0 if self.guard.believes_emptiness else self._emptied)
+
     def doubt(self, scope: Scope | None, reason: str, now: Moment, *, lost: bool) -> None:
         """Have absences there mean nothing while there is a reason, and for some time after."""
         if lost and reason:
@@ -171,7 +201,8 @@ class Source:
         else:
             self._losses.discard(scope)
         if reason and not self._doubts:
-            self._trips[Reason.DOUBT] += 1
+            if not lost:  # then what is missing is held for that
+                self._trips[Reason.DOUBT] += 1
             log.warning("source.doubted", extra={"source": self.name, "detail": reason})
         if reason:
             self._doubts[scope] = reason
@@ -195,7 +226,7 @@ class Source:
         """
         if not undecided:
             return None
-        remaining = self.reported + self._kept - undecided
+        remaining = self._alive - undecided
         reason = self.guard.verdict(remaining, now.monotonic, empty=not self.reported + self.restored)
         # The first to return to an emptied source must not take the others with it; nor when a doubt has just ended.
         # Once all of it was there for a while, who goes was seen to go.
@@ -208,32 +239,46 @@ class Source:
         self._doubts.clear()
         self._losses.clear()
         self.trusted_since = -math.inf
-        self.guard.restart(self.reported + self._kept, len(self._services))
-        self.settle(frozenset(), now, "an operator released it")
+        self.guard.restart(self._alive, len(self._services))
+        self.settle(Counter(), now, "an operator released it")
 
     def observe(self, now: Moment, ended: int = 0) -> None:
-        """Take note of what is served now, with what has ended only this moment."""
-        served = self.reported + self._kept + ended
-        self.guard.observe(served, len(self._services), now.monotonic, reported=self.reported > 0)
+        """Take note of what is served now, with what has ended only this moment.
 
-    def settle(self, reasons: frozenset[Reason], now: Moment, why: str) -> None:
-        """Take note of what is served now, and log once when holding begins, has one more reason, or ends."""
+        What went when the source had nothing any more is no measure: it may never return.
+        """
+        self.guard.observe(self._alive + ended, len(self._services), now.monotonic, reported=self.reported > 0)
+
+    def settle(self, held: Counter[Reason | None], now: Moment, why: str) -> None:
+        """Take note of what is served now, and log once when holding begins, has one more reason, or ends.
+
+        Args:
+            held: how much is missing and not let go (`held`).
+            now: when it was judged.
+            why: what ended the holding, if it has ended.
+        """
         self.observe(now)
-        if self.missing or self._doubts or not self.spoken:
+        if self.missing > held[Reason.EMPTIED] or self._doubts or not self.spoken:
             self.whole_since = math.inf
         elif self.whole_since == math.inf:
             self.whole_since = now.monotonic
-        blank, self._blank = self._blank, Reason.EMPTIED in reasons and not self.reported + self.restored
+        counts = {Reason.EMPTIED: held[Reason.EMPTIED], Reason.LOSS: held[None]}
+        blank, self._blank = self._blank, counts[Reason.EMPTIED] > 0 and not self.reported + self.restored
         if blank and not self._blank:
             self.trusted_since = now.monotonic
-        before, self.reasons = self.reasons, reasons
-        for reason in sorted(reasons - before):
-            self._trips[reason] += 1
-            services = sorted({service for _, service in self.keeping})
-            fields = {"source": self.name, "reason": reason, "endpoints": self.missing, "reported": self.reported}
-            log.warning("guard.held", extra={**fields, "services": services[:NAMED]})
-        if not reasons - before:
-            self._released(before - reasons, why)
+        before, self.reasons = self.reasons, frozenset(reason for reason, count in counts.items() if count)
+        fresh = self.reasons - before
+        if self._blank and not blank:
+            fresh |= {Reason.EMPTIED}  # once more, although some of it is held for that since earlier
+        for reason in sorted(fresh):
+            self._hold(reason, counts[reason])
+        self._released(before - self.reasons, "what is missing is held for another reason now" if fresh else why)
+
+    def _hold(self, reason: Reason, endpoints: int) -> None:
+        self._trips[reason] += 1
+        services = sorted({service for (_, service), missing in self.keeping.items() if missing.all})
+        fields = {"source": self.name, "reason": reason, "endpoints": endpoints, "reported": self.reported}
+        log.warning("guard.held", extra={**fields, "services": services[:NAMED]})
 
     def _released(self, reasons: frozenset[Reason], why: str) -> None:
         for reason in sorted(reasons):
