@@ -114,7 +114,7 @@ class Restoration(SourceObserver):
             _parts(young, missing, self._moment),
             agreed={agreed.service: agreed.protocol for agreed in state.protocols},
             gone={retained.service: self._moment(retained.gone) for retained in state.retained},
-            blind=frozenset(hold.source for hold in state.holds if hold.reason != Reason.LOSS),
+            blind=frozenset(hold.source for hold in state.holds if hold.reason == Reason.DOUBT),
         )
         for source in self._aged.values():
             age = None if source.read is None else round(now - source.read)

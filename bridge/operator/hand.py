@@ -17,6 +17,9 @@ from bridge.wording import some, utc
 _AVAILABLE = frozenset({Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED})
 _NAMED = 10
 
+EVERYTHING = "every source"
+"""What the trail calls a pause that covers the sources that come."""
+
 
 class UnknownError(BridgeError):
     """There is no such source, service or endpoint."""
@@ -81,11 +84,14 @@ class Hand:
         for name in fresh:
             self._pauses.pause(name, who.user)
             self._audit.record(Action.PAUSE, name, who, {})
-        if source is None:
-            self._pauses.pause_those_to_come(who.user)
+        covered = source is None and self._pauses.pause_those_to_come(who.user)
+        if covered:
+            self._audit.record(Action.PAUSE, EVERYTHING, who, {})
         before = [pause for pause in self._pauses.all() if pause.source in asked and pause.source not in fresh]
         lines = [f"paused {', '.join(fresh)}: what is served of it stays as it is"] if fresh else []
         lines += [f"{pause.source} was paused before, {_pause_text(pause)}" for pause in before]
+        if covered:
+            lines.append("sources that a reload adds are paused as well, and nothing goes or changes by time")
         return Done("\n".join(lines), tuple(self._frozen_empty(fresh)))
 
     def resume(self, source: str | None, who: Who) -> Done:

@@ -100,9 +100,13 @@ class Pauses(SourceObserver):
         log.info("source.paused", extra={"source": source, "by": by})
         self.look_again()
 
-    def pause_those_to_come(self, by: str) -> None:
-        """From now on, pause sources that come, until one is resumed."""
-        self.freeze = self.freeze or Freeze(self._clock(), by)
+    def pause_those_to_come(self, by: str) -> bool:
+        """From now on, pause sources that come, until one is resumed; returns whether that is a change."""
+        if self.freeze:
+            return False
+        self.freeze = Freeze(self._clock(), by)
+        self.look_again()
+        return True
 
     def resume(self, source: SourceName, by: str) -> Pause:
         """Serve what a source says, beginning with all that it has said meanwhile; returns the pause that this ends.
@@ -111,6 +115,7 @@ class Pauses(SourceObserver):
         """
         pause, shadow = self._pauses.pop(source), self._shadows.pop(source)
         self.freeze = None
+        self._registry.pause(source, paused=False)
         shadow.tell(self._registry.sink(source))
         if shadow.spoken:
             self._caught_up(source)
@@ -129,7 +134,8 @@ class Pauses(SourceObserver):
 
     def look_again(self) -> None:
         """Have time change nothing that is served while everything is paused; called when sources come and go."""
-        self._registry.freeze(frozen=self.everything)
+        since = self.freeze.since if self.freeze else max((pause.since for pause in self._pauses.values()), default=0.0)
+        self._registry.freeze(since if self.everything else None)
 
     def paused(self, source: SourceName) -> Pause | None:
         """The pause of a source; None when it is heard."""
@@ -151,6 +157,7 @@ class Pauses(SourceObserver):
     def _begin(self, pause: Pause) -> None:
         self._pauses[pause.source] = pause
         self._shadows[pause.source] = Shadow(self._registry.said(pause.source))
+        self._registry.pause(pause.source, paused=True)
 
 
 @dataclass(slots=True)

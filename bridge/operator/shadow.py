@@ -77,11 +77,11 @@ class Shadow:
     def doubt(self, source: SourceName, scope: Scope | None, reason: str, *, lost: bool) -> None:
         """Keep that absences mean nothing, or that they do again."""
         if reason:
-            self._doubts[scope] = (reason, lost)
+            self._doubts[scope] = (reason, lost or self._doubts.get(scope, ("", False))[1])
             self._trusted.pop(scope, None)
             return
         self._trusted[scope] = None
-        if scope in self._doubts and not self._doubts[scope][1]:
+        if scope in self._doubts and not (self._doubts[scope][1] and self._lacks(scope)):
             del self._doubts[scope]
 
     def tell(self, sink: Sink) -> None:
@@ -109,6 +109,11 @@ class Shadow:
         for name in services.keys() - partial.keys():
             sink.update(scope, name, services[name])
         sink.replace(scope, partial, complete=False)
+
+    def _lacks(self, scope: Scope | None) -> bool:
+        """Whether somebody is missing there who was there at the beginning."""
+        scopes = self._before if scope is None else [scope]
+        return any(self._before.get(each, NOBODY) - set(_instances(self._said.get(each, {}))) for each in scopes)
 
     def _end(self, scope: Scope, ended: Collection[InstanceId]) -> None:
         """Remember who has ended: only of those that were there, for nobody else will be missed."""

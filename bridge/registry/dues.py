@@ -46,9 +46,9 @@ class Dues:
         """Whether the clock is stopped."""
         return self._stopped is not None
 
-    def stop(self, *, stop: bool) -> bool:
-        """Stop the clock, or have it show the time again; returns whether that is a change."""
-        if stop is self.stopped:
+    def stop(self, at: float | None) -> bool:
+        """Stop the clock at a time, unless it is stopped, or have it go again (None); returns whether it changed."""
+        if (at is not None) is self.stopped:
             return False
-        self._stopped = self._monotonic() if stop else None
+        self._stopped = at
         return True

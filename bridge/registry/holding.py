@@ -49,17 +49,21 @@ class Holding:
         self._told.pop(source.name, None)
 
     def judge_all(self) -> None:
-        """Judge every source of which something has changed: all that went missing meanwhile counts together."""
-        for name in list(self._parts.unjudged):
-            self.judge(self._parts.sources[name])
+        """Judge every source of which something has changed: all that went missing meanwhile counts together.
+
+        One that is paused is judged when it is resumed.
+        """
+        for source in [self._parts.sources[name] for name in self._parts.unjudged]:
+            if not source.paused:
+                self.judge(source)
 
     def begin(self, source: Source, *, blind: bool) -> None:
         """Measure later losses of a source by what is restored of it; what of that was held before still is.
 
         Args:
             source: of which something is restored.
-            blind: whether some of it is held for another reason than that it is too much at once: that reason cannot be
-                restored, so its absences have to mean something for as long as those of a source that was in doubt.
+            blind: whether some of it is held in doubt: that cannot be restored, so its absences have to mean something
+                for as long as those of a source that was in doubt.
         """
         now = self._parts.clocks.now()
         source.recalled, source.spoken = True, False

@@ -89,10 +89,15 @@ class Registry:
                 self._wake.set()
         self._wake.clear()
 
-    def freeze(self, *, frozen: bool) -> None:
-        """Have nothing change because of the time, or have it do so again; what is said still counts."""
-        if self._dues.stop(stop=frozen):
+    def freeze(self, since: float | None) -> None:
+        """Have nothing change because of the time, from a Unix time on, or have it do so again (None)."""
+        now = self._parts.clocks.now()
+        if self._dues.stop(None if since is None else now.monotonic - max(0.0, now.wall - since)):
             self._wake.set()
+
+    def pause(self, source: SourceName, *, paused: bool) -> None:
+        """Have nothing be let go of a source while it is paused, or judge it again."""
+        self._sources[source].paused = paused
 
     @property
     def dirty(self) -> int:
@@ -294,6 +299,7 @@ class Registry:
 
     def suspend(self, source: SourceName) -> None:
         """Serve what a source says until it has told of everything anew: it is read in another way from here on."""
+        self._holding.judge_all()
         self._parts.suspend(self._sources[source])
         self._wake_up()
 
@@ -317,7 +323,7 @@ class Registry:
             parts: of sources that there are, unless they have told of them themselves; others are left out.
             agreed: protocols that the endpoints of a service last agreed on.
             gone: services that stay although nobody reports them, with when they went.
-            blind: sources of which something is missing for another reason than that it is too much at once.
+            blind: sources of which something is missing and was in doubt.
         """
         self._agreed.update(agreed)
         self._gone.update(gone)

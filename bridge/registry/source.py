@@ -69,6 +69,14 @@ class _Missing(NamedTuple):
     """Those of them that went when the source had nothing any more."""
 
 
+class _Doubt(NamedTuple):
+    """That absences mean nothing."""
+
+    reason: str
+    lost: bool
+    """Whether data seems to be lost."""
+
+
 class Source:
     """The counts and the guard of one source."""
 
@@ -92,11 +100,11 @@ class Source:
         """Monotonic seconds from which on its absences mean something, without a gap."""
         self.whole_since = math.inf
         """Monotonic seconds from which on nothing of it was missing or in doubt, without a gap."""
+        self.paused = False
+        """Whether what it says goes elsewhere, so that nothing of it is to be judged."""
         self._blank = False
         """Whether it had nothing any more when its losses were last judged."""
-        self._doubts: dict[Scope | None, str] = {}
-        self._losses: set[Scope | None] = set()
-        """Where there is a doubt because data seems to be lost."""
+        self._doubts: dict[Scope | None, _Doubt] = {}
         self._services: Counter[ServiceName] = Counter()
         self._tally: Counter[Health | None] = Counter()
         self._kept = 0
@@ -174,7 +182,6 @@ class Source:
         if self._doubts or self._blank:
             self.trusted_since = now.monotonic
         self._doubts.clear()
-        self._losses.clear()
         self.guard.mistrust()
         self.spoken = False
         self._released(self.reasons - {Reason.EMPTIED}, "it is read anew")
@@ -183,11 +190,11 @@ class Source:
     @property
     def loses(self) -> bool:
         """Whether it seems to have lost data somewhere."""
-        return bool(self._losses)
+        return any(doubt.lost for doubt in self._doubts.values())
 
     def lost(self, scope: Scope) -> bool:
         """Whether it seems to have lost the data of a scope."""
-        return bool(self._losses & {None, scope})
+        return any(self._doubts[each].lost for each in (None, scope) if each in self._doubts)
 
     @property
     def _alive(self) -> int:
@@ -196,25 +203,22 @@ class Source:
 
     def doubt(self, scope: Scope | None, reason: str, now: Moment, *, lost: bool) -> None:
         """Have absences there mean nothing while there is a reason, and for some time after."""
-        if lost and reason:
-            self._losses.add(scope)
-        else:
-            self._losses.discard(scope)
         if reason and not self._doubts:
             if not lost:  # then what is missing is held for that
                 self._trips[Reason.DOUBT] += 1
             log.warning("source.doubted", extra={"source": self.name, "detail": reason})
         if reason:
-            self._doubts[scope] = reason
+            self._doubts[scope] = _Doubt(reason, lost)
             self.whole_since = math.inf
-        elif self._doubts.pop(scope, ""):
+        elif self._doubts.pop(scope, None):
             self.trusted_since = now.monotonic
             if not self._doubts:
                 log.info("source.trusted", extra={"source": self.name})
 
     def doubted(self, scope: Scope) -> str:
         """Why absences in a scope mean nothing; empty while they do."""
-        return self._doubts.get(None) or self._doubts.get(scope, "")
+        doubt = self._doubts.get(None) or self._doubts.get(scope)
+        return doubt.reason if doubt else ""
 
     def verdict(self, undecided: int, release_after: float, now: Moment) -> Reason | None:
         """Whether what is missing has to be held.
@@ -237,7 +241,6 @@ class Source:
     def decided(self, now: Moment) -> None:
         """Take note that an operator let go of what was missing: from now on losses are counted anew."""
         self._doubts.clear()
-        self._losses.clear()
         self.trusted_since = -math.inf
         self.guard.restart(self._alive, len(self._services))
         self.settle(Counter(), now, "an operator released it")

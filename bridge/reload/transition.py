@@ -229,6 +229,8 @@ class Transition:
         for source in found.changed:
             parts.registry.suspend(source.name)
             parts.pauses.restart(source.name)
+        for source in found.added:
+            parts.pauses.started(source.name)  # at once: while everything is paused, nobody may come in between
         for source in (*found.added, *found.changed):
             parts.sources.start(source, built.adapters[source.name])
         for source in config.sources:

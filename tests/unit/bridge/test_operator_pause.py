@@ -1,10 +1,11 @@
 """While a source is paused, what is served of it stays; afterwards, what vanished passes the guard as one loss."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from bridge.guard import Reason
+from bridge.guard import GuardRules, Reason
 from bridge.merge import First, union
 from bridge.model import Endpoint, Health, InstanceId, Scope, ServiceName, SourceName
 from bridge.operator import Action, NothingToDoError, UnknownError
@@ -151,6 +152,54 @@ def test_data_that_was_lost_and_is_half_back_meanwhile_is_missed_afterwards(oper
     assert operated.world.reasons() == [(Reason.EMPTIED, 5)]
 
 
+def test_what_was_lost_and_is_back_meanwhile_may_go_again(operated: Operated) -> None:
+    operated.hand.pause("dc1", ANNA)
+    operated.sink().doubt(SCOPE, "lost all at once", lost=True)
+    operated.read({})
+    operated.read({WEB: range(20), API: [100]})
+    operated.sink().doubt(SCOPE, "")
+    operated.read({WEB: range(18), API: [100]})
+
+    operated.hand.resume("dc1", ANNA)
+    operated.registry.drain()
+    operated.world.later(3600.0)
+
+    assert operated.served() == keys([*range(18), 50])
+
+
+@pytest.mark.parametrize("source", [None, "dc1"])
+def test_a_reload_takes_nothing_that_is_held_of_a_paused_source(operated: Operated, source: str | None) -> None:
+    operated.read({WEB: range(5), API: [100]})
+    assert operated.world.reasons() == [(Reason.LOSS, 15)]
+    operated.hand.pause(source, ANNA)
+    loose = replace(operated.world.options, guard=GuardRules(max_loss=0.9))
+
+    operated.registry.configure([DC1, ECS], lambda _: union, loose, retell=False)
+    operated.registry.drain()
+    assert operated.served() == keys([*range(20), 50])
+
+    operated.hand.resume("dc1", ANNA)
+    operated.registry.drain()
+    assert operated.served() == keys([*range(5), 50])
+
+
+def test_time_that_goes_by_while_everything_is_paused_does_not_count_after_a_restart() -> None:
+    operated = Operated(retention=600.0)
+    operated.read({WEB: [1], API: [3]})
+    operated.read({WEB: [1]})
+    operated.hand.pause(None, ANNA)
+
+    following = restarted(operated, after=3600.0, retention=600.0)
+    following.registry.expire(lambda _: True)
+    following.registry.drain()
+    assert API in following.registry.services()
+
+    following.hand.resume(None, ANNA)
+    following.registry.expire(lambda _: True)
+    following.registry.drain()
+    assert API not in following.registry.services()
+
+
 def test_a_hold_is_not_released_while_its_source_is_paused(operated: Operated) -> None:
     operated.read({WEB: range(5), API: [100]})
     operated.hand.pause("dc1", ANNA)
@@ -167,13 +216,17 @@ def test_all_sources_are_paused_and_resumed_without_a_name(operated: Operated) -
     everything = operated.pauses.everything
     resumed = operated.hand.resume(None, ANNA)
 
-    assert paused.message == "paused dc1, ecs: what is served of it stays as it is"
+    assert paused.message == (
+        "paused dc1, ecs: what is served of it stays as it is\n"
+        "sources that a reload adds are paused as well, and nothing goes or changes by time"
+    )
     assert again.message == "ecs was paused before, since 1970-01-12 13:46:40 UTC by anna"
     assert resumed.message.startswith("resumed dc1, ecs; ")
     assert (everything, operated.pauses.everything) == (True, False)
     assert operated.audit.actions == [
         (Action.PAUSE, "dc1"),
         (Action.PAUSE, "ecs"),
+        (Action.PAUSE, "every source"),
         (Action.RESUME, "dc1"),
         (Action.RESUME, "ecs"),
     ]
@@ -269,10 +322,10 @@ def test_release_lets_go_of_what_is_held(operated: Operated) -> None:
     assert operated.audit.records == [(Action.RELEASE, "dc1", "anna", {"endpoints": 15, "services": ["web"]})]
 
 
-def restarted(operated: Operated, *, after: float = 60.0) -> Operated:
+def restarted(operated: Operated, *, after: float = 60.0, retention: float = 0.0) -> Operated:
     """A new process that begins with what the other one kept."""
     written = json.loads(b"".join(Encoder().encode(operated.restoration.current())))
-    following = Operated(time=operated.world.time + after)
+    following = Operated(time=operated.world.time + after, retention=retention)
     following.restoration.restore(decode(written))
     following.registry.drain()
     return following

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.guard import WINDOW, Reason
-from bridge.model import Scope, ServiceName
+from bridge.model import Endpoint, InstanceId, Scope, ServiceName
 from support.guarded import API, DC1, ECS, MINUTES, OTHER, SCOPE, WEB, World, entries, keys
 
 
@@ -77,6 +77,46 @@ def test_what_is_lost_and_half_back_between_two_publications_is_held_too() -> No
     world.later(100 * WINDOW)
 
     assert world.served() == keys(range(20))
+
+
+@pytest.mark.parametrize(("back", "left"), [(10, 1), (10, 4), (40, 19)])
+def test_what_may_be_long_dead_is_no_measure_of_later_losses(back: int, left: int) -> None:
+    world = World()
+    world.read({WEB: range(100)})
+    world.read({})
+    world.read({WEB: range(back)})
+    world.later(3 * WINDOW)
+
+    world.read({WEB: range(left)})
+
+    assert world.served() == keys(range(100))
+    assert world.reasons() == [(Reason.EMPTIED, 100 - back), (Reason.LOSS, back - left)]
+
+
+def test_a_source_that_is_emptied_once_more_is_told_of_once_more(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.read({WEB: range(100)})
+    world.read({})
+    world.read({WEB: range(99)})
+    world.later(3 * WINDOW)
+    world.read({})
+
+    held = [vars(record) for record in caplog.records if record.message == "guard.held"]
+    assert [(each["reason"], each["endpoints"]) for each in held] == [(Reason.EMPTIED, 100), (Reason.EMPTIED, 100)]
+    assert world.registry.statistics(DC1).trips == {Reason.EMPTIED: 2}
+
+
+def test_an_instance_that_is_back_at_another_address_is_missed_no_more_than_others() -> None:
+    world = World()
+    world.read({WEB: range(100)})
+    world.read({})
+    moved = frozenset(Endpoint(f"10.9.0.{number + 1}", 80, instance=InstanceId(f"i{number}")) for number in range(100))
+    world.registry.sink(DC1).replace(SCOPE, {WEB: moved})
+    world.registry.drain()
+    assert world.reasons() == [(Reason.LOSS, 100)]
+
+    world.later(10 * MINUTES)
+    assert world.served() == {each.key for each in moved}
 
 
 def test_what_went_when_a_source_was_emptied_is_believed_once_the_operator_says_that_it_may_be_empty() -> None:
