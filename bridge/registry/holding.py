@@ -95,8 +95,8 @@ class Holding:
 
     def doubt(self, source: Source, scope: Scope | None, reason: str, *, lost: bool) -> None:
         """Have absences mean nothing while there is a reason for that; judged with the next publication."""
-        if not reason and source.loses:  # what was lost and has not returned yet has to be known before that is over
-            self._empty(source, lambda each: source.lost(each) and scope in {None, each})
+        if not reason:  # what was lost and has not returned yet has to be known before that is over
+            self._empty(source, source.lost, scope)
         source.doubt(scope, reason, self._parts.clocks.now(), lost=lost)
         self._parts.unjudged[source.name] = None
 
@@ -183,10 +183,16 @@ class Holding:
                 why = source.doubted(scope) if reason is Reason.DOUBT else WHY[reason]
                 self._parts.scribe.held(keeper, each.endpoint, why)
 
-    def _empty(self, source: Source, where: Callable[[Scope], bool]) -> None:
-        """Take note that what is missing in some scopes went when the source had nothing any more."""
-        for scope, service in sorted(place for place in source.undecided() if where(place[0])):
-            with self._parts.changing(((source.name, scope), service)) as part:
+    def _empty(self, source: Source, where: Callable[[Scope], bool], scope: Scope | None = None) -> None:
+        """Take note that what is missing in some scopes went when the source had nothing any more.
+
+        Args:
+            source: whose.
+            where: in which of its scopes.
+            scope: the only one to look at; None for all.
+        """
+        for place, service in sorted(found for found in source.undecided(scope) if where(found[0])):
+            with self._parts.changing(((source.name, place), service)) as part:
                 part.empty()
 
 

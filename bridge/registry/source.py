@@ -161,9 +161,11 @@ class Source:
             self.missing -= missing.all
             self._emptied -= missing.emptied
 
-    def undecided(self) -> Iterator[tuple[Scope, ServiceName]]:
-        """The parts of which something is missing that did not go when the source had nothing any more."""
-        return (place for place, missing in self.keeping.items() if missing.all > missing.emptied)
+    def undecided(self, scope: Scope | None = None) -> Iterator[tuple[Scope, ServiceName]]:
+        """The parts, of one scope or all, that lack something which did not go when the source had nothing any more."""
+        places = self.keeping if scope is None else ((scope, service) for service in self.scopes.get(scope, ()))
+        found = ((place, self.keeping[place]) for place in places if place in self.keeping)
+        return (place for place, missing in found if missing.all > missing.emptied)
 
     def held(self) -> Counter[Reason | None]:
         """How much is missing, by what holds it without regard to the rest; None is what has to be judged."""
