@@ -29,7 +29,7 @@ SOON, TOMORROW = (7 * 86400.0, 1 / 4), (86400.0, 1 / 8)
 lives for days or hours, that share of its lifetime. cert-manager renews after two thirds of it, SPIRE after half.
 """
 
-_AVAILABLE = frozenset({Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED})
+_AVAILABLE = (Health.HEALTHY, Health.UNKNOWN, Health.DEGRADED)
 
 _WHY = {
     Reason.LOSS: "too many at once are missing in what was read",

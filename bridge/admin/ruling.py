@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from bridge.admin.digest import Digest, Tally, digest
 from bridge.merge import Policy, Ruling, Service
 from bridge.model import EndpointKey, SourceName
 
@@ -73,10 +74,15 @@ def merge(service: Service, now: float) -> MergeDocument:
     return MergeDocument(
         policy=ruling.policy.value,
         diverted=ruling.diverted,
-        sources=tuple(_source(each, service, now) for each in _sources(service)),
+        sources=sources(service, digest(service), now),
         conflicts=tuple(conflicts(service)),
         decided_by=decided_by(ruling.policy),
     )
+
+
+def sources(service: Service, digest: Digest, now: float) -> tuple[MergedSource, ...]:
+    """What the policy makes of each source; `now` is the time on the monotonic clock."""
+    return tuple(_source(each, service, digest, now) for each in _sources(service, digest))
 
 
 def conflicts(service: Service) -> Iterator[Conflict]:
@@ -94,22 +100,21 @@ def decided_by(policy: Policy) -> str:
     return _WINNERS.get(policy, "the source that stands first in the configuration wins an address")
 
 
-def _sources(service: Service) -> list[SourceName]:
+def _sources(service: Service, digest: Digest) -> list[SourceName]:
     """In the order of the ruling where it has one, else by name."""
     ruling = service.ruling
     ruled = [*(share.source for share in ruling.shares), *(each.source for each in ruling.candidates)]
-    seen = {origin.source for each in service.endpoints for origin in each.origins}
-    return [*ruled, *sorted(seen - {*ruled})]
+    return [*ruled, *sorted(digest.sources - {*ruled})]
 
 
-def _source(source: SourceName, service: Service, now: float) -> MergedSource:
+def _source(source: SourceName, service: Service, digest: Digest, now: float) -> MergedSource:
     ruling = service.ruling
-    own = [each for each in service.endpoints if each.origins[0].source == source]
+    ranked = service.endpoints if ruling.policy is Policy.FAILOVER else ()
     weight, share, given_away = _share(source, ruling)
     return MergedSource(
         source=source,
-        endpoints=len(own),
-        priority=next((each.priority for each in own if ruling.policy is Policy.FAILOVER), None),
+        endpoints=digest.by_source.get(source, Tally()).total,
+        priority=next((each.priority for each in ranked if each.origins[0].source == source), None),
         weight=weight,
         share=share,
         given_away=given_away,

@@ -27,6 +27,7 @@ from bridge.admin import (
     unix_socket,
 )
 from bridge.admin.change import Changes, Kept, Reload, Verbs
+from bridge.admin.digest import Digests
 from bridge.admin.live import Live
 from bridge.admin.look import Look, by_portions
 from bridge.admin.observation import observe
@@ -70,8 +71,9 @@ class AdminServer:
         self._scrapes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="metrics")
         self._hands = ThreadPoolExecutor(max_workers=1, thread_name_prefix="operator")
         self._live = Live(view, self._connected, self._executor)
-        self._summaries = summary.Summaries()
-        self._pages = Pages(view, self._connected, self._executor, self._started)
+        digests = Digests()
+        self._summaries = summary.Summaries(digests)
+        self._pages = Pages(view, self._connected, self._executor, self._started, digests)
         changes = Changes(verbs, reload, kept, self._hands, str(config.socket))
         self._network = _runner([self._guard], [*self._reads(), *changes.closed()])
         self._local = _runner([], [*self._reads(), *changes.routes()])

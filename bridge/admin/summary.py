@@ -1,13 +1,13 @@
 """`/api/v1/services`: a line for each service, with who rules it and what is odd about it. Times are Unix seconds."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.admin.ruling import MergedSource, conflicts, decided_by, merge
+from bridge.admin.digest import HEALTHS, Digest, Digests
+from bridge.admin.ruling import MergedSource, conflicts, decided_by, sources
 from bridge.admin.view import View
 from bridge.config import ServiceRule, UnmatchedGlob, ViewRule, first_match, unmatched
-from bridge.merge import Service, Standing
+from bridge.merge import Service
 from bridge.model import MAX_SERVICE_NAME, Endpoint, Health, ServiceName, SourceName
 
 
@@ -116,9 +116,14 @@ def observe(view: View) -> Known:
 
 
 class Summaries:
-    """Remembers the lines: services do not change, so the same object has the same line. For any thread."""
+    """Remembers the lines: services do not change, so the same object has the same line. For any thread.
 
-    def __init__(self) -> None:
+    Args:
+        digests: what others have worked out too.
+    """
+
+    def __init__(self, digests: Digests) -> None:
+        self._digests = digests
         self._lines: Mapping[ServiceName, tuple[Service, object, ServiceSummary]] = {}
 
     def document(self, known: Known, now: float) -> ServicesDocument:
@@ -126,29 +131,29 @@ class Summaries:
         services = sorted(known.services, key=lambda service: service.name)
         idle = unmatched(known.rules, known.views, [service.name for service in services])
         before, lines = self._lines, {}
-        for service in services:
+        for service, digest in zip(services, self._digests.of(services), strict=True):
             rest = (known.rules, known.paused, known.set_aside.get(service.name), known.retained.get(service.name))
             line = before.get(service.name)
             same = line and line[0] is service and line[1] == rest and not service.ruling.returning
-            lines[service.name] = line if line and same else (service, rest, _summary(service, known, now))
+            lines[service.name] = line if line and same else (service, rest, _summary(service, digest, known, now))
         self._lines = lines  # replaced as a whole
         return ServicesDocument(tuple(line[2] for line in lines.values()), known.refused, tuple(idle))
 
 
 def document(known: Known, now: float) -> ServicesDocument:
     """A line for each service; `now` is the time on the monotonic clock."""
-    return Summaries().document(known, now)
+    return Summaries(Digests()).document(known, now)
 
 
 def by_health(endpoints: Iterable[Endpoint]) -> Mapping[str, int]:
     """How many endpoints are of each health."""
-    counts = Counter(endpoint.health for endpoint in endpoints)
-    return {name: counts[health] for health, name in _HEALTHS}
+    found = [endpoint.health for endpoint in endpoints]
+    return {name: found.count(health) for health, name in _HEALTHS}
 
 
 def disputed(service: Service) -> tuple[str, ...]:
     """The protocols that its endpoints do not agree on."""
-    return tuple(sorted(protocol.value for protocol in service.disputed))
+    return tuple(sorted(protocol.value for protocol in service.disputed)) if service.votes else ()
 
 
 def _refused(view: View) -> Iterator[RefusedDocument]:
@@ -157,28 +162,25 @@ def _refused(view: View) -> Iterator[RefusedDocument]:
             yield RefusedDocument(listed.name, each.scope, each.name[:MAX_SERVICE_NAME], each.reason)
 
 
-def _summary(service: Service, known: Known, now: float) -> ServiceSummary:
+def _summary(service: Service, digest: Digest, known: Known, now: float) -> ServiceSummary:
     rule = first_match(known.rules, service.name)
-    merged = merge(service, now)
-    standings = Counter(served.origins[0].standing for served in service.endpoints)
-    sources = {origin.source for served in service.endpoints for origin in served.origins}
     return ServiceSummary(
         name=service.name,
-        endpoints=by_health(served.endpoint for served in service.endpoints),
-        sources=tuple(sorted(sources)),
-        policy=merged.policy,
+        endpoints=dict(zip(HEALTHS, digest.tally.counts, strict=True)),
+        sources=tuple(sorted(digest.sources)),
+        policy=service.ruling.policy.value,
         rule=None if rule is None else f"services[{rule}]",
         match=None if rule is None else known.rules[rule].match,
-        diverted=merged.diverted,
-        merged=merged.sources,
-        shared=tuple(_shared(service)),
+        diverted=service.ruling.diverted,
+        merged=sources(service, digest, now),
+        shared=tuple(_shared(service)) if digest.shared else (),
         protocol=service.protocol.value if service.protocol else None,
         disputed=disputed(service),
         asked_by=_asked_by(service),
-        paused=tuple(sorted(sources & known.paused)),
-        held=standings[Standing.HELD],
-        restored=standings[Standing.RESTORED],
-        drained=sum(served.reported is not None for served in service.endpoints),
+        paused=tuple(sorted(digest.sources & known.paused)),
+        held=digest.held,
+        restored=digest.restored,
+        drained=digest.drained,
         set_aside=sum(known.set_aside.get(service.name, {}).values()),
         retained_until=known.retained.get(service.name),
     )

@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 from bridge.admin import document, event, summary
 from bridge.admin.client import Client, clients, in_sync
+from bridge.admin.digest import HEALTHS, Digest, Digests, Tally, tally, together
 from bridge.admin.finding import findings
 from bridge.admin.observation import Observation
 from bridge.admin.page import listing, written
-from bridge.admin.page.digest import HEALTHS, Digest, Digests, Tally, tally, together
 from bridge.admin.page.flow import last_read, picture, source_tone
 from bridge.admin.page.rendering import Renderer
 from bridge.admin.source import SourceDocument
@@ -75,12 +75,13 @@ class Content:
 
     Args:
         version: of the bridge; called in a thread.
+        digests: what others have worked out too.
     """
 
-    def __init__(self, version: Callable[[], str]) -> None:
+    def __init__(self, version: Callable[[], str], digests: Digests) -> None:
         self._read_version = version
         self._renderer = Renderer()
-        self._digests = Digests()
+        self._digests = digests
 
     @cached_property
     def _version(self) -> str:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 from bridge.admin.client import Client, Progress
-from bridge.admin.page.digest import Digest, Tally, together
+from bridge.admin.digest import Digest, Tally, together
 from bridge.admin.source import SourceDocument
 from bridge.admin.wording import thousands
 

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
 from bridge.admin.client import Client, Progress
-from bridge.admin.page.digest import HEALTHS, Digest
+from bridge.admin.digest import HEALTHS, Digest
 from bridge.admin.query import choice, given
 from bridge.merge import ServedEndpoint, Service
 from bridge.model import ServiceName, SourceName

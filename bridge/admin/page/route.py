@@ -11,6 +11,7 @@ from types import MappingProxyType
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from bridge.admin.digest import Digests
 from bridge.admin.look import Connected
 from bridge.admin.observation import Observation, observe
 from bridge.admin.page.content import Content, Details, NoSuchServiceError
@@ -43,14 +44,15 @@ class Pages:
         connected: finds the open streams, for the pages that are about them.
         executor: where pages are made.
         started: Unix time.
+        digests: what others have worked out too.
     """
 
-    def __init__(self, view: View, connected: Connected, executor: Executor, started: float) -> None:
+    def __init__(self, view: View, connected: Connected, executor: Executor, started: float, digests: Digests) -> None:
         self._view = view
         self._connected = connected
         self._executor = executor
         self._started = started
-        self._content = Content(_version)
+        self._content = Content(_version, digests)
         self._files: Mapping[str, bytes] = {}
 
     def routes(self) -> list[web.RouteDef]:

@@ -28,6 +28,7 @@ from support.admin_fakes import (
     DC1,
     LISTED,
     LOCAL,
+    ORIGIN,
     FakeHistory,
     FakeInquiry,
     FakeKnowledge,
@@ -207,7 +208,7 @@ async def test_operators_see_what_they_have_changed(doors: Doors) -> None:
     doors.operation.aged = frozenset({LOCAL})
     hold = Hold(DC1, Reason.LOSS, "", 3.0, 2, (ServiceName("web"),))
     doors.knowledge.held = (hold,)
-    endpoint = ServedEndpoint(Endpoint("10.0.0.1", 80, Health.DRAINING), (), reported=Health.HEALTHY)
+    endpoint = ServedEndpoint(Endpoint("10.0.0.1", 80, Health.DRAINING), (ORIGIN,), reported=Health.HEALTHY)
     doors.knowledge.put(Service(ServiceName("web"), (endpoint,)))
 
     _, status = await doors.local("GET", "/api/v1/status")

@@ -1,11 +1,11 @@
 import pytest
 
 from bridge.admin.client import Client, Part, Progress
-from bridge.admin.page.digest import Digest, Digests, Tally
+from bridge.admin.digest import Digest, Digests, Tally
 from bridge.admin.page.flow import GROUPS, SERVICES, SOURCES, WIDTH, Picture, picture
 from bridge.admin.source import SourceDocument
 from bridge.merge import Service
-from bridge.model import Health, ServiceName
+from bridge.model import Health, ServiceName, SourceName
 from support.admin_fakes import served
 
 
@@ -33,7 +33,8 @@ def source(name: str) -> SourceDocument:
 def digest(name: str, by_source: dict[str, Tally]) -> Digest:
     tally = Tally(tuple(map(sum, zip(*(each.counts for each in by_source.values()), strict=True))))
     nothing = frozenset[str]()
-    return Digest(ServiceName(name), tally, by_source, frozenset(by_source), nothing, 0, 0, 0, 0)
+    named = {SourceName(source): each for source, each in by_source.items()}
+    return Digest(ServiceName(name), tally, named, frozenset(named), nothing, 0, 0, 0, 0)
 
 
 def client(name: str, cluster: str, progress: Progress) -> Client:

@@ -1,13 +1,18 @@
-"""What lists and pictures need to know of each service, worked out once for as long as the service stays the same."""
+"""What lists and pictures need to know of each service, worked out once for as long as the service stays the same.
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+Beside the pages and not in them, because `/api/v1/services` needs the same.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.merge import Service, Standing
-from bridge.model import Health, ServiceName
+from bridge.model import Health, ServiceName, SourceName
 
 HEALTHS = tuple(health.value for health in Health)
+
+_EACH = tuple(Health)
+_HEALTHY, _UNKNOWN = _EACH.index(Health.HEALTHY), _EACH.index(Health.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,7 @@ class Tally:
     @property
     def healthy(self) -> int:
         """Those that Envoy counts as healthy: what nobody knows of is."""
-        return self.of(Health.HEALTHY.value) + self.of(Health.UNKNOWN.value)
+        return self.counts[_HEALTHY] + self.counts[_UNKNOWN]
 
     def of(self, health: str) -> int:
         """Those of one health."""
@@ -43,8 +48,7 @@ def together(tallies: Iterable[Tally]) -> Tally:
 
 def tally(service: Service) -> Tally:
     """The endpoints of a service."""
-    counts = Counter(served.endpoint.health.value for served in service.endpoints)
-    return Tally(tuple(counts[health] for health in HEALTHS))
+    return _tallied([served.endpoint.health for served in service.endpoints])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,9 @@ class Digest:
 
     name: ServiceName
     tally: Tally
-    by_source: Mapping[str, Tally]
+    by_source: Mapping[SourceName, Tally]
     """Of the endpoints that are served on the word of each source."""
-    sources: frozenset[str]
+    sources: frozenset[SourceName]
     """Everybody who reports an endpoint that is served."""
     zones: frozenset[str]
     held: int
@@ -83,22 +87,36 @@ class Digests:
 
 def digest(service: Service) -> Digest:
     """A service in a few numbers."""
-    by_source: dict[str, Counter[str]] = {}
-    standings: Counter[Standing] = Counter()
+    # In one go and without a Counter, because the first page after a start needs this of every service.
+    by_source: dict[SourceName, list[Health]] = {}
+    standings: list[Standing] = []
+    sources: set[SourceName] = set()
+    zones: set[str] = set()
+    drained = shared = 0
     for served in service.endpoints:
-        first = served.origins[0]
-        by_source.setdefault(first.source, Counter())[served.endpoint.health.value] += 1
-        standings[first.standing] += 1
-    tallies = {source: Tally(tuple(counts[health] for health in HEALTHS)) for source, counts in by_source.items()}
-    reporters = [{origin.source for origin in served.origins} for served in service.endpoints]
+        first, *others = served.origins
+        by_source.setdefault(first.source, []).append(served.endpoint.health)
+        standings.append(first.standing)
+        sources.add(first.source)
+        zones.add(served.endpoint.locality.zone)
+        drained += served.reported is not None
+        if others:
+            reporters = {origin.source for origin in served.origins}
+            sources |= reporters
+            shared += len(reporters) > 1
+    tallies = {source: _tallied(healths) for source, healths in by_source.items()}
     return Digest(
         name=service.name,
-        tally=together(tallies.values()),
+        tally=next(iter(tallies.values())) if len(tallies) == 1 else together(tallies.values()),
         by_source=tallies,
-        sources=frozenset().union(*reporters),
-        zones=frozenset(served.endpoint.locality.zone for served in service.endpoints if served.endpoint.locality.zone),
-        held=standings[Standing.HELD],
-        restored=standings[Standing.RESTORED],
-        drained=sum(served.reported is not None for served in service.endpoints),
-        shared=sum(len(each) > 1 for each in reporters),
+        sources=frozenset(sources),
+        zones=frozenset(zones - {""}),
+        held=standings.count(Standing.HELD),
+        restored=standings.count(Standing.RESTORED),
+        drained=drained,
+        shared=shared,
     )
+
+
+def _tallied(healths: Sequence[Health]) -> Tally:
+    return Tally(tuple(map(healths.count, _EACH)))
