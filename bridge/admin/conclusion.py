@@ -1,9 +1,11 @@
 """What a story amounts to: which rule had a say in each endpoint, and one line with what to do. Pure functions."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from bridge.admin.client import MEND_CLUSTER, MEND_ENDPOINTS
+from bridge.admin.digest import Digest
 from bridge.admin.hold import HoldDocument
 from bridge.admin.ruling import decided_by
 from bridge.admin.story import ClientStory, ServiceStory, SightingDocument, SourceStory, Story, ViewStory
@@ -21,6 +23,16 @@ class Orders:
     drains: Sequence[Drain]
     pauses: Mapping[SourceName, Pause]
     holds: Sequence[HoldDocument]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """All that is served of what is asked about, where a story tells of some of it."""
+
+    digests: Mapping[str, Digest]
+    """By service."""
+    served: AbstractSet[tuple[str, str, str]]
+    """Of what sources have of it: source, instance, address with port."""
 
 
 def notes(served: ServedEndpoint, service: Service, orders: Orders) -> Iterator[str]:
@@ -51,12 +63,9 @@ def withheld(report: Report, service: Service | None) -> str:
     return "it is not merged yet"
 
 
-def conclude(story: Story) -> tuple[bool, str]:
+def conclude(story: Story, whole: Whole) -> tuple[bool, str]:
     """Whether somebody should do something, and all of the story in one line."""
-    for rule in (_refused, _served, _unserved):
-        if said := rule(story):
-            return said
-    return True, _nowhere(story)
+    return _refused(story) or _served(story, whole) or _unserved(story, whole) or (True, _nowhere(story))
 
 
 def _drained(key: EndpointKey, service: ServiceName, drains: Iterable[Drain]) -> str:
@@ -91,12 +100,12 @@ def _refused(story: Story) -> tuple[bool, str] | None:
     return True, f"{service.name}: {who} {refuse} the {client.type} of {view.view}: {gist(client.message)} — {mend}"
 
 
-def _served(story: Story) -> tuple[bool, str] | None:
+def _served(story: Story, whole: Whole) -> tuple[bool, str] | None:
     services = [service for service in story.services if service.endpoints]
     if not services or story.waiting:
         return None
-    said = "; ".join(_one_served(service) for service in services)
-    problems = list(_problems(story))
+    said = "; ".join(_one_served(service, whole.digests[service.name]) for service in services)
+    problems = list(_problems(story, whole))
     if problems:
         said += f"; beside it, {len(problems)} {'is' if len(problems) == 1 else 'are'} not served: {problems[0]}"
     if failing := [source.source for source in story.sources if source.failing]:
@@ -105,14 +114,14 @@ def _served(story: Story) -> tuple[bool, str] | None:
     return hidden, said
 
 
-def _one_served(service: ServiceStory) -> str:
+def _one_served(service: ServiceStory, digest: Digest) -> str:
     shown = [view for view in service.views if view.shown]
     hidden = [view.view for view in service.views if not view.shown]
     asked, accepted = sum(view.asked for view in shown), sum(view.accepted for view in shown)
     had = f"{accepted} of {asked} Envoys that asked for it have it as it is now" if asked else "no Envoy asks for it"
-    said = f"{_what(service)}; {had}"
-    if held := sum(each.endpoint.origins[0].standing == Standing.HELD.value for each in service.endpoints):
-        said += f"; {held} held by the guard, no longer reported (`xds-bridge guard list`)"
+    said = f"{_what(service, digest)}; {had}"
+    if digest.held:
+        said += f"; {digest.held} held by the guard, no longer reported (`xds-bridge guard list`)"
     waiting = [view for view in shown if view.waiting]
     if waiting:
         more = sum(view.waiting_count for view in waiting) - 1
@@ -126,11 +135,10 @@ def _one_served(service: ServiceStory) -> str:
     return said + (f"; not shown in {', '.join(hidden)}" if hidden else "")
 
 
-def _what(service: ServiceStory) -> str:
-    first = service.endpoints[0]
-    if (count := len(service.endpoints)) > 1:
-        healthy = sum(each.endpoint.health in ("healthy", "unknown") for each in service.endpoints)
-        return f"{service.name} is served with {count} endpoints, {healthy} of them healthy"
+def _what(service: ServiceStory, digest: Digest) -> str:
+    first, tally = service.endpoints[0], digest.tally
+    if tally.total > 1:
+        return f"{service.name} is served with {tally.total} endpoints, {tally.healthy} of them healthy"
     since = f" since {utc(first.endpoint.since)}" if first.endpoint.since else ""
     said = f"{first.endpoint.key} is served in {service.name}{since}"
     if first.endpoint.health not in ("healthy", "unknown"):
@@ -138,8 +146,8 @@ def _what(service: ServiceStory) -> str:
     return said + (f" ({first.notes[0]})" if first.notes else "")
 
 
-def _unserved(story: Story) -> tuple[bool, str] | None:
-    causes = [*story.waiting, *_problems(story)]
+def _unserved(story: Story, whole: Whole) -> tuple[bool, str] | None:
+    causes = [*story.waiting, *_problems(story, whole)]
     if causes:
         more = f"; and {len(causes) - 1} more" if len(causes) > 1 else ""
         return True, f"not served: {causes[0]}{more}"
@@ -153,20 +161,14 @@ def _unserved(story: Story) -> tuple[bool, str] | None:
     return None
 
 
-def _problems(story: Story) -> Iterator[str]:
+def _problems(story: Story, whole: Whole) -> Iterator[str]:
     """What is known of it and not served, mistakes first; an instance may have a good port and a bad one."""
-    served = {
-        (origin.source, origin.instance, each.endpoint.key)
-        for service in story.services
-        for each in service.endpoints
-        for origin in each.endpoint.origins
-    }
     told: set[tuple[str, str, str]] = set()
     for verdict, tell in _TELLING.items():
         for source in story.sources:
             for sighting in source.sightings:
                 key = (source.source, sighting.instance, sighting.reported)
-                if sighting.verdict == verdict and key not in served | told:
+                if sighting.verdict == verdict and key not in whole.served and key not in told:
                     told.add(key)
                     yield tell(source, sighting)
     for service in story.services:

@@ -1,11 +1,13 @@
 """How a story is put together: what is asked of the sources, read from the bridge at one moment, and made of both."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from bridge.admin import document, showing
-from bridge.admin.conclusion import Orders, conclude, notes, withheld
+from bridge.admin.conclusion import Orders, Whole, conclude, notes, withheld
+from bridge.admin.digest import digest
 from bridge.admin.event import documents
 from bridge.admin.hold import HoldDocument
 from bridge.admin.look import by_portions
@@ -25,7 +27,7 @@ from bridge.admin.summary import disputed
 from bridge.admin.view import ListedSource, View
 from bridge.audit import Event, Remembered
 from bridge.history import Age
-from bridge.merge import Report, Service
+from bridge.merge import Report, ServedEndpoint, Service
 from bridge.model import EndpointKey, ServiceName, SourceName
 from bridge.operator import parse_key
 from bridge.provenance import Question, Sighting, Statement, close
@@ -44,6 +46,8 @@ EVENTS = 10
 _ALLOWED = "target: the name of a service, or an address as IP:PORT, such as 10.0.0.7:8080 or [fd00::7]:80"
 
 Answers = Mapping[SourceName, Statement | str]
+
+Has = TypeVar("Has", Report, ServedEndpoint)
 
 
 def parse(parameters: Sequence[tuple[str, str]]) -> Question:
@@ -66,7 +70,8 @@ class ServiceFacts:
     name: ServiceName
     service: Service | None
     ages: Mapping[EndpointKey, Age]
-    reports: Sequence[Report]
+    unserved: Callable[[], Sequence[Report]]
+    """Finds what is reported of it and not served."""
     set_aside: Sequence[ReportedSetAside]
     retained_until: float | None
     receivers: Sequence[Receiver]
@@ -150,7 +155,7 @@ async def observe(view: View, question: Question, answers: Answers, found: Conce
                 name=name,
                 service=services.get(name),
                 ages=view.history.of(name),
-                reports=tuple(knowledge.reports(name)),
+                unserved=knowledge.unserved(name),
                 set_aside=knowledge.set_aside(name),
                 retained_until=retained.get(name),
                 receivers=receivers[name],
@@ -169,21 +174,43 @@ def explained(facts: Facts) -> ExplainDocument:
     Raises:
         NotThereError: there is no such service, and there never was one that is remembered; the message names others.
     """
-    story = _story(facts)
-    finding, conclusion = conclude(story)
+    narrowed = {each.name: _narrowed(each.service, facts.question.key) for each in facts.services if each.service}
+    story = _story(facts, narrowed)
+    finding, conclusion = conclude(story, _whole(narrowed.values(), facts.answers))
     nothing = not (story.services or story.events or any(each.sightings or each.refused for each in story.sources))
     if nothing and facts.question.key is None:
         raise NotThereError(conclusion)
-    told = tuple(
-        replace(each, endpoints=each.endpoints[:ENDPOINTS], more=max(0, len(each.endpoints) - ENDPOINTS))
-        for each in story.services
-    )
-    return ExplainDocument(replace(story, services=told), finding, conclusion)
+    return ExplainDocument(story, finding, conclusion)
 
 
-def _story(facts: Facts) -> Story:
+def _narrowed(service: Service, key: EndpointKey | None) -> Service:
+    """A service with those of its endpoints that are asked about."""
+    return service if key is None else replace(service, endpoints=tuple(_at(key, service.endpoints)))
+
+
+def _at(key: EndpointKey, endpoints: Iterable[Has]) -> Iterator[Has]:
+    """Those with this address and port."""
+    return (each for each in endpoints if each.endpoint.address == key.address and each.endpoint.port == key.port)
+
+
+def _whole(services: Iterable[Service], answers: Answers) -> Whole:
+    """What is concluded of all endpoints that are asked about, although a story tells of the first ones alone."""
+    digests = {str(each.name): digest(each) for each in services}
+    sightings = [(source, each) for source, told in answers.items() for each in _sightings({source: told})]
+    instances = {(source, each.instance) for source, each in sightings}
+    served = {
+        (origin.source, origin.instance, str(each.endpoint.key))
+        for service in services
+        for each in service.endpoints
+        for origin in each.origins
+        if (origin.source, origin.instance) in instances
+    }
+    return Whole(digests, served)
+
+
+def _story(facts: Facts, narrowed: Mapping[ServiceName, Service]) -> Story:
     question = facts.question
-    services = [_service(each, facts) for each in facts.services]
+    services = [_service(each, narrowed.get(each.name), facts) for each in facts.services]
     target = str(question.key) if question.key else question.service
     return Story(
         target=target,
@@ -231,10 +258,10 @@ def _sighting(seen: Sighting) -> SightingDocument:
     )
 
 
-def _service(known: ServiceFacts, facts: Facts) -> ServiceStory:
+def _service(known: ServiceFacts, narrowed: Service | None, facts: Facts) -> ServiceStory:
     service, key = known.service, facts.question.key
-    served = [each for each in service.endpoints if key in (None, each.endpoint.key)] if service else []
-    reports = [each for each in known.reports if key in (None, each.endpoint.key)]
+    served = narrowed.endpoints if narrowed else ()
+    unserved = known.unserved()
     aside = [each for each in known.set_aside if key is None or _is_about(each, key, facts)]
     holds = tuple(hold for hold in facts.holds if known.name in hold.services)
     orders = Orders(facts.orders.drains, facts.orders.pauses, holds)
@@ -251,10 +278,10 @@ def _service(known: ServiceFacts, facts: Facts) -> ServiceStory:
                 document.endpoint(each, known.ages.get(each.endpoint.key)),
                 tuple(notes(each, service, orders)) if service else (),
             )
-            for each in served
+            for each in served[:ENDPOINTS]
         ),
-        more=0,
-        withheld=tuple(_withheld(reports, {each.endpoint.key for each in served}, service)),
+        more=max(0, len(served) - ENDPOINTS),
+        withheld=tuple(_withheld(unserved if key is None else _at(key, unserved), service)),
         set_aside=tuple(document.set_aside(each) for each in aside),
         holds=holds,
         views=tuple(showing.views(known.name, service, facts.shows, known.receivers)) if there else (),
@@ -269,12 +296,11 @@ def _is_about(aside: ReportedSetAside, key: EndpointKey, facts: Facts) -> bool:
     return bool(instance) and isinstance(answer, Statement) and any(s.instance == instance for s in answer.sightings)
 
 
-def _withheld(reports: Iterable[Report], served: set[EndpointKey], service: Service | None) -> Iterator[WithheldStory]:
+def _withheld(reports: Iterable[Report], service: Service | None) -> Iterator[WithheldStory]:
     for report in reports:
-        if report.endpoint.key not in served:
-            origin = report.origin
-            reason = withheld(report, service)
-            yield WithheldStory(str(report.endpoint.key), origin.source, origin.scope, origin.instance, reason)
+        origin = report.origin
+        reason = withheld(report, service)
+        yield WithheldStory(str(report.endpoint.key), origin.source, origin.scope, origin.instance, reason)
 
 
 def _about(event: Event, question: Question) -> bool:

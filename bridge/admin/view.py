@@ -46,8 +46,8 @@ class Knowledge(Protocol):
     def holds(self, source: SourceName) -> tuple[Hold, ...]:
         """What is held of a source, and why."""
 
-    def reports(self, service: ServiceName) -> Sequence[Report]:
-        """What is to be merged of a service."""
+    def unserved(self, service: ServiceName) -> Callable[[], Sequence[Report]]:
+        """How to find, in a thread, what sources report of a service and is not served."""
 
 
 class Ageing(Protocol):

@@ -102,6 +102,12 @@ class Part:
         """The part as it is now, for another thread: what is in it is replaced when it changes."""
         return replace(self)
 
+    def without(self, served: AbstractSet[tuple[str, int]]) -> "Part":
+        """The same but for endpoints with these addresses and ports."""
+        left = (each for each in self.entries if isinstance(each, Endpoint) and (each.address, each.port) not in served)
+        kept = {one: each for one, each in self.kept.items() if (one[0].address, one[0].port) not in served}
+        return replace(self, entries=frozenset(left), kept=kept)
+
     def suspend(self) -> None:
         """Keep everything as something of which no read has told yet; an empty part stays named.
 

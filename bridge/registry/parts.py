@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bridge.clock import Clock, Moment
-from bridge.merge import Report
+from bridge.merge import Report, Service
 from bridge.model import EndpointKey, Entry, InstanceId, Scope, ServiceName, SetAside, SourceName
 from bridge.registry.causes import Causes
 from bridge.registry.moves import Keeper, Moves
@@ -83,9 +83,17 @@ class Parts:
 
     def reports(self, service: ServiceName) -> Iterator[Report]:
         """All that is to be served of a service, sources in the order of the configuration."""
-        parts = self._parts[service]
-        for place in sorted(parts, key=lambda place: (self.sources[place[0]].rank, place[1])):
-            yield from parts[place].reports(*place)
+        return (report for place, part in self._ordered(service) for report in part.reports(*place))
+
+    def unserved(self, service: Service) -> Callable[[], list[Report]]:
+        """How to find, in another thread, what is reported at this moment and is not in a service."""
+        said = [(place, part.snapshot()) for place, part in self._ordered(service.name)]
+
+        def find() -> list[Report]:
+            served = {(each.endpoint.address, each.endpoint.port) for each in service.endpoints}
+            return [report for place, part in said for report in part.without(served).reports(*place)]
+
+        return find
 
     def at(self, key: EndpointKey) -> Iterator[ServiceName]:
         """The services of which somebody reports an endpoint with this address and port, served or not."""
@@ -277,6 +285,11 @@ class Parts:
                 )
             self.scribe.removed(other, [kept.endpoint for kept in dropped], MOVED)
             self.sources[owner].guard.excuse(_ages(dropped))
+
+    def _ordered(self, service: ServiceName) -> list[tuple[Place, Part]]:
+        """Its parts, sources in the order of the configuration."""
+        parts = self._parts.get(service, {})
+        return sorted(parts.items(), key=lambda found: (self.sources[found[0][0]].rank, found[0][1]))
 
     def _excuse(self, keeper: Keeper, ended: Collection[Kept], now: Moment) -> None:
         """Do not count as lost what has ended; and nor a service of which that was all."""

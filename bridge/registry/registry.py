@@ -221,6 +221,10 @@ class Registry:
         """What is to be merged of a service: all that sources say, or said and is kept, and what was laid over it."""
         return self._options.amend(service, list(self._parts.reports(service))) if service in self._parts else []
 
+    def unserved(self, service: ServiceName) -> Callable[[], list[Report]]:
+        """How to find what is reported of a service at this moment and not served: work for another thread."""
+        return self._parts.unserved(self._services.get(service, Service(service)))
+
     def at(self, key: EndpointKey) -> list[ServiceName]:
         """The services of which some source reports an endpoint with this address and port."""
         return list(self._parts.at(key))

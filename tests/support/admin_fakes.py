@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.admin import ListedSource
@@ -60,6 +60,7 @@ class FakeKnowledge:
     gone: dict[ServiceName, float] = field(default_factory=dict)
     restored: int = 0
     reported: dict[ServiceName, Sequence[Report]] = field(default_factory=dict)
+    """And not served."""
 
     def services(self) -> Mapping[ServiceName, Service]:
         return self.known
@@ -84,8 +85,8 @@ class FakeKnowledge:
     def holds(self, source: SourceName) -> tuple[Hold, ...]:
         return self.held if source == DC1 else ()
 
-    def reports(self, service: ServiceName) -> Sequence[Report]:
-        return self.reported.get(service, ())
+    def unserved(self, service: ServiceName) -> Callable[[], Sequence[Report]]:
+        return lambda: self.reported.get(service, ())
 
     def put(self, service: Service) -> None:
         self.known[service.name] = service

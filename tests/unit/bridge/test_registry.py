@@ -347,3 +347,19 @@ class TestTime:
             await waiting
 
         assert list(registry.drain().added) == [API]
+
+
+def test_what_is_reported_and_not_served_is_found_as_it_was_when_it_was_asked_for(clock: Clock) -> None:
+    registry = Registry([DC1, ECS], lambda _: First(30.0), clock, monotonic=clock)
+    registry.sink(DC1).replace(SCOPE, {WEB: entries(1, 2)})
+    registry.sink(ECS).replace(SCOPE, {WEB: entries(2, 3)})
+    registry.drain()
+
+    find = registry.unserved(WEB)
+    registry.sink(ECS).replace(SCOPE, {WEB: entries(3, 4)})
+
+    assert [(each.endpoint.address, each.origin.source) for each in find()] == [("10.0.0.3", ECS)]
+
+
+def test_nothing_is_reported_of_a_service_that_nobody_names(registry: Registry) -> None:
+    assert registry.unserved(WEB)() == []
