@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from bridge.absent import Absent
 from bridge.admin.client import clients, findings
 from bridge.admin.hold import HoldDocument, documents
-from bridge.admin.ruling import MergeDocument, merge
-from bridge.admin.summary import disputed
 from bridge.admin.view import View
 from bridge.history import Age
-from bridge.merge import Origin, ServedEndpoint, Service
+from bridge.merge import Origin, ServedEndpoint
 from bridge.model import EndpointKey
 from bridge.outage import Failure
 from bridge.peers import Versions, fingerprints, versions
@@ -112,18 +110,6 @@ class SetAsideDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceDocument:
-    """`/api/v1/services/NAME`."""
-
-    name: str
-    protocol: str | None
-    disputed: tuple[str, ...]
-    merge: MergeDocument
-    endpoints: tuple[EndpointDocument, ...]
-    set_aside: tuple[SetAsideDocument, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class EnvoysDocument:
     """`/api/v1/envoys`: the open streams, sorted by node and age; an Envoy without ADS has several."""
 
@@ -155,24 +141,6 @@ def holds(view: View) -> Iterator[HoldDocument]:
     """What is held, source by source."""
     for listed in view.sources():
         yield from documents(view, listed.name)
-
-
-def service(
-    found: Service,
-    endpoints: Iterable[ServedEndpoint],
-    aside: Iterable[ReportedSetAside],
-    ages: Mapping[EndpointKey, Age],
-    now: float,
-) -> ServiceDocument:
-    """Everything about one service, with those of its endpoints; `now` is the time on the monotonic clock."""
-    return ServiceDocument(
-        name=found.name,
-        protocol=found.protocol.value if found.protocol else None,
-        disputed=disputed(found),
-        merge=merge(found, now),
-        endpoints=tuple(endpoint(served, ages.get(served.endpoint.key)) for served in endpoints),
-        set_aside=tuple(map(set_aside, aside)),
-    )
 
 
 def compared(view: View) -> VersionsDocument:

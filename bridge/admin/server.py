@@ -21,6 +21,7 @@ from bridge.admin import (
     event,
     explanation,
     resource,
+    service,
     source,
     status,
     summary,
@@ -129,7 +130,6 @@ class AdminServer:
             "/api/v1/status": self._status,
             "/api/v1/sources": self._sources,
             "/api/v1/services": self._services,
-            "/api/v1/services/{name:.+}": self._service,
             "/api/v1/envoys": self._envoys,
             "/api/v1/envoys/{node:.+}": self._envoy,
             "/api/v1/guard": self._held,
@@ -141,6 +141,7 @@ class AdminServer:
             web.get("/metrics", self._metrics),
             web.get("/livez", self._livez),
             web.get("/readyz", self._readyz),
+            web.get("/api/v1/services/{name:.+}", self._service),
             web.get("/api/v1/endpoints", self._endpoints),
             web.get("/api/v1/events", self._events),
             web.get("/api/v1/resources", self._resources),
@@ -190,14 +191,13 @@ class AdminServer:
 
     async def _service(self, request: web.Request) -> web.Response:
         name = ServiceName(request.match_info["name"])
-        found, set_aside = self._view.knowledge.services().get(name), self._view.knowledge.set_aside(name)
+        asked, found = service.parse(list(request.query.items())), self._view.knowledge.services().get(name)
         if found is None:
             hint = nearest(name, self._view.knowledge.services())
             raise NotThereError(f"no source reports a service {name[:255]!r}{hint}")
-        ages, endpoints = self._view.history.of(name), found.endpoints
-        return await self._worked_out(
-            lambda: _json(document.service(found, endpoints, set_aside, ages, time.monotonic()))
-        )
+        set_aside, ages = self._view.knowledge.set_aside(name), self._view.history.of(name)
+        known = service.Known(found, set_aside, ages, time.monotonic())
+        return await self._worked_out(lambda: _json(service.found(known, asked)))
 
     async def _envoys(self, _request: web.Request) -> web.Response:
         streams = await self._connected()

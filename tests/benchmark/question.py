@@ -71,6 +71,7 @@ LARGE = World(
         *("/", "/services", "/services?q=10.0.1&health=healthy", "/services/service-00000"),
         *(f"/services/service-00000?{query}" for query in ("page=200", "q=10.0.7", "health=healthy")),
         *("/api/v1/status", "/api/v1/services", "/api/v1/services/service-00000"),
+        "/api/v1/services/service-00000?after=10.0.37.27:8080",
         *("/api/v1/endpoints", "/api/v1/endpoints?service=service-00000&after=10.0.37.27:8080+service-00000"),
         "/api/v1/resources?view=default&type=endpoint",
         *(f"/api/v1/explain?target={what}" for what in ("service-00000", "10.0.7.7:8080")),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
-from bridge.admin import document, event, summary
+from bridge.admin import event, service, summary
 from bridge.admin.client import Client, clients, in_sync
 from bridge.admin.digest import HEALTHS, Digest, Digests, Tally, tally, together
 from bridge.admin.finding import findings
@@ -124,11 +124,11 @@ class Content:
             raise NoSuchServiceError(f"no source reports a service {name[:255]!r}{nearest(name, known)}")
         endpoints = listing.endpoints(found.endpoints, question)
         page = listing.paged(endpoints, len(found.endpoints), question)
-        shown = document.service(found, page.rows, details.set_aside, details.ages, observed.monotonic)
+        whole = service.Known(found, details.set_aside, details.ages, observed.monotonic)
         return self._rendered(
             "service.html",
             observed,
-            service=shown,
+            service=service.document(whole, page.rows),
             tally=tally(found),
             question=question,
             healths=HEALTHS,
