@@ -236,6 +236,7 @@ class Bridge:
     async def _doors(self) -> AsyncIterator[contextlib.AsyncExitStack]:
         async with contextlib.AsyncExitStack() as stack:
             admin_port = await self._admin.start()
+            self._admin.prepare()
             stack.push_async_callback(self._admin.stop)
             with tls.explained():
                 xds_port = await self._xds.start()

@@ -87,6 +87,10 @@ class Content:
     def _version(self) -> str:
         return self._read_version()
 
+    def prepare(self) -> None:
+        """Do what the overview needs once, and other pages too."""
+        self._renderer.prepare(("base.html", "part.html", "overview.html"))
+
     def overview(self, observed: Observation, query: Query) -> str:
         """How the whole bridge is."""
         listing.parse(query, {})

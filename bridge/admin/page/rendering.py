@@ -1,5 +1,6 @@
 """From values to HTML: the one place that knows the template library, which escapes all that is not HTML of ours."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
@@ -15,7 +16,12 @@ FOLDER = Path(__file__).parent / "template"
 
 
 class Renderer:
-    """Fills the templates; reads them when the first page is asked for."""
+    """Fills the templates; reads each when a page needs it, if not before."""
+
+    def prepare(self, templates: Iterable[str]) -> None:
+        """Read templates before they are needed; work for a thread."""
+        for template in templates:
+            self._environment.get_template(template)
 
     def render(self, template: str, **values: object) -> str:
         """A page; work for a thread."""

@@ -67,6 +67,10 @@ class Pages:
             web.get("/static/{file}", self._file),
         ]
 
+    def prepare(self) -> None:
+        """Do what the first page needs that somebody opens, while nobody waits for anything."""
+        self._executor.submit(self._content.prepare)
+
     def _page(self, content: Callable[[Observation, Query], str], *, streams: bool = False) -> Handler:
         async def answer(request: web.Request) -> web.Response:
             query = list(request.query.items())
