@@ -152,9 +152,11 @@ class Book:
             message = "the catalog was read but the servers have no leader; what is known may be old"
             raise SourceError(message, cause=Cause.PARTIAL)
         if reply.index == memory.catalog_index and not doubtful:
-            if memory.canary_seen and CANARY not in reply.value:
+            unseen = memory.names - selected(reply.value, self._mapper.config)
+            more = self._follow_more(reply)
+            if unseen and memory.canary_seen and CANARY not in reply.value:
                 await self._sight.catalog(canary=True)
-            return self._follow_more(reply), False
+            return more, False
         older = reply.index < memory.catalog_index
         if older:
             reply = await self._client.services(consistent=True)

@@ -208,6 +208,25 @@ async def test_a_token_that_lost_its_rights_is_told_of_although_nothing_has_chan
     assert desk.web == {"10.0.0.1:80"}
 
 
+async def test_a_token_that_sees_all_that_is_known_has_lost_nothing_that_matters() -> None:
+    desk = await Desk().open()
+    desk.reads.sees_canary = False
+
+    changed, older = await desk.book.take_catalog(Reply({"web": (), "db": (), "new": ()}, 10))
+
+    assert (changed, older, desk.book.missing) == ({"new"}, False, set())
+
+
+async def test_what_a_token_sees_anew_is_followed_although_it_lost_sight_of_the_rest() -> None:
+    desk = await Desk().open()
+    desk.reads.sees_canary = False
+
+    with pytest.raises(SourceError, match="has the token lost its rights"):
+        await desk.book.take_catalog(Reply({"web": (), "new": ()}, 10))
+
+    assert desk.book.names == {"web", "db", "new"}
+
+
 async def test_nodes_stand_in_for_a_canary_that_the_token_never_saw() -> None:
     desk = Desk()
     desk.reads.catalog = Reply({"web": (), "db": ()}, 10)
