@@ -30,6 +30,18 @@ class SourceChronicle(SourceObserver):
     def __init__(self, record: Record) -> None:
         self._record = record
         self._failing: set[SourceName] = set()
+        self._anew: set[SourceName] = set()
+        """Of these, those that run under another configuration now, and of which nothing was seen to fail there."""
+
+    def started(self, source: SourceName) -> None:
+        """It has another configuration, which may be what mends it."""
+        if source in self._failing:
+            self._anew.add(source)
+
+    def succeeded(self, source: SourceName, reading: str) -> None:
+        """A complete pass before anything failed of what is run anew."""
+        if not reading and source in self._anew:
+            self.recovered(source)
 
     def failed(self, source: SourceName, reading: str, error: str, cause: Cause = Cause.ERROR) -> None:
         """The first read that fails speaks for all others."""
@@ -43,14 +55,16 @@ class SourceChronicle(SourceObserver):
     def recovered(self, source: SourceName) -> None:
         """Nothing fails any more."""
         if source in self._failing:
-            self._failing.discard(source)
+            self.ended(source)
             self._record(Event(time.time(), Action.RECOVERED, "everything of it is read again", source))
 
     def ended(self, source: SourceName) -> None:
         """Nobody reads it any more."""
         self._failing.discard(source)
+        self._anew.discard(source)
 
     def _begun(self, source: SourceName, why: str) -> None:
+        self._anew.discard(source)
         if source not in self._failing:
             self._failing.add(source)
             self._record(Event(time.time(), Action.FAILED, shortened(why), source))

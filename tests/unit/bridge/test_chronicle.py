@@ -46,6 +46,34 @@ def test_a_source_that_is_taken_out_has_not_recovered(events: list[Event]) -> No
     assert [event.action for event in events] == [Action.FAILED, Action.FAILED]
 
 
+def test_a_source_that_another_configuration_mends_has_recovered(events: list[Event]) -> None:
+    subject = SourceChronicle(events.append)
+    subject.started(DC1)
+    subject.failed(DC1, "", "refused")
+
+    subject.started(DC1)
+    subject.succeeded(DC1, "catalog")
+    assert [event.action for event in events] == [Action.FAILED]
+    subject.succeeded(DC1, "")
+    subject.succeeded(DC1, "")
+    subject.failed(DC1, "", "refused again")
+
+    assert [event.action for event in events] == [Action.FAILED, Action.RECOVERED, Action.FAILED]
+
+
+def test_an_outage_that_another_configuration_does_not_mend_goes_on(events: list[Event]) -> None:
+    subject = SourceChronicle(events.append)
+    subject.failed(DC1, "", "refused")
+
+    subject.started(DC1)
+    subject.failed(DC1, "service 'web'", "refused")
+    subject.succeeded(DC1, "")
+    assert [event.action for event in events] == [Action.FAILED]
+    subject.recovered(DC1)
+
+    assert [event.action for event in events] == [Action.FAILED, Action.RECOVERED]
+
+
 def test_a_rejection_says_who_rejects_what_and_why(events: list[Event]) -> None:
     subject = StreamChronicle(events.append)
 
