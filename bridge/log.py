@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TextIO
 
 from bridge.config import LogFormat, LogLevel
+from bridge.wording import printable
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _KEYS = frozenset({"time", "level", "logger", "event", "exception"})
@@ -75,13 +76,6 @@ def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
     except (OSError, ValueError):  # closed, or not a file at all
         return False
     return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
-
-
-def printable(text: str) -> str:
-    """The text with everything that is not for the eye (control characters, line ends, surrogates) escaped."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class JsonFormatter(logging.Formatter):

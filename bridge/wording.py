@@ -55,6 +55,13 @@ def shortened(text: str, longest: int = _LONGEST) -> str:
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
+def printable(text: str) -> str:
+    """The text with everything that is not for the eye (control characters, line ends, surrogates) escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def gist(message: str) -> str:
     """Why an Envoy rejects something: its message has the whole resource before the reason."""
     return shortened(message.rpartition("\n: ")[2])

@@ -14,6 +14,7 @@ from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FINDING, ConfigOption
 from bridge.cli.reading import AdminOption, Output, SocketOption, fail, shown
 from bridge.errors import BridgeError
 from bridge.operator import parse_key
+from bridge.wording import printable
 
 if TYPE_CHECKING:
     from bridge.cli.client import Way
@@ -129,14 +130,15 @@ def _read(ways: "Sequence[Way]", query: Mapping[str, str]) -> _Events:
 def _print(found: _Events, output: Output) -> None:
     for event in found.events:
         if output is Output.TABLE:
-            typer.echo(shown(_line(event)))
+            typer.echo(_line(event))
         else:
             typer.echo(reading.one_of_many(event.model_dump(), output), nl=False)
 
 
 def _line(event: _Event) -> str:
+    """One line, whatever clients and sources have put into it."""
     at = f"{datetime.fromtimestamp(event.at, UTC):%Y-%m-%d %H:%M:%S}Z"
-    return "  ".join((at, f"{event.action:<9}", *_subject(event), event.why.replace("\n", " ")))
+    return printable("  ".join((at, f"{event.action:<9}", *_subject(event), event.why.replace("\n", " "))))
 
 
 def _subject(event: _Event) -> Iterator[str]:

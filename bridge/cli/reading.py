@@ -19,7 +19,7 @@ from bridge.cli.bootstrap import write
 from bridge.cli.convention import DEFAULT_CONFIG, EXIT_FAILED, EXIT_FINDING
 from bridge.config import Address, AdminConfig, load_admin
 from bridge.errors import BridgeError, ConfigError
-from bridge.log import printable
+from bridge.wording import printable
 
 if TYPE_CHECKING:
     from bridge.cli.client import Way
@@ -152,7 +152,8 @@ def text(found: BaseModel, output: Output) -> str:
 def one_of_many(document: dict[str, object], output: Output) -> str:
     """A document among others, of which nobody knows how many come: a line of JSON, or YAML after its mark."""
     if output is Output.JSON:
-        return json.dumps(document, ensure_ascii=False) + "\n"
+        line = json.dumps(document, ensure_ascii=False)
+        return (line if line.isprintable() else json.dumps(document)) + "\n"
     return "---\n" + write(document, Format.YAML)
 
 

@@ -14,8 +14,8 @@ from bridge.cli import rate
 from bridge.cli.comparison import ClusterChange, Kind, lines
 from bridge.cli.live import Reading
 from bridge.config import Address, Config, ViewMatch, XdsConfig, merge_notes
-from bridge.log import printable
 from bridge.model import Health
+from bridge.wording import printable
 
 _WORDS = {
     **dict.fromkeys(("SYNCED", "fresh", "healthy"), "green"),

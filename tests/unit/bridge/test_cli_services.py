@@ -105,6 +105,21 @@ async def test_an_event_is_a_line_whatever_is_in_it(bench: Bench, command: Comma
     assert second == "1970-01-01 00:00:01Z  operated   [dc1]  pause dc1, asked for by anna"
 
 
+@pytest.mark.parametrize("form", ["table", "json"])
+async def test_no_end_of_line_of_any_alphabet_makes_two_lines_of_an_event(
+    bench: Bench, command: Command, form: str
+) -> None:
+    why = "a\rb\u2028c\u2029d\x85e\x9b2Jf\vg\fh\x1ci"
+    bench.trail.record(Event(0.0, Action.REJECTED, why, "dc1\x85", "s\u2028", "we\rb", "", "i\u2029"))
+
+    outcome = await shown(bench, command, "events", "-o", form)
+
+    (line,) = outcome.output.splitlines()
+    assert line.isprintable()
+    if form == "json":
+        assert json.loads(line)["why"] == why
+
+
 READ = (
     Event(0.0, Action.SET_ASIDE, "no IP\naddress", "dc1", "s", "web", "db\x1b[2J:80", "i1"),
     Event(1.0, Action.ADDED, "because: it is there", "dc1", "s", "web", "10.0.0.1:80", "on"),

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.config import LogFormat, LogLevel
-from bridge.log import ConsoleFormatter, JournalFormatter, JsonFormatter, configure, formatter, printable, set_level
+from bridge.log import ConsoleFormatter, JournalFormatter, JsonFormatter, configure, formatter, set_level
 from bridge.model import Health
 
 
@@ -129,11 +129,6 @@ def test_no_text_can_break_a_line_or_move_the_cursor(style: logging.Formatter, t
     line = style.format(record(event=text, source=text, several=[text], inner={text: text}))
 
     assert line.isprintable()
-
-
-def test_printable_text_is_left_alone() -> None:
-    assert printable("Grüße 日本 'a'") == "Grüße 日本 'a'"
-    assert printable("a\r\n\x1b[2J\u2028\ud800") == r"a\r\n\x1b[2J\u2028\ud800"
 
 
 def test_auto_is_console_on_a_terminal_and_json_elsewhere() -> None:

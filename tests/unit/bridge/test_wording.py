@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.wording import counted, gist, shortened, some, span, utc
+from bridge.wording import counted, gist, printable, shortened, some, span, utc
 
 
 def test_a_moment_is_told_in_utc() -> None:
@@ -28,6 +28,11 @@ def test_things_are_counted_in_good_english() -> None:
 def test_a_text_becomes_a_line_that_fits() -> None:
     assert shortened(" a\n b ") == "a b"
     assert shortened("abcdef", 4) == "abc…"
+
+
+def test_printable_text_is_left_alone() -> None:
+    assert printable("Grüße 日本 'a'") == "Grüße 日本 'a'"
+    assert printable("a\r\n\x1b[2J\u2028\ud800") == r"a\r\n\x1b[2J\u2028\ud800"
 
 
 def test_of_what_envoy_says_the_reason_is_told() -> None:
