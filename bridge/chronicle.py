@@ -11,7 +11,7 @@ from bridge.audit import Action, Event
 from bridge.errors import Cause
 from bridge.model import SourceName
 from bridge.observer import SourceObserver
-from bridge.wording import gist, shortened
+from bridge.wording import gist, printable, shortened
 from xds import CLUSTER, ENDPOINT, ObservedStream, StreamObserver
 
 TYPES = MappingProxyType({CLUSTER.url: "clusters", ENDPOINT.url: "endpoints"})
@@ -20,6 +20,9 @@ TYPES = MappingProxyType({CLUSTER.url: "clusters", ENDPOINT.url: "endpoints"})
 REJECTIONS, PERIOD = 100, 3600.0
 """How many different rejections are remembered in a period of so many seconds: what is sent by clients must not be able
 to push everything else out of the trail."""
+
+_LONGEST_NAME = 200
+"""Characters of a node id: the reason must have room beside it."""
 
 Record = Callable[[Event], None]
 
@@ -67,7 +70,7 @@ class SourceChronicle(SourceObserver):
         self._anew.discard(source)
         if source not in self._failing:
             self._failing.add(source)
-            self._record(Event(time.time(), Action.FAILED, shortened(why), source))
+            self._record(Event(time.time(), Action.FAILED, _plain(why), source))
 
 
 class StreamChronicle(StreamObserver):
@@ -94,6 +97,11 @@ class StreamChronicle(StreamObserver):
         if key in self._said or len(self._said) >= REJECTIONS:
             return
         self._said.add(key)
-        who = stream.node.id if stream.node else stream.peer
+        who = shortened(stream.node.id, _LONGEST_NAME) if stream.node else stream.peer
         why = f"Envoy {who} rejects {TYPES.get(type_url, type_url)}: {reason}"
-        self._record(Event(time.time(), Action.REJECTED, why))
+        self._record(Event(time.time(), Action.REJECTED, _plain(why)))
+
+
+def _plain(text: str) -> str:
+    """One line of bounded length with nothing in it that is not for the eye: the trail is read in many places."""
+    return shortened(printable(shortened(text)))

@@ -86,6 +86,27 @@ def test_a_rejection_says_who_rejects_what_and_why(events: list[Event]) -> None:
     ]
 
 
+def test_what_a_client_calls_itself_is_one_short_line_and_hides_no_reason(events: list[Event]) -> None:
+    subject = StreamChronicle(events.append)
+    name = "edge\n\r\u2028\u2029\x85\x1b[31m" + 1000 * "A"
+
+    subject.nacked(FakeStream(node=Node(name)), CLUSTER.url, "v1", QUOTED)
+
+    (event,) = events
+    assert event.why.isprintable()
+    assert event.why.startswith(r"Envoy edge \x1b[31mAAA")
+    assert event.why.endswith("… rejects clusters: no timeout")
+    assert len(event.why) <= 400
+
+
+@pytest.mark.parametrize("nasty", [1000 * "\x1b", 1000 * "\U000e0001", 500 * "\r\n"])
+def test_no_text_of_an_event_is_without_bounds(events: list[Event], nasty: str) -> None:
+    StreamChronicle(events.append).nacked(FakeStream(node=Node(nasty)), nasty, "v1", nasty)
+    SourceChronicle(events.append).failed(DC1, nasty, nasty)
+
+    assert [event.why.isprintable() and len(event.why) <= 400 for event in events] == [True, True]
+
+
 def test_envoys_that_say_the_same_are_one_event_and_another_version_is_another(events: list[Event]) -> None:
     subject = StreamChronicle(events.append)
 
