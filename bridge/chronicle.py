@@ -4,6 +4,7 @@ Once for each outage and for each rejection: how often they happen is for the me
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from types import MappingProxyType
 
@@ -20,6 +21,9 @@ TYPES = MappingProxyType({CLUSTER.url: "clusters", ENDPOINT.url: "endpoints"})
 REJECTIONS, PERIOD = 100, 3600.0
 """How many different rejections are remembered in a period of so many seconds: what is sent by clients must not be able
 to push everything else out of the trail."""
+
+SHARE = 20
+"""How many of these one client can cause: one that always says something else must not silence the others."""
 
 _LONGEST_NAME = 200
 """Characters of a node id: the reason must have room beside it."""
@@ -84,20 +88,25 @@ class StreamChronicle(StreamObserver):
     def __init__(self, record: Record, clock: Callable[[], float] = time.monotonic) -> None:
         self._record = record
         self._clock = clock
-        self._said: set[tuple[str, str, str]] = set()
+        self._said: set[tuple[str, str]] = set()
+        self._shares: Counter[str] = Counter()
         self._until = clock()
 
     def nacked(self, stream: ObservedStream, type_url: str, version: str, message: str) -> None:
-        """An Envoy keeps what it accepted before."""
+        """An Envoy keeps what it accepted before; in another version the same is wrong for the same reason."""
+        del version
         if self._clock() >= self._until:
             self._said.clear()
+            self._shares.clear()
             self._until = self._clock() + PERIOD
         reason = gist(message)
-        key = (type_url, version, reason)
-        if key in self._said or len(self._said) >= REJECTIONS:
+        client = stream.node.id if stream.node else stream.peer.rpartition(":")[0]
+        key = (type_url, reason)
+        if key in self._said or len(self._said) >= REJECTIONS or self._shares[client] >= SHARE:
             return
         self._said.add(key)
-        who = shortened(stream.node.id, _LONGEST_NAME) if stream.node else stream.peer
+        self._shares[client] += 1
+        who = shortened(client, _LONGEST_NAME) if stream.node else stream.peer
         why = f"Envoy {who} rejects {TYPES.get(type_url, type_url)}: {reason}"
         self._record(Event(time.time(), Action.REJECTED, _plain(why)))
 

@@ -1,7 +1,7 @@
 import pytest
 
 from bridge.audit import Action, Event
-from bridge.chronicle import PERIOD, REJECTIONS, SourceChronicle, StreamChronicle
+from bridge.chronicle import PERIOD, REJECTIONS, SHARE, SourceChronicle, StreamChronicle
 from bridge.model import SourceName
 from support.observed_stream import FakeStream
 from xds import CLUSTER, ENDPOINT, Node
@@ -107,14 +107,15 @@ def test_no_text_of_an_event_is_without_bounds(events: list[Event], nasty: str) 
     assert [event.why.isprintable() and len(event.why) <= 400 for event in events] == [True, True]
 
 
-def test_envoys_that_say_the_same_are_one_event_and_another_version_is_another(events: list[Event]) -> None:
+def test_envoys_that_say_the_same_are_one_event_whatever_the_version(events: list[Event]) -> None:
     subject = StreamChronicle(events.append)
 
     for number in range(3):
-        subject.nacked(FakeStream(node=Node(f"edge-{number}")), CLUSTER.url, "v1", QUOTED)
-    subject.nacked(FakeStream(), CLUSTER.url, "v2", QUOTED)
+        subject.nacked(FakeStream(node=Node(f"edge-{number}")), CLUSTER.url, f"v{number}", QUOTED)
+    subject.nacked(FakeStream(), CLUSTER.url, "v1", "another reason")
+    subject.nacked(FakeStream(), ENDPOINT.url, "v1", QUOTED)
 
-    assert len(events) == 2
+    assert len(events) == 3
 
 
 def test_clients_cannot_push_everything_else_out_of_the_trail(events: list[Event]) -> None:
@@ -122,9 +123,27 @@ def test_clients_cannot_push_everything_else_out_of_the_trail(events: list[Event
     subject = StreamChronicle(events.append, lambda: now)
 
     for number in range(2 * REJECTIONS):
-        subject.nacked(FakeStream(), CLUSTER.url, "v1", f"no {number}")
+        subject.nacked(FakeStream(node=Node(f"edge-{number}")), CLUSTER.url, "v1", f"no {number}")
     assert len(events) == REJECTIONS
 
     now += PERIOD
     subject.nacked(FakeStream(), CLUSTER.url, "v1", "no 0")
     assert len(events) == REJECTIONS + 1
+
+
+@pytest.mark.parametrize("node", [Node("noisy"), None])
+def test_one_client_cannot_silence_the_others(events: list[Event], node: Node | None) -> None:
+    now = 0.0
+    subject = StreamChronicle(events.append, lambda: now)
+
+    for number in range(2 * REJECTIONS):
+        noisy = FakeStream(number, node, peer=f"ipv4:10.0.0.1:{5000 + number}")
+        subject.nacked(noisy, CLUSTER.url, "v1", f"no {number}")
+    assert len(events) == SHARE
+
+    subject.nacked(FakeStream(node=Node("edge")), CLUSTER.url, "v1", f"no {2 * REJECTIONS - 1}")
+    assert len(events) == SHARE + 1
+
+    now += PERIOD
+    subject.nacked(FakeStream(1, node), CLUSTER.url, "v1", "no 0")
+    assert len(events) == SHARE + 2
