@@ -88,7 +88,10 @@ class Discovery:
         self._look_over()
 
     async def over(self) -> None:
-        """Return when every stream has ended and gRPC has written its status; after `close`."""
+        """Return when gRPC is done with every stream; after `close`.
+
+        A client that takes nothing any more may never get its status, and can put this off: who waits sets a limit.
+        """
         await self._over.wait()
 
     def _begin(self, context: Context) -> None:
