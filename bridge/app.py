@@ -204,8 +204,7 @@ class Bridge:
 
     def _new_supervisor(self) -> Supervisor:
         observers = [self._metrics.sources, self._pauses, self._restoration, self._readiness, self._departures]
-        observers.append(SourceChronicle(self._trail.record))
-        return Supervisor(observers, self._scheduler.ticks, self._endpoints)
+        return Supervisor([*observers, SourceChronicle(self._trail.record)], self._scheduler.ticks, self._endpoints)
 
     def _new_herald(self) -> Herald:
         manager = ServiceManager(os.environ, os.getpid())
@@ -259,8 +258,8 @@ class Bridge:
 
     @cached_property
     def _observer(self) -> StreamObserver:
-        chronicle = StreamChronicle(self._trail.record)
-        return Observers(self._metrics.streams, StreamLog(), chronicle, self._memory, self._absentees)
+        record = self._trail.record
+        return Observers(self._metrics.streams, StreamLog(), StreamChronicle(record), self._memory, self._absentees)
 
     def _new_rest(self, config: XdsConfig) -> RestServer | None:
         if config.rest is None:

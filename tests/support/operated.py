@@ -1,5 +1,6 @@
 """A guarded registry of two sources with the operator's hand on it, whose clocks the test moves."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -9,6 +10,7 @@ from bridge.merge import MergePolicy, union
 from bridge.model import EndpointKey, Health, InstanceId, ServiceName, SourceName
 from bridge.operator import Action, Drain, Drains, Hand, Pauses, Who
 from bridge.restoration import Restoration
+from bridge.state.codec import Encoder, decode
 from support.guarded import DC1, GUARDED, SCOPE, WEB, World, entries
 
 ANNA = Who("anna", uid=1000, gid=100, pid=42, door="/run/admin.sock")
@@ -94,3 +96,12 @@ class Operated:
     def _caught_up(self, source: SourceName) -> None:
         self.caught_up.append(source)
         self.restoration.succeeded(source, "")
+
+
+def restarted(operated: Operated, *, after: float = 60.0, retention: float = 0.0) -> Operated:
+    """A new process that begins with what the other one kept."""
+    written = json.loads(b"".join(Encoder().encode(operated.restoration.current())))
+    following = Operated(time=operated.world.time + after, retention=retention)
+    following.restoration.restore(decode(written))
+    following.registry.drain()
+    return following
