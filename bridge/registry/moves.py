@@ -23,11 +23,15 @@ class Moves:
     def __init__(self) -> None:
         self._keepers: dict[EndpointKey, set[Keeper]] = {}
         self._arrivals: dict[EndpointKey, tuple[Keeper, Moment]] = {}
+        self._contested: set[EndpointKey] = set()
+        """Addresses that one keeps and another was given, or was once."""
 
     def keep(self, keeper: Keeper, part: Part) -> None:
         """Take note of what a part keeps now."""
         for key, _ in part.kept:
             self._keepers.setdefault(key, set()).add(keeper)
+            if key in self._arrivals and self._arrivals[key][0] != keeper:
+                self._contested.add(key)
 
     def unkeep(self, keeper: Keeper, part: Part) -> None:
         """Forget what a part keeps, before it changes."""
@@ -43,14 +47,16 @@ class Moves:
         for key in keys:
             self._arrivals.pop(key, None)  # so that the oldest stay in front
             self._arrivals[key] = (keeper, now)
+            if key in self._keepers:
+                self._contested.add(key)
             others |= {other for other in self._keepers.get(key, ()) if _same_address(keeper, other)}
         self._forget(now)
         return others - {keeper}
 
     def suspects(self, source: SourceName) -> set[Keeper]:
         """The parts of a source that keep an address which somebody was given of late."""
-        arrived = self._arrivals.keys() & self._keepers.keys()
-        return {keeper for key in arrived for keeper in self._keepers[key] if keeper[0][0] == source}
+        self._contested = {key for key in self._contested if key in self._arrivals and key in self._keepers}
+        return {keeper for key in self._contested for keeper in self._keepers[key] if keeper[0][0] == source}
 
     def owner(self, keeper: Keeper, kept: Kept) -> Keeper | None:
         """Who was given the address after this part had it; None if nobody was, or one read gave it to both."""
