@@ -150,16 +150,17 @@ class SourceGuard:
         self._endpoints.restart(endpoints)
         self._services.restart(services)
 
-    def verdict(self, remaining: int, now: float, *, empty: bool) -> Reason | None:
+    def verdict(self, remaining: int, now: float, *, empty: bool, beside: int = 0) -> Reason | None:
         """Whether what is missing is to be held, and why; None when it may go.
 
         Args:
             remaining: endpoints that would be served without what is missing.
             now: monotonic seconds.
             empty: whether the source itself has nothing, so that these are all kept for another reason.
+            beside: endpoints that it had and that are no measure of losses; they make it no small source.
         """
         highest = self._endpoints.highest(now)
-        guarded = highest >= self._rules.min_endpoints
+        guarded = highest + beside >= self._rules.min_endpoints
         if empty and not self.believes_emptiness and (guarded or not self._seen or self._services.highest(now) > 1):
             return Reason.EMPTIED
         if guarded and remaining < (1 - self._rules.max_loss) * highest:

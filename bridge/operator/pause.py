@@ -130,12 +130,12 @@ class Pauses(SourceObserver):
             if pause.source in self._registry.sources:
                 self._begin(pause)
                 log.info("source.paused", extra={"source": pause.source, "by": pause.by, "since": pause.since})
-        self.look_again()
+        since = max((pause.since for pause in self._pauses.values()), default=None)
+        self._registry.freeze(frozen=self.everything, since=since)
 
     def look_again(self) -> None:
         """Have time change nothing that is served while everything is paused; called when sources come and go."""
-        since = self.freeze.since if self.freeze else max((pause.since for pause in self._pauses.values()), default=0.0)
-        self._registry.freeze(since if self.everything else None)
+        self._registry.freeze(frozen=self.everything)
 
     def paused(self, source: SourceName) -> Pause | None:
         """The pause of a source; None when it is heard."""

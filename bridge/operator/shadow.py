@@ -24,6 +24,8 @@ class Shadow:
         """Services of which no read has told everything."""
         self._doubts: dict[Scope | None, tuple[str, bool]] = {}
         """Why absences mean nothing, and whether data seems to be lost; the latter also when that is over."""
+        self._lost: dict[Scope, set[InstanceId]] = {}
+        """Who was there when data seemed to be lost."""
         self._trusted: dict[Scope | None, None] = {}
         """Where they mean something again."""
         self.spoken = False
@@ -53,6 +55,9 @@ class Shadow:
             self._partial.add((scope, service))
         services[service] = entries
         self._end(scope, ended)
+        for each in (scope, None):
+            if each in self._trusted and each in self._doubts and not self._lacks(each):
+                del self._doubts[each]
 
     def discard(self, place: Place, service: ServiceName, ended: Collection[InstanceId] = NOBODY) -> None:
         """Have a scope no longer name a service."""
@@ -76,6 +81,10 @@ class Shadow:
 
     def doubt(self, source: SourceName, scope: Scope | None, reason: str, *, lost: bool) -> None:
         """Keep that absences mean nothing, or that they do again."""
+        if lost:
+            for each in self._said if scope is None else [scope]:
+                there = self._before.get(each, NOBODY).union(_instances(self._said.get(each, {})))
+                self._lost.setdefault(each, set()).update(there)
         if reason:
             self._doubts[scope] = (reason, lost or self._doubts.get(scope, ("", False))[1])
             self._trusted.pop(scope, None)
@@ -111,9 +120,9 @@ class Shadow:
         sink.replace(scope, partial, complete=False)
 
     def _lacks(self, scope: Scope | None) -> bool:
-        """Whether somebody is missing there who was there at the beginning."""
-        scopes = self._before if scope is None else [scope]
-        return any(self._before.get(each, NOBODY) - set(_instances(self._said.get(each, {}))) for each in scopes)
+        """Whether somebody is missing there who was there when data seemed to be lost."""
+        scopes = self._lost if scope is None else [scope]
+        return any(self._lost.get(each, set()) - set(_instances(self._said.get(each, {}))) for each in scopes)
 
     def _end(self, scope: Scope, ended: Collection[InstanceId]) -> None:
         """Remember who has ended: only of those that were there, for nobody else will be missed."""

@@ -123,7 +123,7 @@ class Holding:
         """Let go of what has been missing for long enough, of sources that have agreed all the time."""
         self.judge_all()
         for name, source in self._parts.sources.items():
-            if Reason.LOSS in source.reasons and source.spoken and agreed(name):
+            if Reason.LOSS in source.reasons and source.spoken and not source.paused and agreed(name):
                 self._believe(source)
 
     def holds(self, source: Source) -> tuple[Hold, ...]:

@@ -130,8 +130,12 @@ class Part:
         self.kept = {**self.kept, **{identity(one.endpoint): replace(one, missing=now) for one in restored}}
 
     def empty(self) -> None:
-        """Take note that what is missing went when the source had nothing any more."""
-        self.kept = {one: replace(kept, emptied=kept.missing is not None) for one, kept in self.kept.items()}
+        """Take note that what is missing went when the source had nothing any more, unless it is back elsewhere."""
+        back = {entry.instance for entry in self.entries if entry.instance}
+        self.kept = {
+            one: replace(kept, emptied=kept.missing is not None and kept.endpoint.instance not in back)
+            for one, kept in self.kept.items()
+        }
 
     def settled(self, ended: Collection[InstanceId], *, complete: bool) -> bool:
         """Whether another read that shows the same changes nothing of what is kept."""

@@ -224,7 +224,7 @@ class Parts:
             with self.changing(keeper) as part:
                 dropped = part.drop(partial(goes, keeper))
             if excused:
-                self.sources[keeper[0][0]].guard.excuse(_ages(dropped))
+                self.sources[keeper[0][0]].excuse(dropped)
             self.scribe.removed(keeper, [kept.endpoint for kept in dropped], why)
             total += len(dropped)
         return total
@@ -284,7 +284,7 @@ class Parts:
                     lambda kept, here=here: (here or kept.missing is not None) and kept.endpoint.key in arrived  # type: ignore[misc]
                 )
             self.scribe.removed(other, [kept.endpoint for kept in dropped], MOVED)
-            self.sources[owner].guard.excuse(_ages(dropped))
+            self.sources[owner].excuse(dropped)
 
     def _ordered(self, service: ServiceName) -> list[tuple[Place, Part]]:
         """Its parts, sources in the order of the configuration."""
@@ -295,13 +295,7 @@ class Parts:
         """Do not count as lost what has ended; and nor a service of which that was all."""
         place, service = keeper
         source = self.sources[place[0]]
-        source.observe(now, ended=len(ended))
-        source.guard.excuse(_ages(ended))
+        source.excuse(ended, now)
         part = self._parts.get(service, {}).get(place)
         if part is None or not (part.since or part.kept):
             source.guard.excuse_service()
-
-
-def _ages(endpoints: Collection[Kept]) -> list[float]:
-    """Monotonic seconds at which each of them was first there."""
-    return [kept.since.monotonic for kept in endpoints]

@@ -89,14 +89,16 @@ class Registry:
                 self._wake.set()
         self._wake.clear()
 
-    def freeze(self, since: float | None) -> None:
-        """Have nothing change because of the time, from a Unix time on, or have it do so again (None)."""
+    def freeze(self, *, frozen: bool, since: float | None = None) -> None:
+        """Have nothing change because of the time, from now or an earlier Unix time on, or have it do so again."""
         now = self._parts.clocks.now()
-        if self._dues.stop(None if since is None else now.monotonic - max(0.0, now.wall - since)):
+        at = now.monotonic if since is None else now.monotonic - max(0.0, now.wall - since)
+        if self._dues.stop(at if frozen else None):
             self._wake.set()
 
     def pause(self, source: SourceName, *, paused: bool) -> None:
         """Have nothing be let go of a source while it is paused, or judge it again."""
+        self._holding.judge_all()
         self._sources[source].paused = paused
 
     @property
@@ -181,9 +183,8 @@ class Registry:
     def reason(self, source: SourceName, scope: Scope) -> str:
         """Why what is missing in a scope is held, beside what went when the source had nothing; empty for no reason."""
         found = self._sources[source]
-        if found.doubted(scope):
-            return Reason.DOUBT
-        return Reason.LOSS if Reason.LOSS in found.reasons else ""
+        held = Reason.LOSS if Reason.LOSS in found.reasons else ""
+        return Reason.DOUBT if found.doubted(scope) else held
 
     def recalled(self, source: SourceName) -> bool:
         """Whether something of a source was known from an earlier process."""
@@ -231,8 +232,8 @@ class Registry:
 
     def foreseen(self, service: ServiceName) -> Service:
         """What the next `drain` makes of a service, if nothing more is said until then."""
-        old, now = self._services.get(service), self._dues.now()
-        return merged(service, self.reports(service), self._policy(service), old, now)
+        old = self._services.get(service)
+        return merged(service, self.reports(service), self._policy(service), old, self._dues.now())
 
     def names(self, place: Place) -> frozenset[ServiceName]:
         """The services of a scope of a source: what it last named, impossible names included, and what is kept."""
@@ -284,8 +285,7 @@ class Registry:
             options: what becomes of what vanishes.
             retell: whether `drain` tells of every service once more, as changed, whatever has changed in it.
         """
-        leaving = [name for name in self._sources if name not in sources]
-        for rank, name in enumerate([*sources, *leaving]):
+        for rank, name in enumerate([*sources, *(each for each in self._sources if each not in sources)]):
             allow_empty = name in options.allow_empty
             # Put at its end again, so that the order is the new one.
             source = self._sources.pop(name, None) or Source(name, rank, options.guard, allow_empty=allow_empty)

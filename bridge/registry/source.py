@@ -3,14 +3,14 @@
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bridge.clock import Moment
 from bridge.guard import GuardRules, Reason, SourceGuard
 from bridge.model import Endpoint, Entry, Health, Scope, ServiceName, SourceName
-from bridge.registry.part import Part
+from bridge.registry.part import Kept, Part
 
 log = logging.getLogger(__name__)
 
@@ -201,16 +201,33 @@ class Source:
     @property
     def _alive(self) -> int:
         """Endpoints by which losses are measured: those that are served because of it, but what may be long dead."""
-        return self.reported + self._kept - (0 if self.guard.believes_emptiness else self._emptied)
+        return self.reported + self._kept - self._dead
+
+    @property
+    def _dead(self) -> int:
+        """Endpoints that may be long dead: they went when the source had nothing any more."""
+        return 0 if self.guard.believes_emptiness else self._emptied
+
+    def excuse(self, gone: Iterable[Kept], now: Moment | None = None) -> None:
+        """Do not count endpoints as lost: each has ended, has moved, or its loss was believed.
+
+        Args:
+            gone: those that are no longer kept. What may be long dead was no measure, so it is none to be taken back.
+            now: when they ended, if they did only this moment and may never have been counted.
+        """
+        alive = [kept.since.monotonic for kept in gone if not kept.emptied or self.guard.believes_emptiness]
+        if now:
+            self.observe(now, ended=len(alive))
+        self.guard.excuse(alive)
 
     def doubt(self, scope: Scope | None, reason: str, now: Moment, *, lost: bool) -> None:
         """Have absences there mean nothing while there is a reason, and for some time after."""
+        if reason and not lost and all(doubt.lost for doubt in self._doubts.values()):
+            self._trips[Reason.DOUBT] += 1  # what is lost is held for that
         if reason and not self._doubts:
-            if not lost:  # then what is missing is held for that
-                self._trips[Reason.DOUBT] += 1
             log.warning("source.doubted", extra={"source": self.name, "detail": reason})
         if reason:
-            self._doubts[scope] = _Doubt(reason, lost)
+            self._doubts[scope] = _Doubt(reason, lost or (scope in self._doubts and self._doubts[scope].lost))
             self.whole_since = math.inf
         elif self._doubts.pop(scope, None):
             self.trusted_since = now.monotonic
@@ -233,7 +250,8 @@ class Source:
         if not undecided:
             return None
         remaining = self._alive - undecided
-        reason = self.guard.verdict(remaining, now.monotonic, empty=not self.reported + self.restored)
+        empty, beside = not self.reported + self.restored, self._dead
+        reason = self.guard.verdict(remaining, now.monotonic, empty=empty, beside=beside)
         # The first to return to an emptied source must not take the others with it; nor when a doubt has just ended.
         # Once all of it was there for a while, who goes was seen to go.
         late = self.trusted_since > now.monotonic - release_after and self.whole_since > now.monotonic - STEADY
@@ -281,7 +299,11 @@ class Source:
 
     def _hold(self, reason: Reason, endpoints: int) -> None:
         self._trips[reason] += 1
-        services = sorted({service for (_, service), missing in self.keeping.items() if missing.all})
+        counts = (
+            (service, found.emptied if reason is Reason.EMPTIED else found.all - found.emptied)
+            for (_, service), found in self.keeping.items()
+        )
+        services = sorted({service for service, count in counts if count})
         fields = {"source": self.name, "reason": reason, "endpoints": endpoints, "reported": self.reported}
         log.warning("guard.held", extra={**fields, "services": services[:NAMED]})
 

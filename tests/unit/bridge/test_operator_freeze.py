@@ -38,13 +38,17 @@ def test_a_reload_takes_nothing_that_is_held_of_a_paused_source(operated: Operat
     assert operated.served() == keys([*range(5), 50])
 
 
-def test_time_that_goes_by_while_everything_is_paused_does_not_count_after_a_restart() -> None:
+@pytest.mark.parametrize("names", [(), ("dc1", "ecs")])
+def test_time_that_goes_by_while_everything_is_paused_does_not_count_after_a_restart(names: tuple[str, ...]) -> None:
     operated = Operated(retention=600.0)
     operated.read({WEB: [1], API: [3]})
     operated.read({WEB: [1]})
+    for source in names:
+        operated.hand.pause(source, ANNA)
+    operated.later(1800.0 if names else 0.0)
     operated.hand.pause(None, ANNA)
 
-    following = restarted(operated, after=3600.0, retention=600.0)
+    following = restarted(operated, after=1800.0, retention=600.0)
     following.registry.expire(lambda _: True)
     following.registry.drain()
     assert API in following.registry.services()

@@ -145,6 +145,45 @@ def test_data_that_was_lost_and_is_half_back_meanwhile_is_missed_afterwards(oper
     assert operated.world.reasons() == [(Reason.EMPTIED, 5)]
 
 
+def test_data_that_was_lost_after_a_restart_is_missed_after_the_pause(operated: Operated) -> None:
+    operated.hand.pause("dc1", ANNA)
+    following = restarted(operated)
+    following.read({WEB: range(20), API: [100]})
+    following.sink().doubt(SCOPE, "lost all at once", lost=True)
+    following.read({})
+    following.read({WEB: range(15), API: [100]})
+    following.sink().doubt(SCOPE, "")
+
+    following.hand.resume("dc1", ANNA)
+    following.registry.drain()
+
+    assert following.world.reasons() == [(Reason.EMPTIED, 5)]
+
+
+def test_what_came_back_after_the_doubt_had_ended_may_go_again(operated: Operated) -> None:
+    operated.hand.pause("dc1", ANNA)
+    operated.sink().doubt(SCOPE, "lost all at once", lost=True)
+    operated.read({})
+    operated.read({WEB: range(3)})
+    operated.sink().doubt(SCOPE, "")
+    operated.read({WEB: range(20), API: [100]})
+    operated.read({WEB: range(18), API: [100]})
+
+    operated.hand.resume("dc1", ANNA)
+    operated.registry.drain()
+    operated.world.later(3600.0)
+
+    assert operated.served() == keys([*range(18), 50])
+
+
+def test_what_was_lost_just_before_a_pause_is_known_to_be(operated: Operated) -> None:
+    operated.sink().doubt(SCOPE, "lost all at once", lost=True)
+    operated.sink().replace(SCOPE, {})
+    operated.hand.pause("dc1", ANNA)
+
+    assert operated.world.reasons() == [(Reason.EMPTIED, 21)]
+
+
 def test_what_was_lost_and_is_back_meanwhile_may_go_again(operated: Operated) -> None:
     operated.hand.pause("dc1", ANNA)
     operated.sink().doubt(SCOPE, "lost all at once", lost=True)

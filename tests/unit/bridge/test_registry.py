@@ -327,12 +327,12 @@ class TestTime:
         assert not await self.wakes(registry)
 
     async def test_nobody_is_woken_by_time_while_the_registry_is_frozen(self, registry: Registry, clock: Clock) -> None:
-        registry.freeze(clock.now)
+        registry.freeze(frozen=True)
         registry.drain()
         clock.now += 30.0
         assert not await self.wakes(registry)
 
-        registry.freeze(None)
+        registry.freeze(frozen=False)
         assert await self.wakes(registry)
         assert await self.wakes(registry)
         registry.drain()

@@ -93,6 +93,56 @@ def test_what_may_be_long_dead_is_no_measure_of_later_losses(back: int, left: in
     assert world.reasons() == [(Reason.EMPTIED, 100 - back), (Reason.LOSS, back - left)]
 
 
+def test_the_few_that_are_left_of_an_emptied_source_are_held_when_it_is_emptied_once_more() -> None:
+    world = World()
+    world.read({WEB: range(100)})
+    world.read({})
+    world.read({WEB: range(8)})
+    world.later(3 * WINDOW)
+
+    world.read({})
+    world.later(3 * WINDOW)
+
+    assert world.served() == keys(range(100))
+    assert world.reasons() == [(Reason.EMPTIED, 100)]
+
+
+@pytest.mark.parametrize("by", ["move", "end"])
+def test_that_the_long_dead_go_does_not_hide_a_loss(by: str) -> None:
+    world = World()
+    world.read({WEB: range(100)})
+    world.read({})
+    world.read({WEB: range(60)})
+    world.later(3 * WINDOW)
+    world.read({WEB: range(40)})
+    world.later(1)
+    if by == "move":
+        world.read({API: range(60, 100)}, source=ECS)
+    else:
+        world.read({}, ended=range(60, 100), complete=False)
+
+    world.read({WEB: range(22)})
+
+    assert world.served() == keys(range(40))
+    assert world.reasons() == [(Reason.LOSS, 18)]
+
+
+def test_instances_that_a_registry_lost_and_has_again_elsewhere_are_no_longer_held_where_they_were() -> None:
+    world = World()
+    sink = world.registry.sink(DC1)
+    world.read({WEB: range(20)})
+    sink.doubt(SCOPE, "lost all at once", lost=True)
+    world.read({})
+    moved = frozenset(Endpoint(f"10.9.0.{number + 1}", 80, instance=InstanceId(f"i{number}")) for number in range(20))
+    sink.replace(SCOPE, {WEB: moved})
+    sink.doubt(SCOPE, "")
+    world.registry.drain()
+
+    world.later(10 * MINUTES)
+
+    assert world.served() == {each.key for each in moved}
+
+
 def test_a_source_that_is_emptied_once_more_is_told_of_once_more(caplog: pytest.LogCaptureFixture) -> None:
     world = World()
     world.read({WEB: range(100)})
