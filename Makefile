@@ -11,6 +11,8 @@ WAITING := $(VENV)/pytest -n 2 --dist loadfile -o asyncio_debug=false
 .DEFAULT_GOAL := help
 .PHONY: help run test chaos soak check bench build release docs screenshots clean lock setup-run setup-test setup-bench
 MAKEFLAGS += --no-print-directory
+# Each worker of the tests, and each process that a test starts, would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@sed -n 's/^#? \{0,1\}//p' Makefile
