@@ -56,9 +56,9 @@ def repository() -> Path:
     return ROOT
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def blockbuster() -> Iterator[BlockBuster]:
-    """Make a blocking call of ours on the event loop raise `BlockingError`."""
+    """Make a blocking call of ours on the event loop raise `BlockingError`; once, as that takes longer than a test."""
     with blockbuster_ctx(SCANNED) as detector:
         for function, places in MAY_BLOCK.items():
             for place in places:
@@ -93,6 +93,10 @@ def no_secret_written() -> Iterator[None]:
 
 def _children() -> dict[int, str]:
     """Command lines of our running children, by process id; what has ended and waits to be reaped is left out."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # there are none, as for most tests, which saves a look at every thread
+        return {}
     pids: list[str] = []
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError):  # a thread that has just ended
