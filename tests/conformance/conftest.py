@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 async def plain_loop() -> None:
-    """Debug mode notes a stack for each future of gRPC and aiohttp, which is four tenths of what these tests would cost.
+    """Debug mode notes a stack for each future of gRPC and aiohttp: four tenths of what these tests would cost.
 
     What is ours here runs in debug mode in `tests/unit`.
     """
